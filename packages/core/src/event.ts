@@ -1,0 +1,79 @@
+import type { ErrorFacts } from './error.ts'
+import type { Facts } from './outcome.ts'
+
+export type PipelineName = 'boot' | 'shutdown' | 'build'
+
+/** `undo` steps carry the id of the step that they take back. */
+export type StepPhase = 'run' | 'undo'
+
+export type StepResult = 'done' | 'unchanged' | 'skipped' | 'failed' | 'timeout' | 'cancelled'
+
+/** `ready`: all well. `degraded`: an optional step failed. `failed`: a critical step failed. `cancelled`: stopped from outside. */
+export type PipelineResult = 'ready' | 'degraded' | 'failed' | 'cancelled'
+
+export interface Progress {
+  done: number
+  /** Absent while it is unknown. */
+  total?: number
+  unit: 'bytes' | 'files' | 'requests'
+  /** What is being worked on, for several bars in one step: `venv`. */
+  label?: string
+}
+
+/**
+ * Everything that happens, as data. Core and the supervisor emit these; only the app layer prints them. `time` is milliseconds
+ * since the epoch. Every text in an event has already passed the mask.
+ */
+export type BerthEvent = { time: number } & (
+  | {
+      type: 'pipeline:start'
+      pipeline: PipelineName
+      recipe: string
+      steps: { id: string; name: string; optional: boolean }[]
+      periodic?: boolean
+    }
+  | { type: 'step:start'; step: string; phase: StepPhase; attempt: number }
+  | { type: 'step:log'; step: string; level: LogLevel; text: string }
+  | { type: 'step:progress'; step: string; progress: Progress }
+  | {
+      type: 'step:retry'
+      step: string
+      attempt: number
+      attempts: number
+      delayMs: number
+      error: ErrorFacts
+    }
+  | {
+      type: 'step:end'
+      step: string
+      phase: StepPhase
+      result: StepResult
+      optional: boolean
+      durationMs: number
+      reason?: string
+      facts?: Facts
+      error?: ErrorFacts
+    }
+  | {
+      type: 'pipeline:end'
+      pipeline: PipelineName
+      result: PipelineResult
+      durationMs: number
+      counts: Record<StepResult, number>
+      periodic?: boolean
+    }
+  | { type: 'main:start'; command: string[]; pid: number }
+  | { type: 'main:end'; code: number | null; signal: string | null; durationMs: number }
+  | { type: 'signal'; name: string; action: string }
+  | { type: 'note'; level: LogLevel; text: string }
+  | { type: 'error'; error: ErrorFacts }
+)
+
+/** `output`: a line that a command of a step printed. */
+export type LogLevel = 'info' | 'warn' | 'output'
+
+/** Distributes over the union, so that `emit` accepts each event without its time. */
+type WithoutTime<Event> = Event extends unknown ? Omit<Event, 'time'> : never
+export type NewEvent = WithoutTime<BerthEvent>
+
+export type Emit = (event: NewEvent) => void

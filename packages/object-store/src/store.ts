@@ -1,0 +1,49 @@
+/** Bytes [start, end) of an object; `end` is exclusive. */
+export interface ByteRange {
+  start: number
+  end: number
+}
+
+export interface ObjectInfo {
+  key: string
+  size: number
+  /** Milliseconds since the epoch. */
+  modifiedAt: number
+  /** The server's ETag without quotes; absent in a directory. */
+  etag?: string
+}
+
+export type PutResult = 'written' | 'exists'
+
+export interface RequestOptions {
+  signal?: AbortSignal | undefined
+}
+
+/**
+ * Where archives and files live: a directory or a bucket under a prefix.
+ *
+ * Keys are relative paths with `/`, without a leading slash, `.` or `..` components (`object-store/bad-key`). Objects appear whole
+ * or not at all. Every method retries what is worth retrying, may be called concurrently, stops when its signal aborts, and throws
+ * BerthErrors with a code `object-store/…` for what a user can cure.
+ */
+export interface ObjectStore {
+  /** The URL without credentials, for messages. */
+  readonly url: string
+  /** Whether `ifAbsent` is really exclusive here. Found out once by a probe that writes and removes one object. */
+  supportsConditionalWrites(options?: RequestOptions): Promise<boolean>
+  /** The object's bytes, or `undefined` when there is no such object. Never short: a body that ends early is continued or an error. */
+  get(key: string, options?: RequestOptions & { range?: ByteRange }): Promise<Buffer | undefined>
+  /** With `ifAbsent`, an existing object stays and the answer is `exists`. Idempotent: a lost answer is retried. */
+  put(
+    key: string,
+    body: Uint8Array,
+    options?: RequestOptions & { ifAbsent?: boolean },
+  ): Promise<PutResult>
+  /** `undefined` when there is no such object; a 403 is confirmed by a listing before it counts as missing. */
+  head(key: string, options?: RequestOptions): Promise<ObjectInfo | undefined>
+  /** Every object whose key starts with the prefix, in key order. A store that does not exist yet is empty. */
+  list(prefix: string, options?: RequestOptions): AsyncIterable<ObjectInfo>
+  /** Missing keys are no error. Throws `object-store/remove-failed` naming the keys that are left. */
+  remove(keys: readonly string[], options?: RequestOptions): Promise<void>
+  close(): Promise<void>
+}
