@@ -1,4 +1,5 @@
 import { defineConfig } from 'vitest/config'
+import { ResultsReporter } from './test/reporter.ts'
 
 export default defineConfig({
   test: {
@@ -7,5 +8,6 @@ export default defineConfig({
     hookTimeout: 60_000,
     // Real processes and real files: worker processes, so that a killed or chdir-ing test can't touch another.
     pool: 'forks',
+    reporters: ['default', new ResultsReporter()],
   },
 })
