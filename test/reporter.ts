@@ -8,6 +8,7 @@ import type { Results } from './results.ts'
 export class ResultsReporter implements Reporter {
   onTestRunEnd(modules: readonly TestModule[], errors: readonly SerializedError[]): void {
     const results: Results = { passed: 0, failed: errors.length, skipped: [] }
+    if (modules.length === 0) results.failed += 1
     for (const module of modules) countModule(module, results)
     const forbidden = forbiddenSkips(results.skipped, process.env['BERTH_TEST_REQUIRE'])
     for (const skip of forbidden) {

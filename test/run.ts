@@ -26,9 +26,15 @@ const results = addResults(expectedTasks().map(([project, target]) => resultsOf(
 
 for (const { title, reason } of results.skipped) console.log(`skipped: ${title} (${reason})`)
 for (const task of missing) console.log(`failed: ${task} ended without results`)
+if (run.status !== 0 && results.failed === 0) {
+  console.log(
+    `failed: nx ended with ${run.error?.message ?? run.signal ?? `exit code ${run.status}`}`,
+  )
+  results.failed += 1
+}
 if (results.passed + results.failed === 0) console.log('failed: no test ran')
 console.log(summaryLine(results))
-process.exitCode = run.status === 0 && results.failed === 0 && results.passed > 0 ? 0 : 1
+process.exitCode = results.failed === 0 && results.passed > 0 ? 0 : 1
 
 /** Every script of a workspace member that a target names. */
 function expectedTasks(): [project: string, target: string][] {

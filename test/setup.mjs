@@ -41,13 +41,13 @@ function wanted() {
 function install() {
   process.stderr.write('Installing the workspace (once; about half a minute) …\n')
   const started = Date.now()
-  // npm ci refuses a lockfile whose optional packages for other platforms a registry doesn't carry; install leaves it as it is.
+  // Not `npm ci`: it refuses where a registry lacks other platforms' optional packages. `--no-save`: npm 10 would rewrite the lockfile.
   const [command, first] = process.env.npm_execpath
     ? [process.execPath, [process.env.npm_execpath]]
     : ['npm', []]
   const result = spawnSync(
     command,
-    [...first, 'install', '--no-audit', '--no-fund', '--loglevel=error'],
+    [...first, 'install', '--no-save', '--no-audit', '--no-fund', '--loglevel=error'],
     { cwd: root, stdio: ['ignore', 2, 2] },
   )
   if (result.status !== 0) {
