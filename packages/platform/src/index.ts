@@ -1,0 +1,3 @@
+export { detectPlatform } from './platform.ts'
+export type { PlatformFacts, PlatformName } from './platform.ts'
+export { readCpuQuota, readMemoryLimit } from './cgroup.ts'
