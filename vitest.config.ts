@@ -3,7 +3,7 @@ import { ResultsReporter } from './test/reporter.ts'
 
 export default defineConfig({
   test: {
-    include: ['src/**/*.test.ts', '*.test.ts', 'e2e/**/*.test.ts'],
+    include: ['src/**/*.test.ts', '*.test.ts', '{demo,e2e,servers}/**/*.test.ts'],
     testTimeout: 30_000,
     hookTimeout: 60_000,
     // Real processes and real files: worker processes, so that a killed or chdir-ing test can't touch another.
