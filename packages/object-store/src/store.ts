@@ -41,8 +41,8 @@ export interface ObjectStore {
   ): Promise<PutResult>
   /** `undefined` when there is no such object; a 403 is confirmed by a listing before it counts as missing. */
   head(key: string, options?: RequestOptions): Promise<ObjectInfo | undefined>
-  /** Every object whose key starts with the prefix, in key order. A store that does not exist yet is empty. */
-  list(prefix: string, options?: RequestOptions): AsyncIterable<ObjectInfo>
+  /** Every object whose key starts with the prefix, in key order, from the first key greater than `after` on. A store that does not exist yet is empty. */
+  list(prefix: string, options?: RequestOptions & { after?: string }): AsyncIterable<ObjectInfo>
   /** Missing keys are no error. Throws `object-store/remove-failed` naming the keys that are left. */
   remove(keys: readonly string[], options?: RequestOptions): Promise<void>
   close(): Promise<void>

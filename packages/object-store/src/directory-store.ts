@@ -1,0 +1,326 @@
+import { randomUUID } from 'node:crypto'
+import { link, lstat, mkdir, open, readdir, rename, stat, unlink } from 'node:fs/promises'
+import type { FileHandle } from 'node:fs/promises'
+import { dirname, join } from 'node:path'
+import { BerthError } from '@berth/core'
+import { directoryError, hasCode } from './directory-error.ts'
+import { walkKeys } from './directory-walk.ts'
+import { checkKey, checkPrefix, reservedComponent } from './key.ts'
+import type { ByteRange, ObjectInfo, ObjectStore, PutResult, RequestOptions } from './store.ts'
+
+const staleMs = 24 * 60 * 60 * 1000
+const unsupportedLink = ['EPERM', 'ENOTSUP', 'EOPNOTSUPP', 'ENOSYS', 'EMLINK', 'EINVAL']
+const unsupportedSync = ['EINVAL', 'ENOTSUP', 'EOPNOTSUPP', 'ENOSYS', 'EISDIR', 'EBADF']
+
+/**
+ * A store in a directory. An object is written to a file under `.berth-tmp`, fsynced, and moved into place; `ifAbsent` is link(2).
+ * A root that does not exist reads as empty and is made by the first put.
+ */
+export function openDirectoryStore(root: string, storeSignal?: AbortSignal): ObjectStore {
+  return new DirectoryStore(root, storeSignal)
+}
+
+class DirectoryStore implements ObjectStore {
+  readonly url: string
+  private readonly root: string
+  private readonly temporary: string
+  private readonly storeSignal: AbortSignal | undefined
+  private canLink: boolean | undefined
+  private prepared: Promise<void> | undefined
+
+  constructor(root: string, storeSignal: AbortSignal | undefined) {
+    this.root = root
+    this.url = `file://${root}`
+    this.temporary = join(root, reservedComponent)
+    this.storeSignal = storeSignal
+  }
+
+  async supportsConditionalWrites(options: RequestOptions = {}): Promise<boolean> {
+    this.check(options)
+    if (this.canLink === undefined) {
+      await this.guard('probe', '', async () => {
+        const [first, second] = [await this.stage(Buffer.alloc(0), options), this.temporaryPath()]
+        try {
+          this.canLink = await tryLink(first, second)
+        } finally {
+          await Promise.all([removeFile(first), removeFile(second)])
+        }
+      })
+    }
+    return this.canLink === true
+  }
+
+  async get(
+    key: string,
+    options: RequestOptions & { range?: ByteRange } = {},
+  ): Promise<Buffer | undefined> {
+    checkKey(key)
+    this.check(options)
+    return this.guard('read', key, async () => {
+      const file = await this.openForReading(key)
+      if (file === undefined) return undefined
+      try {
+        const status = await file.stat()
+        if (!status.isFile()) return undefined
+        const start = Math.min(options.range?.start ?? 0, status.size)
+        const end = Math.min(options.range?.end ?? status.size, status.size)
+        return await this.readAll(file, { start, end: Math.max(start, end) }, options)
+      } finally {
+        await file.close()
+      }
+    })
+  }
+
+  async put(
+    key: string,
+    body: Uint8Array,
+    options: RequestOptions & { ifAbsent?: boolean } = {},
+  ): Promise<PutResult> {
+    checkKey(key)
+    this.check(options)
+    return this.guard('write', key, async () => {
+      const path = join(this.root, key)
+      if (options.ifAbsent && (await exists(path))) return 'exists'
+      const staged = await this.stage(body, options)
+      try {
+        await this.makeDirectory(dirname(path))
+        this.check(options)
+        const result = options.ifAbsent
+          ? await this.publishIfAbsent(staged, path)
+          : await replace(staged, path)
+        if (result === 'written') await syncDirectory(dirname(path))
+        return result
+      } finally {
+        await removeFile(staged)
+      }
+    })
+  }
+
+  async head(key: string, options: RequestOptions = {}): Promise<ObjectInfo | undefined> {
+    checkKey(key)
+    this.check(options)
+    return this.guard('read', key, async () => {
+      try {
+        const status = await stat(join(this.root, key))
+        if (!status.isFile()) return undefined
+        return { key, size: status.size, modifiedAt: Math.floor(status.mtimeMs) }
+      } catch (error) {
+        if (await this.isMissing(error)) return undefined
+        throw error
+      }
+    })
+  }
+
+  async *list(prefix: string, options: RequestOptions = {}): AsyncIterable<ObjectInfo> {
+    checkPrefix(prefix)
+    this.check(options)
+    try {
+      for await (const key of walkKeys(this.root, prefix)) {
+        this.check(options)
+        const found = await this.head(key, options)
+        if (found) yield found
+      }
+    } catch (error) {
+      throw directoryError(error, 'list', this.url, prefix)
+    }
+  }
+
+  async remove(keys: readonly string[], options: RequestOptions = {}): Promise<void> {
+    for (const key of keys) checkKey(key)
+    const left: { key: string; error: unknown }[] = []
+    for (const key of keys) {
+      this.check(options)
+      try {
+        await unlink(join(this.root, key))
+      } catch (error) {
+        // EISDIR and EPERM: unlink(2) of a directory, which is no object.
+        const isDirectory = hasCode(error, ['EISDIR', 'EPERM']) && !(await this.head(key, options))
+        if (!isDirectory && !(await this.isMissing(error))) left.push({ key, error })
+      }
+    }
+    if (left.length > 0) throw removeFailed(this.url, left)
+  }
+
+  async close(): Promise<void> {
+    this.canLink = undefined
+  }
+
+  private async openForReading(key: string): Promise<FileHandle | undefined> {
+    try {
+      return await open(join(this.root, key), 'r')
+    } catch (error) {
+      if (await this.isMissing(error)) return undefined
+      throw error
+    }
+  }
+
+  private async readAll(
+    file: FileHandle,
+    range: ByteRange,
+    options: RequestOptions,
+  ): Promise<Buffer> {
+    const bytes = Buffer.allocUnsafe(range.end - range.start)
+    let filled = 0
+    while (filled < bytes.length) {
+      this.check(options)
+      const { bytesRead } = await file.read(
+        bytes,
+        filled,
+        bytes.length - filled,
+        range.start + filled,
+      )
+      if (bytesRead === 0) break
+      filled += bytesRead
+    }
+    return bytes.subarray(0, filled)
+  }
+
+  /** Writes the bytes to a temporary file that is on the disk when this resolves. */
+  private async stage(body: Uint8Array, options: RequestOptions): Promise<string> {
+    this.prepared ??= this.prepare()
+    try {
+      await this.prepared
+    } catch (error) {
+      this.prepared = undefined
+      throw error
+    }
+    const path = this.temporaryPath()
+    const file = await open(path, 'wx', 0o666)
+    try {
+      const signal = this.signalOf(options)
+      await file.writeFile(body, { ...(signal && { signal }) })
+      await file.sync()
+    } catch (error) {
+      await removeFile(path)
+      throw error
+    } finally {
+      await file.close()
+    }
+    return path
+  }
+
+  /** Makes the root, and clears what writers that were killed have left behind. */
+  private async prepare(): Promise<void> {
+    await this.makeDirectory(this.temporary)
+    for (const name of await readdir(this.temporary)) {
+      const path = join(this.temporary, name)
+      const status = await lstat(path).catch(() => undefined)
+      if (status?.isFile() && Date.now() - status.mtimeMs > staleMs) await removeFile(path)
+    }
+  }
+
+  private temporaryPath(): string {
+    return join(this.temporary, `${process.pid}-${randomUUID()}`)
+  }
+
+  private async publishIfAbsent(staged: string, path: string): Promise<PutResult> {
+    if (this.canLink !== false) {
+      try {
+        this.canLink = await tryLink(staged, path)
+        if (this.canLink) return 'written'
+      } catch (error) {
+        if (!hasCode(error, ['EEXIST'])) throw error
+        // Over NFS the answer to a link that succeeded can be lost, and its repetition says EEXIST.
+        return (await isSameFile(staged, path)) ? 'written' : 'exists'
+      }
+    }
+    return (await exists(path)) ? 'exists' : replace(staged, path)
+  }
+
+  private async makeDirectory(path: string): Promise<void> {
+    const first = await mkdir(path, { recursive: true })
+    if (first === undefined) return
+    for (let made = path; made.length >= first.length; made = dirname(made)) {
+      await syncDirectory(dirname(made))
+    }
+  }
+
+  /** ENOENT is a missing object; so is ENOTDIR, unless it is the root itself that is no directory. */
+  private async isMissing(error: unknown): Promise<boolean> {
+    if (hasCode(error, ['ENOENT'])) return true
+    if (!hasCode(error, ['ENOTDIR'])) return false
+    const root = await stat(this.root).catch(() => undefined)
+    return root?.isDirectory() ?? false
+  }
+
+  private signalOf(options: RequestOptions): AbortSignal | undefined {
+    const signals = [options.signal, this.storeSignal].filter((signal) => signal !== undefined)
+    return signals.length < 2 ? signals[0] : AbortSignal.any(signals)
+  }
+
+  private check(options: RequestOptions): void {
+    options.signal?.throwIfAborted()
+    this.storeSignal?.throwIfAborted()
+  }
+
+  private async guard<Result>(
+    verb: string,
+    key: string,
+    work: () => Promise<Result>,
+  ): Promise<Result> {
+    try {
+      return await work()
+    } catch (error) {
+      throw directoryError(error, verb, this.url, key)
+    }
+  }
+}
+
+/** Answers false where links can't be made; throws EEXIST where the name is taken. */
+async function tryLink(from: string, to: string): Promise<boolean> {
+  try {
+    await link(from, to)
+    return true
+  } catch (error) {
+    if (hasCode(error, unsupportedLink)) return false
+    throw error
+  }
+}
+
+async function replace(staged: string, path: string): Promise<PutResult> {
+  await rename(staged, path)
+  return 'written'
+}
+
+async function isSameFile(left: string, right: string): Promise<boolean> {
+  const [a, b] = await Promise.all([lstat(left), lstat(right)])
+  return a.ino === b.ino && a.dev === b.dev
+}
+
+async function exists(path: string): Promise<boolean> {
+  try {
+    await lstat(path)
+    return true
+  } catch (error) {
+    if (hasCode(error, ['ENOENT'])) return false
+    throw error
+  }
+}
+
+async function removeFile(path: string): Promise<void> {
+  try {
+    await unlink(path)
+  } catch (error) {
+    if (!hasCode(error, ['ENOENT'])) throw error
+  }
+}
+
+async function syncDirectory(path: string): Promise<void> {
+  const directory = await open(path, 'r')
+  try {
+    await directory.sync()
+  } catch (error) {
+    // Not every network file system can.
+    if (!hasCode(error, unsupportedSync)) throw error
+  } finally {
+    await directory.close()
+  }
+}
+
+function removeFailed(url: string, left: { key: string; error: unknown }[]): BerthError {
+  const names = left.map(({ key }) => `\`${key}\``).join(', ')
+  return new BerthError('object-store/remove-failed', `could not remove ${names} from ${url}`, {
+    hint: 'check who owns these files and whether the disk is read-only',
+    cause: left[0]?.error,
+  })
+}

@@ -1,0 +1,39 @@
+import { opendir } from 'node:fs/promises'
+import { join } from 'node:path'
+import { hasCode } from './directory-error.ts'
+import { compareKeys, reservedComponent } from './key.ts'
+
+/** The keys below a root that start with a prefix, in key order, one directory in memory at a time. */
+export async function* walkKeys(root: string, prefix: string): AsyncIterable<string> {
+  const slash = prefix.lastIndexOf('/') + 1
+  yield* walk(root, prefix.slice(0, slash), prefix.slice(slash))
+}
+
+async function* walk(root: string, parent: string, start: string): AsyncIterable<string> {
+  const entries: string[] = []
+  for (const entry of await readEntries(join(root, parent), parent === '')) {
+    if (!entry.startsWith(start)) continue
+    if (parent === '' && entry.replace(/\/$/, '') === reservedComponent) continue
+    entries.push(entry)
+  }
+  // A directory sorts as its name with the slash that its keys continue with: `a.txt` comes before `a/b`.
+  for (const entry of entries.toSorted(compareKeys)) {
+    if (entry.endsWith('/')) yield* walk(root, parent + entry, '')
+    else yield parent + entry
+  }
+}
+
+/** Names, directories with a slash at the end. */
+async function readEntries(path: string, isRoot: boolean): Promise<string[]> {
+  const names: string[] = []
+  try {
+    for await (const entry of await opendir(path)) {
+      if (entry.isDirectory()) names.push(`${entry.name}/`)
+      else if (entry.isFile()) names.push(entry.name)
+    }
+  } catch (error) {
+    if (hasCode(error, ['ENOENT']) || (!isRoot && hasCode(error, ['ENOTDIR']))) return []
+    throw error
+  }
+  return names
+}

@@ -1,0 +1,5 @@
+export { parseStoreUrl, type StoreLocation } from './location.ts'
+export { openStore, type OpenStoreOptions } from './open-store.ts'
+export type { Patience } from './patience.ts'
+export { defaultStoreUrl, storeSecrets, type Environment } from './settings.ts'
+export type { ByteRange, ObjectInfo, ObjectStore, PutResult, RequestOptions } from './store.ts'

@@ -1,0 +1,210 @@
+import { BerthError } from '@berth/core'
+import { nearest } from './nearest.ts'
+
+/** A store URL, parsed and checked; nothing has been contacted. */
+export type StoreLocation = DirectoryLocation | S3Location
+
+export interface DirectoryLocation {
+  kind: 'directory'
+  /** Absolute. */
+  path: string
+}
+
+export interface S3Location {
+  kind: 's3'
+  bucket: string
+  /** Without slashes at its ends; empty for the whole bucket. */
+  prefix: string
+  endpoint: URL | undefined
+  region: string | undefined
+  storageClass: string | undefined
+  pathStyle: boolean | undefined
+  /** The most requests under way at once. */
+  pool: number | undefined
+}
+
+const queryKeys = ['endpoint', 'region', 'storage-class', 'path-style', 'pool']
+const credentialWords = /access|secret|token|passw|credential|signature|(^|[-_])key/i
+const maxPool = 256
+
+/**
+ * Reads `file:///path` or `s3://bucket/prefix?endpoint=…&region=…&storage-class=…&path-style=…&pool=…`.
+ *
+ * Throws `object-store/bad-url` with what was probably meant, and `object-store/credentials-in-url`, whose message shows no part of
+ * the credentials.
+ */
+export function parseStoreUrl(text: string): StoreLocation {
+  refuseCredentials(text)
+  const [, scheme, rest] = /^(file|s3):\/\/(.*)$/su.exec(text) ?? []
+  if (scheme === 'file' && rest !== undefined) return parseDirectory(text, rest)
+  if (scheme === 's3' && rest !== undefined) return parseS3(text, rest)
+  throw badUrl(text, 'it is neither `file:///path` nor `s3://bucket/prefix`', suggestUrl(text))
+}
+
+function parseDirectory(text: string, rest: string): DirectoryLocation {
+  if (!rest.startsWith('/')) {
+    throw badUrl(text, 'a directory is named by an absolute path', `file:///${rest}`)
+  }
+  const query = rest.indexOf('?')
+  if (query !== -1) {
+    throw badUrl(text, 'a directory takes no options', `file://${rest.slice(0, query)}`)
+  }
+  let path: string
+  try {
+    path = decodeURIComponent(rest)
+  } catch {
+    throw badUrl(text, 'a `%` starts no escape', `file://${rest.replaceAll('%', '%25')}`)
+  }
+  if (path.includes('\0')) throw badUrl(text, 'a path holds no NUL')
+  if (path.split('/').some((component) => component === '.' || component === '..')) {
+    throw badUrl(text, 'the path must not hold `.` or `..`')
+  }
+  return { kind: 'directory', path: path.replaceAll(/\/{2,}/g, '/').replace(/(?<=.)\/$/, '') }
+}
+
+function parseS3(text: string, rest: string): S3Location {
+  const [, bucket = '', path = '', query = ''] = /^([^/?]*)([^?]*)\??(.*)$/su.exec(rest) ?? []
+  if (bucket === '') throw badUrl(text, 'it names no bucket', `s3://bucket${path}`)
+  if (!/^[A-Za-z0-9][A-Za-z0-9._-]{1,254}$/.test(bucket)) {
+    throw badUrl(text, `\`${bucket}\` can't be the name of a bucket`, suggestEndpoint(bucket, path))
+  }
+  const prefix = path.replace(/^\//, '').replace(/\/$/, '')
+  if (prefix !== '' && prefix.split('/').some((part) => ['', '.', '..'].includes(part))) {
+    throw badUrl(text, 'the prefix has an empty part, `.` or `..`')
+  }
+  const options = parseQuery(text, query)
+  return {
+    kind: 's3',
+    bucket,
+    prefix,
+    endpoint: parseEndpoint(text, options.get('endpoint')),
+    region: matching(text, 'region', options.get('region'), /^[A-Za-z0-9-]+$/),
+    storageClass: parseStorageClass(text, options.get('storage-class')),
+    pathStyle: parseBoolean(text, options.get('path-style')),
+    pool: parsePool(text, options.get('pool')),
+  }
+}
+
+function parseQuery(text: string, query: string): Map<string, string> {
+  const options = new Map<string, string>()
+  for (const [key, value] of new URLSearchParams(query)) {
+    if (!queryKeys.includes(key)) {
+      const known = nearest(key, queryKeys)
+      throw new BerthError(
+        'object-store/bad-url',
+        `the store URL \`${redactUrl(text)}\` has the unknown option \`${key}\``,
+        {
+          hint:
+            known === undefined
+              ? `the options are ${queryKeys.map((name) => `\`${name}\``).join(', ')}`
+              : `did you mean \`${known}\`?`,
+        },
+      )
+    }
+    if (options.has(key)) throw badUrl(text, `the option \`${key}\` occurs twice`)
+    if (value === '') throw badUrl(text, `the option \`${key}\` is empty`)
+    options.set(key, value)
+  }
+  return options
+}
+
+/** Reads the address of an S3 service; throws `object-store/bad-url`, in terms of where the value came from. */
+export function parseEndpoint(source: string, value: string | undefined): URL | undefined {
+  if (value === undefined) return undefined
+  if (!/^https?:\/\//.test(value) || !URL.canParse(value)) {
+    const scheme = /^(localhost|127\.|\[|[^.]+:\d)/.test(value) ? 'http' : 'https'
+    const meant = `${scheme}://${value.replace(/^[a-z]*:?\/*(?=.)/i, (start) => (start.includes('/') ? '' : start))}`
+    throw badUrl(source, `the endpoint \`${redactUrl(value)}\` is not an http(s) URL`, meant)
+  }
+  const endpoint = new URL(value)
+  if (endpoint.username !== '' || endpoint.password !== '') throw credentialsInUrl()
+  if (endpoint.search !== '' || endpoint.hash !== '') {
+    throw badUrl(source, 'the endpoint must not hold a query')
+  }
+  return endpoint
+}
+
+function parseStorageClass(text: string, value: string | undefined): string | undefined {
+  matching(text, 'storage-class', value, /^[A-Z][A-Z0-9_]*$/, value?.toUpperCase())
+  if (value === 'GLACIER' || value === 'DEEP_ARCHIVE') {
+    throw badUrl(text, `objects of class \`${value}\` can't be read before they are thawed`)
+  }
+  return value
+}
+
+function parseBoolean(text: string, value: string | undefined): boolean | undefined {
+  matching(text, 'path-style', value, /^(true|false)$/)
+  return value === undefined ? undefined : value === 'true'
+}
+
+function parsePool(text: string, value: string | undefined): number | undefined {
+  if (value === undefined) return undefined
+  const pool = /^\d{1,4}$/.test(value) ? Number(value) : 0
+  if (pool < 1 || pool > maxPool) {
+    throw badUrl(text, `\`pool\` is a number from 1 to ${maxPool}, not \`${value}\``)
+  }
+  return pool
+}
+
+function matching(
+  text: string,
+  key: string,
+  value: string | undefined,
+  ...[pattern, meant]: [RegExp, string?]
+): string | undefined {
+  if (value === undefined || pattern.test(value)) return value
+  throw badUrl(text, `\`${key}\` can't be \`${value}\``, meant && `${key}=${meant}`)
+}
+
+function refuseCredentials(text: string): void {
+  const [, authority = '', query = ''] = /^[^/]*\/{0,3}([^/?]*)[^?]*\??(.*)$/su.exec(text) ?? []
+  if (authority.includes('@')) throw credentialsInUrl()
+  for (const key of new URLSearchParams(query).keys()) {
+    if (!queryKeys.includes(key) && credentialWords.test(key)) throw credentialsInUrl()
+  }
+}
+
+function credentialsInUrl(): BerthError {
+  return new BerthError(
+    'object-store/credentials-in-url',
+    'could not use the store URL: it holds credentials, and URLs are printed',
+    { hint: 'set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY in the environment instead' },
+  )
+}
+
+function badUrl(text: string, why: string, meant?: string): BerthError {
+  const message = `could not read the store URL \`${redactUrl(text)}\`: ${why}`
+  return new BerthError('object-store/bad-url', message, {
+    hint:
+      meant === undefined
+        ? 'write `file:///path` or `s3://bucket/prefix?endpoint=…&region=…`'
+        : `did you mean \`${redactUrl(meant)}\`?`,
+  })
+}
+
+function suggestUrl(text: string): string | undefined {
+  const web = /^https?:\/\/([^/?]+)\/([^?]+)/i.exec(text)
+  if (web) return `s3://${web[2]}?endpoint=${text.slice(0, text.indexOf(':'))}://${web[1]}`
+  const s3 = /^s3[a-z]?[:;]?\/{0,3}(?=[^/])/i.exec(text)
+  if (s3 && /[:/]/.test(s3[0])) return `s3://${text.slice(s3[0].length)}`
+  const file = /^file:?\/{0,3}/i.exec(text)
+  if (file && /[:/]/.test(file[0])) return `file:///${text.slice(file[0].length)}`
+  if (text.startsWith('/')) return `file://${text}`
+  const [, scheme = ''] = /^([a-z0-9]+):\/\//i.exec(text) ?? []
+  const known = nearest(scheme.toLowerCase(), ['s3', 'file'])
+  return known && `${known}://${text.slice(scheme.length + 3)}`
+}
+
+function suggestEndpoint(bucket: string, path: string): string | undefined {
+  const [, name, rest = ''] = /^\/([^/]+)(.*)$/.exec(path) ?? []
+  return /:\d+$/.test(bucket) && name ? `s3://${name}${rest}?endpoint=http://${bucket}` : undefined
+}
+
+/** Hides what could be a secret: user information, and the values of options that we don't know. */
+function redactUrl(text: string): string {
+  return text
+    .replaceAll(/\/\/[^/?]*@/g, '//…@')
+    .replaceAll(/([?&])([^=&]*)=([^&]*)/g, (whole, start: string, key: string) =>
+      queryKeys.includes(key) ? whole : `${start}${key}=…`,
+    )
+}

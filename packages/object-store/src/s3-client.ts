@@ -1,0 +1,59 @@
+import { createHash } from 'node:crypto'
+import { S3Client } from '@aws-sdk/client-s3'
+import type { Patience } from './patience.ts'
+import type { S3Settings } from './settings.ts'
+
+interface WireRequest {
+  headers: Record<string, string>
+  body?: unknown
+}
+
+/** The SDK's client for these settings, doing one try per request and never reading its settings from the process's environment. */
+export function createS3Client(settings: S3Settings, patience: Patience): S3Client {
+  const { endpoint, provider, credentials, profile } = settings
+  const checksums = provider.checksums === 'when_supported' ? 'WHEN_SUPPORTED' : 'WHEN_REQUIRED'
+  const agent = { keepAlive: true, maxSockets: settings.pool + 4, scheduling: 'lifo' as const }
+  const client = new S3Client({
+    ...(endpoint && { endpoint: endpoint.href.replace(/\/$/, '') }),
+    region: settings.region,
+    forcePathStyle: settings.pathStyle,
+    // Without an endpoint the bucket's own region is found out by following the redirect.
+    followRegionRedirects: endpoint === undefined,
+    ...(credentials && { credentials }),
+    ...(profile !== undefined && { profile }),
+    // Since early 2025 the SDK's default sends CRC32 trailers, which R2, B2, OVH and others refused.
+    requestChecksumCalculation: checksums,
+    responseChecksumValidation: checksums,
+    maxAttempts: 1,
+    defaultsMode: 'standard',
+    useDualstackEndpoint: false,
+    useFipsEndpoint: false,
+    ignoreConfiguredEndpointUrls: true,
+    // With `Expect: 100-continue` the SDK opens a new connection for every body of 2 MiB or more.
+    expectContinueHeader: false,
+    requestHandler: {
+      connectionTimeout: patience.connectMs,
+      // Without a byte in either direction; a transfer that moves may take as long as it needs.
+      socketTimeout: patience.stallMs,
+      httpAgent: agent,
+      httpsAgent: agent,
+    },
+  })
+  if (provider.id !== 'aws') addContentMd5(client)
+  return client
+}
+
+/** DeleteObjects needs a digest; the SDK sends CRC32, which older servers don't know: they want Content-MD5. */
+function addContentMd5(client: S3Client): void {
+  client.middlewareStack.add(
+    (next, context) => async (request) => {
+      if (context.commandName === 'DeleteObjectsCommand') {
+        const wire = request.request as WireRequest
+        const digest = createHash('md5').update(wire.body as string)
+        wire.headers['content-md5'] = digest.digest('base64')
+      }
+      return next(request)
+    },
+    { step: 'build', name: 'contentMd5', priority: 'low' },
+  )
+}
