@@ -1,0 +1,85 @@
+import { BerthError } from '@berth/core/error'
+import type { Command } from './command.ts'
+import { nearest } from './nearest.ts'
+
+export interface CommandEntry {
+  summary: string
+  load: () => Promise<Command>
+}
+
+/** Every command: its line in the overview, and its module, loaded when it is called. */
+export const commands: Record<string, CommandEntry> = {
+  boot: {
+    summary: 'boot a recipe, run the app, save everything when it ends (the ENTRYPOINT)',
+    load: async () => (await import('./commands/boot.ts')).boot,
+  },
+  run: {
+    summary: 'run one pipeline of a recipe, then exit',
+    load: async () => (await import('./commands/run.ts')).run,
+  },
+  plan: {
+    summary: 'say what would happen and why; write nothing',
+    load: async () => (await import('./commands/plan.ts')).plan,
+  },
+  validate: {
+    summary: 'check recipes without running or reading the environment',
+    load: async () => (await import('./commands/validate.ts')).validate,
+  },
+  schema: {
+    summary: 'print the JSON Schema of recipes, for editors',
+    load: async () => (await import('./commands/schema.ts')).schema,
+  },
+  docs: {
+    summary: 'print, or write into the READMEs, the option tables of the plugins',
+    load: async () => (await import('./commands/docs.ts')).docs,
+  },
+  platform: {
+    summary: 'say which platform this is and what follows from it',
+    load: async () => (await import('./commands/platform.ts')).platform,
+  },
+  'archive save': {
+    summary: 'save a directory tree into a store',
+    load: async () => (await import('./commands/archive-save.ts')).archiveSave,
+  },
+  'archive restore': {
+    summary: 'put a saved tree back',
+    load: async () => (await import('./commands/archive-restore.ts')).archiveRestore,
+  },
+  'archive list': {
+    summary: 'list the snapshots in a store',
+    load: async () => (await import('./commands/archive-list.ts')).archiveList,
+  },
+  'archive verify': {
+    summary: 'check that a snapshot is whole, down to every byte',
+    load: async () => (await import('./commands/archive-verify.ts')).archiveVerify,
+  },
+}
+
+/** Splits arguments into the command they name and the rest. Throws `cli/unknown-command` with what was probably meant. */
+export function selectCommand(args: readonly string[]): { entry: CommandEntry; args: string[] } {
+  const [first = '', second = ''] = args
+  for (const [name, used] of [
+    [`${first} ${second}`, 2],
+    [first, 1],
+  ] as const) {
+    const entry = commands[name]
+    if (entry !== undefined) return { entry, args: args.slice(used) }
+  }
+  const isGroup = Object.keys(commands).some((name) => name.startsWith(`${first} `))
+  const wanted = isGroup && second !== '' && !second.startsWith('-') ? `${first} ${second}` : first
+  const meant = nearest(wanted, Object.keys(commands))
+  throw new BerthError(
+    'cli/unknown-command',
+    isGroup && wanted === first
+      ? `\`berth ${first}\` needs a verb: ${verbsOf(first)}`
+      : `the command \`${wanted}\` is unknown${meant === undefined ? '' : `; did you mean \`${meant}\`?`}`,
+    { hint: 'see `berth --help`' },
+  )
+}
+
+function verbsOf(group: string): string {
+  return Object.keys(commands)
+    .filter((name) => name.startsWith(`${group} `))
+    .map((name) => `\`${name.slice(group.length + 1)}\``)
+    .join(', ')
+}

@@ -1,0 +1,79 @@
+import { defineCommand } from '../command.ts'
+import { chooseReporter } from '../reporters/choose-reporter.ts'
+import { openReporter } from '../reporters/reporter.ts'
+import { parseSettings } from '../settings.ts'
+import { handOverToInit } from '../supervisor/init.ts'
+import { catchSignals } from '../supervisor/signals.ts'
+import { claimStateDirectory, openStateDirectory } from '../supervisor/state-directory.ts'
+import { Supervisor } from '../supervisor/supervisor.ts'
+
+export const boot = defineCommand({
+  usage: 'boot RECIPE [--set KEY=VALUE]… [--grace 10s] [-- COMMAND…]',
+  description:
+    'Runs the recipe’s boot, then COMMAND (or the recipe’s main), and, whatever ends that, shutdown and undo before the grace is over.',
+  positionals: [1, 1],
+  takesRest: true,
+  options: {
+    set: {
+      type: 'string',
+      value: 'KEY=VALUE',
+      multiple: true,
+      describe: 'set a var of the recipe',
+    },
+    grace: {
+      type: 'string',
+      value: 'DURATION',
+      describe: 'time from SIGTERM to SIGKILL; default: the recipe’s, then the platform’s',
+    },
+    strict: { type: 'boolean', describe: 'exit with 3 when only optional steps failed' },
+    reporter: {
+      type: 'string',
+      value: 'NAME',
+      describe: 'line, pretty (default on a terminal) or json',
+    },
+    json: { type: 'boolean', describe: 'the same as `--reporter json`' },
+    'state-dir': {
+      type: 'string',
+      value: 'DIRECTORY',
+      describe: 'outputs, undo journal and pid; default: BERTH_STATE_DIR, /run/berth, …',
+    },
+  },
+  run: async ({ positionals, rest, values }) => {
+    const signals = catchSignals()
+    const init = handOverToInit()
+    const set = parseSettings(values.set)
+    const reporterName = chooseReporter(values)
+    const stateDirectory = openStateDirectory(values['state-dir'], process.env)
+    const release = claimStateDirectory(stateDirectory)
+    surviveLostReaders()
+    const reporter = await openReporter(reporterName)
+    const supervisor = new Supervisor(
+      {
+        recipe: positionals[0] ?? '',
+        set,
+        grace: values.grace,
+        strict: values.strict,
+        stateDirectory,
+        command: rest?.length === 0 ? undefined : rest,
+        env: process.env,
+      },
+      reporter.report,
+    )
+    signals.listen((signal) => supervisor.receive(signal))
+    if (init === 'unavailable') {
+      const text = 'this is PID 1 and no init (tini, …) was found: zombies will accumulate'
+      reporter.report({ type: 'note', level: 'warn', text, time: Date.now() })
+    }
+    try {
+      return await supervisor.run()
+    } finally {
+      reporter.close()
+      release()
+    }
+  },
+})
+
+/** A log reader that went away must not take the saves with it. */
+function surviveLostReaders(): void {
+  for (const stream of [process.stdout, process.stderr]) stream.on('error', () => {})
+}

@@ -1,0 +1,42 @@
+import { stripVTControlCharacters } from 'node:util'
+import type { ErrorFacts } from '@berth/core/error'
+import { plain, type Style } from './symbols.ts'
+
+/** An error as lines: what went wrong with its code, where, the source line, the cure. A bug keeps its stack. */
+export function errorText(error: ErrorFacts, style: Style = plain): string[] {
+  const problems = error.problems ?? []
+  if (problems.length > 0) return problems.flatMap((problem) => errorText(problem, style))
+  return [
+    `${style.symbol('failed')} ${printable(error.message)}  ${style.dim(error.code)}`,
+    ...errorDetails(error),
+  ]
+}
+
+/** The lines below the first one, indented. */
+export function errorDetails(error: ErrorFacts): string[] {
+  const lines: string[] = []
+  if (error.at !== undefined) lines.push(`at ${error.at.file}:${error.at.line}:${error.at.column}`)
+  if (error.excerpt !== undefined) lines.push(...error.excerpt.split('\n'))
+  if (error.code === 'core/bug') {
+    lines.push(
+      ...(error.stack ?? '')
+        .split('\n')
+        .slice(1)
+        .map((line) => line.trim()),
+    )
+    lines.push('This is a bug in Berth')
+  }
+  for (const cause of error.causes ?? []) {
+    if (!error.message.includes(cause)) lines.push(`because ${printable(cause)}`)
+  }
+  for (const problem of error.problems ?? []) lines.push(...errorText(problem))
+  if (error.hint !== undefined) lines.push(`To fix: ${error.hint}`)
+  return lines.filter((line) => line !== '').map((line) => `  ${line}`)
+}
+
+/** Text without what would move the cursor or recolour the terminal, on one line. */
+export function printable(text: string): string {
+  return stripVTControlCharacters(text)
+    .replaceAll('\t', '  ')
+    .replaceAll(/\p{Cc}/gu, ' ')
+}

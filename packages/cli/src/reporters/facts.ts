@@ -1,0 +1,53 @@
+import type { Facts, FactValue } from '@berth/core'
+import { formatBytes, formatCount, formatDuration } from './format.ts'
+
+/** A step's facts in words, shortest useful form: `41,812 files, 3.1 GiB, linked: venv, cache`. */
+export function factsText(facts: Facts): string {
+  return Object.entries(facts)
+    .map(([name, value]) => factText(name, value))
+    .filter((text) => text !== '')
+    .join(', ')
+}
+
+function factText(name: string, value: FactValue): string {
+  if (value === null || value === '' || value === false) return ''
+  if (value === true) return words(name)
+  if (typeof value === 'number') return numberText(name, value)
+  if (typeof value === 'string') return `${words(name)} ${value}`
+  if (Array.isArray(value)) return listText(name, value)
+  const inner = factsText(value)
+  return inner === '' ? '' : `${words(name)} (${inner})`
+}
+
+function numberText(name: string, value: number): string {
+  if (name === 'bytes') return formatBytes(value)
+  if (name === 'seconds') return formatDuration(value * 1000)
+  if (name.endsWith('Bytes')) return `${words(name.slice(0, -5))} ${formatBytes(value)}`
+  if (name.endsWith('Seconds')) return `${words(name.slice(0, -7))} ${formatDuration(value * 1000)}`
+  if (name.endsWith('Ms')) return `${words(name.slice(0, -2))} ${formatDuration(value)}`
+  if (value === 0) return ''
+  return name.endsWith('s')
+    ? `${formatCount(value)} ${words(name)}`
+    : `${words(name)} ${formatCount(value)}`
+}
+
+function listText(name: string, values: FactValue[]): string {
+  const shown = values
+    .map((value) =>
+      typeof value === 'object' && value !== null ? objectText(value) : String(value),
+    )
+    .filter((text) => text !== '')
+  return shown.length === 0 ? '' : `${words(name)}: ${shown.join(', ')}`
+}
+
+function objectText(value: FactValue[] | Record<string, FactValue>): string {
+  return Array.isArray(value) ? value.map(String).join(' ') : factsText(value)
+}
+
+/** `availableBytes` reads `available bytes`. */
+function words(name: string): string {
+  return name
+    .replaceAll(/([a-z\d])([A-Z])/g, '$1 $2')
+    .replaceAll(/[-_]/g, ' ')
+    .toLowerCase()
+}

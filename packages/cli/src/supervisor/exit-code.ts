@@ -1,0 +1,41 @@
+import type { PipelineResult } from '@berth/core'
+import { exitCodeOfSignal, exitCodes } from '../exit-codes.ts'
+
+export interface Ending {
+  code: number | null
+  signal: NodeJS.Signals | null
+}
+
+export interface PodLife {
+  boot: PipelineResult
+  onBootFailure: 'exit' | 'hold' | 'continue'
+  /** Absent when main was never started. */
+  main: Ending | undefined
+  shutdown: PipelineResult
+  /** The first signal that asked the pod to stop. */
+  stopSignal: NodeJS.Signals | undefined
+  strict: boolean
+}
+
+/**
+ * The container's exit code: main's own; 1 for a boot that failed, and for a save that failed though main ended well; 3 for
+ * `degraded` under `--strict`. A signal that cancels the boot counts; one that ends the waiting of a pod without a main is its
+ * regular end.
+ */
+export function podExitCode(life: PodLife): number {
+  const own = ownExitCode(life)
+  if (own !== exitCodes.right) return own
+  if (life.shutdown === 'failed' || life.shutdown === 'cancelled') return exitCodes.failed
+  const degraded =
+    life.boot === 'degraded' || life.boot === 'failed' || life.shutdown === 'degraded'
+  return life.strict && degraded ? exitCodes.degraded : exitCodes.right
+}
+
+function ownExitCode({ boot, onBootFailure, main, stopSignal }: PodLife): number {
+  if (boot === 'failed' && onBootFailure !== 'continue') return exitCodes.failed
+  if (main !== undefined) {
+    return main.signal === null ? (main.code ?? exitCodes.failed) : exitCodeOfSignal(main.signal)
+  }
+  if (boot === 'cancelled') return exitCodeOfSignal(stopSignal ?? 'SIGTERM')
+  return exitCodes.right
+}

@@ -1,0 +1,85 @@
+import { type ChildProcess, spawn } from 'node:child_process'
+import { constants } from 'node:os'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { BerthError } from '@berth/core/error'
+import type { Ending } from './exit-code.ts'
+import { endProcesses, processesOfGroup, signalProcess } from './process-table.ts'
+import type { MainFacts } from './protocol.ts'
+import { findUser } from './user.ts'
+
+/** What is left of main's group gets this long between SIGTERM and SIGKILL. */
+const leftoverPatienceMs = 2000
+
+/** The app's own process, from its start until nothing of it is left. */
+export interface MainProcess {
+  pid: number
+  /** Shares our process group because it needs the terminal, which then signals it directly. */
+  hasTerminal: boolean
+  ended: Promise<Ending>
+  signal: (name: NodeJS.Signals) => void
+  /** Ends what is left: at once by SIGKILL when main itself is still there, else as kindly as the time allows. */
+  clear: (deadline: number) => Promise<void>
+}
+
+/** Starts main with our terminal and the whole environment. Throws `cli/main-not-started` when there is no such command. */
+export async function startMain(main: MainFacts, env: NodeJS.ProcessEnv): Promise<MainProcess> {
+  const [file = '', ...args] = main.command
+  const user = main.user === undefined ? undefined : findUser(main.user)
+  // Only the terminal's foreground group may read from it, and Node can't hand the foreground over.
+  const hasTerminal = process.stdin.isTTY === true
+  const child = spawn(file, args, {
+    stdio: 'inherit',
+    detached: !hasTerminal,
+    env: { ...env, ...user?.env, ...main.env },
+    ...(main.workingDirectory === undefined ? {} : { cwd: main.workingDirectory }),
+    ...(user === undefined ? {} : { uid: user.uid, gid: user.gid }),
+  })
+  await spawned(child, file, main.workingDirectory)
+  const pid = child.pid ?? 0
+  const ended = new Promise<Ending>((resolve) => {
+    child.once('exit', (code, signal) => resolve({ code, signal }))
+  })
+  const isOver = (): boolean => child.exitCode !== null || child.signalCode !== null
+  return {
+    pid,
+    hasTerminal,
+    ended,
+    signal: (name) => {
+      if (!isOver()) signalProcess(pid, name)
+    },
+    clear: async (deadline) => {
+      const patience = Math.max(0, Math.min(leftoverPatienceMs, deadline - Date.now()))
+      if (!isOver()) signalProcess(hasTerminal ? pid : -pid, 'SIGKILL')
+      else if (!hasTerminal) await endProcesses(() => processesOfGroup(pid), patience)
+      // A process in an uninterruptible wait (a hung volume) may not even die of SIGKILL in time.
+      await Promise.race([ended, sleep(1000)])
+    },
+  }
+}
+
+function spawned(child: ChildProcess, file: string, directory: string | undefined): Promise<void> {
+  return new Promise((resolve, reject) => {
+    child.once('spawn', resolve)
+    child.once('error', (error: NodeJS.ErrnoException) => {
+      const reason = error.code === 'ENOENT' ? 'there is no such command' : error.message
+      const where = directory === undefined ? '' : ` in \`${directory}\``
+      reject(
+        new BerthError(
+          'cli/main-not-started',
+          `could not start main \`${file}\`${where}: ${reason}`,
+          {
+            hint: 'check the command after `--` or in `main.command`, and `main.working-directory`',
+            cause: error,
+          },
+        ),
+      )
+    })
+  })
+}
+
+/** The number that a shell would answer with when it can't start a command. */
+export function notStartedCode(error: unknown): number {
+  const cause =
+    error instanceof Error ? (error.cause as NodeJS.ErrnoException | undefined) : undefined
+  return cause?.errno === -constants.errno.EACCES ? 126 : 127
+}

@@ -1,0 +1,56 @@
+import type { BerthEvent, PipelineResult } from '@berth/core'
+import type { ErrorFacts } from '@berth/core/error'
+
+/** What a pipeline process is to do. It loads the recipe at once and waits for `go` before it touches anything. */
+export interface PipelineRequest {
+  recipe: string
+  pipeline: 'boot' | 'shutdown'
+  set: Record<string, string>
+  stateDirectory: string
+  /** `--grace`, as written. */
+  grace: string | undefined
+  /** What came after `--`. */
+  command: string[] | undefined
+  /** A round while main runs: only these steps, and no undo. */
+  round?: string[]
+}
+
+/** What the supervisor must know of a recipe, without ever reading one. */
+export interface RecipeFacts {
+  name: string
+  graceMs: number
+  /** Where the grace comes from: `--grace`, `the recipe`, `the platform runpod`. */
+  graceSource: string
+  onBootFailure: 'exit' | 'hold' | 'continue'
+  /** The shutdown steps that also run while main does. */
+  rounds: { step: string; everyMs: number }[]
+}
+
+/** How to start main, evaluated after the boot. */
+export interface MainFacts {
+  /** Empty when there is nothing to run. */
+  command: string[]
+  /** The command as it may be printed. */
+  shown: string[]
+  workingDirectory: string | undefined
+  env: Record<string, string>
+  user: string | undefined
+  stopSignal: NodeJS.Signals
+}
+
+/** From the supervisor to a pipeline process. Times are milliseconds since the epoch. */
+export type Order =
+  | { type: 'load'; request: PipelineRequest }
+  | { type: 'go'; deadline?: number }
+  /** The whole must end sooner than was said. */
+  | { type: 'deadline'; deadline: number }
+  | { type: 'cancel'; reason: string }
+  | { type: 'skip-optional' }
+
+/** From a pipeline process to the supervisor. */
+export type Report =
+  | { type: 'event'; event: BerthEvent }
+  | { type: 'loaded'; facts: RecipeFacts }
+  /** The recipe or its values are wrong; nothing ran. */
+  | { type: 'refused'; error: ErrorFacts }
+  | { type: 'ended'; result: PipelineResult; main?: MainFacts }
