@@ -59,6 +59,8 @@ export interface RecipeStep {
   shell: 'bash' | 'sh'
   /** Secrets that the step may see in its environment. */
   secrets: string[]
+  /** The names of its outputs, declared by the plugin or, for a `run` step, by the recipe; undefined where they can't be known. */
+  outputs: string[] | undefined
   at: Position
   /** Where a value below the step was written, for errors found only when expressions have their values: `['with', 'to']`. */
   positionOf: (path: readonly (string | number)[]) => Position

@@ -1,0 +1,62 @@
+import { BerthError, isBerthError } from './error.ts'
+import { ownerOf, valueAt } from './check-inputs.ts'
+import { evaluateValue, type ExpressionContext } from './expression.ts'
+import type { RecipeStep } from './recipe.ts'
+import { problem, type Path } from './recipe-node.ts'
+import { shapeProblems } from './shape-problems.ts'
+
+/**
+ * A step's inputs with their expressions evaluated, validated and with the plugin's defaults, as `run` and `plan` take them. A `run`
+ * step has none: `{}`. Throws `recipe/invalid-input` with all the `problems`, each with its place in the recipe.
+ */
+export function evaluateInputs(step: RecipeStep, context: ExpressionContext): unknown {
+  if (!step.uses) {
+    return {}
+  }
+  const { name, definition } = step.uses
+  const values = evaluated(step, context)
+  const result = definition.inputs.safeParse(values)
+  if (result.success) {
+    return result.data
+  }
+  const positionOf = (path: Path) => step.positionOf(['with', ...(path as (string | number)[])])
+  const problems = shapeProblems(result.error.issues, {
+    schema: definition.inputs,
+    noun: 'input',
+    owner: (path) => ownerOf(name, path),
+    valueAt: (path) => valueAt(values, path),
+    positionOf,
+    keyPositionOf: positionOf,
+  })
+  throw invalidInput(step, problems)
+}
+
+function evaluated(step: RecipeStep, context: ExpressionContext): unknown {
+  const values: Record<string, unknown> = {}
+  const problems: BerthError[] = []
+  for (const [key, value] of Object.entries(step.inputs)) {
+    try {
+      values[key] = evaluateValue(value, context)
+    } catch (error) {
+      if (!isBerthError(error)) {
+        throw error
+      }
+      problems.push(problem(error.code, error.message, step.positionOf(['with', key]), error.hint))
+    }
+  }
+  if (problems.length > 0) {
+    throw invalidInput(step, problems)
+  }
+  return values
+}
+
+function invalidInput(step: RecipeStep, problems: BerthError[]): BerthError {
+  const [first] = problems
+  const message = `the inputs of the step \`${step.id}\` are not right`
+  return new BerthError('recipe/invalid-input', first ? `${message}: ${first.message}` : message, {
+    problems,
+    ...(first?.at ? { at: first.at } : {}),
+    ...(first?.hint === undefined ? {} : { hint: first.hint }),
+    ...(first?.excerpt === undefined ? {} : { excerpt: first.excerpt }),
+  })
+}

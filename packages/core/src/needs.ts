@@ -1,0 +1,72 @@
+/** A step as far as order is concerned. */
+export interface OrderedStep {
+  id: string
+  /** As written; absent means: after the item before this one. */
+  needs?: readonly string[]
+}
+
+/** An item of a pipeline: one step, or several that start together. */
+export type OrderedItem =
+  | OrderedStep
+  | { parallel: readonly OrderedStep[]; needs?: readonly string[] }
+
+/**
+ * The ids that each step waits for. Without `needs` a step waits for the item before it, all of its steps if that is a `parallel`
+ * group; within a group, for what the group waits for.
+ */
+export function resolveNeeds(items: readonly OrderedItem[]): Map<string, string[]> {
+  const resolved = new Map<string, string[]>()
+  let previous: string[] = []
+  for (const item of items) {
+    const inherited = item.needs ?? previous
+    const steps = 'parallel' in item ? item.parallel : [item]
+    for (const step of steps) {
+      resolved.set(step.id, [...new Set(step.needs ?? inherited)])
+    }
+    previous = steps.map(({ id }) => id)
+  }
+  return resolved
+}
+
+/** The circles in which steps wait for themselves, each as its ids in order: every step waits for the next, the last for the first. */
+export function findCycles(needs: ReadonlyMap<string, readonly string[]>): string[][] {
+  const cycles: string[][] = []
+  const finished = new Set<string>()
+  const trail: string[] = []
+  const visit = (id: string): void => {
+    const start = trail.indexOf(id)
+    if (start !== -1) {
+      cycles.push(trail.slice(start))
+      return
+    }
+    if (finished.has(id)) {
+      return
+    }
+    trail.push(id)
+    for (const need of needs.get(id) ?? []) {
+      visit(need)
+    }
+    trail.pop()
+    finished.add(id)
+  }
+  for (const id of needs.keys()) {
+    visit(id)
+  }
+  return cycles
+}
+
+/** All the steps that have ended when a step starts: what it waits for, what those wait for, and so on. */
+export function stepsBefore(
+  id: string,
+  needs: ReadonlyMap<string, readonly string[]>,
+): Set<string> {
+  const before = new Set<string>()
+  const waiting = [...(needs.get(id) ?? [])]
+  for (let next = waiting.pop(); next !== undefined; next = waiting.pop()) {
+    if (!before.has(next)) {
+      before.add(next)
+      waiting.push(...(needs.get(next) ?? []))
+    }
+  }
+  return before
+}
