@@ -4,9 +4,9 @@ import { valueAt } from './check-inputs.ts'
 import type { PipelineName } from './event.ts'
 import { outputNames } from './expression-scope.ts'
 import type { Recipe, RecipeMain, RecipeStep, VarDeclaration } from './recipe.ts'
-import { keySpan, nearestNode, nodeAt, positionOf, type MapNode } from './recipe-node.ts'
+import { keySpan, positionOf, type MapNode } from './recipe-node.ts'
 import type { RecipeDocument, StepDocument } from './recipe-schema.ts'
-import { pipelineNames, type StepDraft } from './step-draft.ts'
+import { pipelineNames, placeInStep, type StepDraft } from './step-draft.ts'
 import { wholeExpression } from './template.ts'
 
 /** A recipe in which nothing is wrong. */
@@ -94,13 +94,8 @@ function buildStep(draft: StepDraft, { document, orders }: SoundRecipe): RecipeS
     secrets: [...new Set(step.secrets)],
     outputs: outputNames(draft),
     at: positionOf(draft.node),
-    positionOf: (place) => positionOf(placeIn(draft, place)),
+    positionOf: (place) => positionOf(placeInStep(draft.node, place)),
   }
-}
-
-function placeIn({ node }: StepDraft, place: readonly (string | number)[]) {
-  const uses = nodeAt(node, ['uses'])
-  return place[0] === 'with' && uses && !node.entries.has('with') ? uses : nearestNode(node, place)
 }
 
 function conditionOf(step: StepDocument): string | undefined {

@@ -1,8 +1,8 @@
 import type { z } from 'zod'
 import type { BerthError } from './error.ts'
-import { keySpan, nearestNode, nodeAt, plainValue, positionOf, type Path } from './recipe-node.ts'
+import { keySpan, nodeAt, plainValue, positionOf, type Path } from './recipe-node.ts'
 import { shapeProblems, type Shape } from './shape-problems.ts'
-import type { StepDraft } from './step-draft.ts'
+import { placeInStep, type StepDraft } from './step-draft.ts'
 import { hasExpression, isWholeExpression } from './template.ts'
 
 type Issue = z.core.$ZodIssue
@@ -27,8 +27,8 @@ export function inputProblems(draft: StepDraft): BerthError[] {
     noun: 'input',
     owner: (path) => ownerOf(uses.name, path),
     valueAt: (path) => valueAt(values, path),
-    positionOf: (path) => positionOf(nearestNode(given ?? nodeAt(node, ['uses']) ?? node, path)),
-    keyPositionOf: (path) => positionOf(keySpan(given ?? node, path)),
+    positionOf: (path) => positionOf(placeInStep(node, ['with', ...path])),
+    keyPositionOf: (path) => positionOf(keySpan(node, ['with', ...path])),
   }
   return shapeProblems(knowable(result.error.issues, values), shape)
 }

@@ -36,9 +36,8 @@ export function referenceFault(reference: Reference, scope: Scope): ReferenceFau
     const hint = didYouMean(first.text, scope.vars)
     return fault('recipe/unknown-variable', message, hint, first.token)
   }
-  if (context === 'env' && first && scope.secrets.includes(first.text)) {
-    const message = `\`${first.text}\` is a secret, which \`env\` does not hold`
-    return fault('recipe/secret-in-env', message, `write \`secrets.${first.text}\``, first.token)
+  if (context === 'env') {
+    return envFault(reference, scope, fault)
   }
   return context === 'steps' ? stepFault(reference, scope, fault) : undefined
 }
@@ -68,6 +67,28 @@ function secretFault(
       token: name.token,
       problem: (span) => unknownSecret(name.text, scope.secrets, span),
     }
+  }
+  return undefined
+}
+
+function envFault(
+  { names }: Reference,
+  scope: Scope,
+  fault: MakeFault,
+): ReferenceFault | undefined {
+  const [name] = names
+  if (scope.secretsRefused === 'argv' && (!name || scope.secretEnv.includes(name.text))) {
+    if (!name && scope.secretEnv.length === 0) {
+      return undefined
+    }
+    const what = name ? `the secret in \`env.${name.text}\`` : 'the secrets in `env`'
+    const message = `${what} in ${scope.place} would be visible to every process`
+    const hint = name ? `use \`$${name.text}\`` : 'name the variables one by one'
+    return fault('recipe/secret-in-command', message, hint, name?.token)
+  }
+  if (name && scope.secrets.includes(name.text)) {
+    const message = `\`${name.text}\` is a secret, which \`env\` does not hold`
+    return fault('recipe/secret-in-env', message, `write \`secrets.${name.text}\``, name.token)
   }
   return undefined
 }

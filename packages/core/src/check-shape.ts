@@ -1,13 +1,6 @@
 import type { BerthError } from './error.ts'
 import { valueAt } from './check-inputs.ts'
-import {
-  keySpan,
-  nearestNode,
-  plainValue,
-  positionOf,
-  type MapNode,
-  type Path,
-} from './recipe-node.ts'
+import { keySpan, placeAt, plainValue, positionOf, type MapNode, type Path } from './recipe-node.ts'
 import { laterKeys, recipeSchema, type RecipeDocument } from './recipe-schema.ts'
 import { shapeProblems } from './shape-problems.ts'
 import { pipelineNames } from './step-draft.ts'
@@ -28,7 +21,7 @@ export function checkShape(root: MapNode): {
     owner,
     isLater: (path, key) => laterKeys[placeOf(path)].includes(key),
     valueAt: (path) => valueAt(values, path),
-    positionOf: (path) => positionOf(nearestNode(root, path)),
+    positionOf: (path) => positionOf(placeAt(root, path)),
     keyPositionOf: (path) => positionOf(keySpan(root, path)),
   })
   return { document: undefined, problems }

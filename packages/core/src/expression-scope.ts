@@ -17,6 +17,8 @@ export interface Scope {
   bare: boolean
   vars: readonly string[]
   secrets: readonly string[]
+  /** Environment variables that hold a secret at this place. */
+  secretEnv: readonly string[]
   steps: ReadonlyMap<string, ScopedStep>
 }
 
@@ -47,7 +49,9 @@ export function scopeAt(path: Path, sources: ScopeSources): Scope | 'text' | 'an
   if (draft) {
     return stepScope(draft, path.slice(draft.path.length), sources)
   }
-  const base = { bare: false, ...declared(sources.root), steps: new Map<string, ScopedStep>() }
+  const names = declared(sources.root)
+  const steps = new Map<string, ScopedStep>()
+  const base = { bare: false, ...names, secretEnv: names.secrets, steps }
   const isEnv = first === 'env' || (first === 'defaults' && second === 'env')
   if (isEnv || (first === 'defaults' && second === 'working-directory')) {
     const place = path.map(String).join('.')
@@ -72,12 +76,14 @@ function stepScope(draft: StepDraft, rest: Path, sources: ScopeSources): Scope |
   if (!['with', 'env', 'run', 'working-directory', 'if'].includes(key)) {
     return 'text'
   }
+  const names = declared(sources.root)
   const before = stepsBefore(draft.id, sources.orders[draft.pipeline])
   return {
     place: `\`${key}\` of the step \`${draft.id}\``,
     contexts: inSteps,
     bare: key === 'if',
-    ...declared(sources.root),
+    ...names,
+    secretEnv: [...names.secrets, ...secretEnv(draft)],
     steps: scopedSteps(
       sources,
       (step) =>
@@ -86,6 +92,13 @@ function stepScope(draft: StepDraft, rest: Path, sources: ScopeSources): Scope |
     ),
     ...(key === 'run' ? { secretsRefused: 'argv' as const } : {}),
   }
+}
+
+/** The variables of a step's own `env` that are made of secrets. */
+function secretEnv({ node }: StepDraft): string[] {
+  const env = nodeAt(node, ['env'])
+  const names = env?.kind === 'map' ? [...env.entries.keys()] : []
+  return names.filter((name) => /\bsecrets\b/i.test(textAt(env, [name]) ?? ''))
 }
 
 /** The variables and secrets that a recipe declares. */

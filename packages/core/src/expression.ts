@@ -1,4 +1,3 @@
-import type { Expr } from '@actions/expressions/ast'
 import {
   Array as ListData,
   BooleanData,
@@ -54,8 +53,19 @@ export function evaluateText(text: string, context: ExpressionContext): string {
  * `failure()`, `always()` or `cancelled()`, holds only while all is well.
  */
 export function evaluateCondition(text: string, context: ExpressionContext): boolean {
-  const asksForStatus = usesStatus(parsed(text).tree)
-  return (asksForStatus || context.status === 'success') && truthy(evaluate(text, context))
+  const mayHold = context.status === 'success' || asksForStatus(text)
+  return mayHold && truthy(evaluate(text, context))
+}
+
+/** Says whether a bare expression calls `success()`, `failure()`, `always()` or `cancelled()`. */
+export function asksForStatus(text: string): boolean {
+  const names = new Set(statusFunctions.map(({ name }) => name))
+  return functionCalls(parsed(text).tree).some((name) => names.has(name.lexeme.toLowerCase()))
+}
+
+/** Says whether a condition asks how the pipeline is going, with `success()`, `failure()`, `always()` or `cancelled()`. */
+export function asksForStatus(text: string): boolean {
+  return usesStatus(parsed(text).tree)
 }
 
 /** Evaluates every text within a value. A text that is one expression takes that expression's type; what was never set is `''`. */
@@ -121,11 +131,6 @@ function parsed(text: string): Expression {
       error.hint === undefined ? {} : { hint: error.hint },
     )
   }
-}
-
-function usesStatus(tree: Expr): boolean {
-  const names = new Set(statusFunctions.map(({ name }) => name))
-  return functionCalls(tree).some((name) => names.has(name.lexeme.toLowerCase()))
 }
 
 function statusDefinitions({ status }: ExpressionContext): Map<string, FunctionDefinition> {

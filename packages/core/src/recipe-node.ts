@@ -55,17 +55,18 @@ export function nodeAt(root: RecipeNode | undefined, path: Path): RecipeNode | u
   return node
 }
 
-/** The nearest thing that was written on the way to a path: the node itself, else its closest parent. */
-export function nearestNode(root: RecipeNode, path: Path): RecipeNode {
-  let nearest = root
-  for (const key of path) {
-    const next = childOf(nearest, key)
-    if (!next) {
-      return nearest
-    }
-    nearest = next
+/** Where a path was written: its value, or the key of the nearest map or list that it is missing from. */
+export function placeAt(root: RecipeNode, path: Path): Span {
+  const exact = nodeAt(root, path)
+  if (exact || path.length === 0) {
+    return exact ?? root
   }
-  return nearest
+  const parent = path.slice(0, -1)
+  const written = nodeAt(root, parent)
+  if (!written) {
+    return placeAt(root, parent)
+  }
+  return typeof parent.at(-1) === 'string' ? keySpan(root, parent) : written
 }
 
 function childOf(node: RecipeNode | undefined, key: PropertyKey): RecipeNode | undefined {
@@ -75,11 +76,11 @@ function childOf(node: RecipeNode | undefined, key: PropertyKey): RecipeNode | u
   return node?.kind === 'list' ? node.items[Number(key)] : undefined
 }
 
-/** Where the key at the end of a path was written, else the nearest thing. */
+/** Where the key at the end of a path was written, else the nearest place. */
 export function keySpan(root: RecipeNode, path: Path): Span {
   const parent = nodeAt(root, path.slice(0, -1))
   const entry = parent?.kind === 'map' ? parent.entries.get(String(path.at(-1))) : undefined
-  return entry?.key ?? nearestNode(root, path)
+  return entry?.key ?? placeAt(root, path)
 }
 
 /** The text at a path, or undefined where there is no text. */

@@ -1,6 +1,14 @@
 import type { PipelineName } from './event.ts'
 import type { StepDefinition } from './plugin.ts'
-import { nodeAt, textAt, type MapNode, type Path, type RecipeNode } from './recipe-node.ts'
+import {
+  nodeAt,
+  placeAt,
+  textAt,
+  type MapNode,
+  type Path,
+  type RecipeNode,
+  type Span,
+} from './recipe-node.ts'
 
 export const pipelineNames = ['boot', 'shutdown', 'build'] as const satisfies PipelineName[]
 
@@ -64,6 +72,12 @@ function nameSteps(drafts: StepDraft[]): void {
     taken.add(id)
     draft.id = id
   }
+}
+
+/** Where a path of a step was written; an input that is missing because there is no `with` shows `uses`. */
+export function placeInStep(node: MapNode, path: Path): Span {
+  const uses = nodeAt(node, ['uses'])
+  return path[0] === 'with' && uses && !node.entries.has('with') ? uses : placeAt(node, path)
 }
 
 /** The pipelines whose ids share one namespace, because the shutdown may name the boot's steps. */
