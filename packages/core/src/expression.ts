@@ -63,11 +63,6 @@ export function asksForStatus(text: string): boolean {
   return functionCalls(parsed(text).tree).some((name) => names.has(name.lexeme.toLowerCase()))
 }
 
-/** Says whether a condition asks how the pipeline is going, with `success()`, `failure()`, `always()` or `cancelled()`. */
-export function asksForStatus(text: string): boolean {
-  return usesStatus(parsed(text).tree)
-}
-
 /** Evaluates every text within a value. A text that is one expression takes that expression's type; what was never set is `''`. */
 export function evaluateValue(value: unknown, context: ExpressionContext): unknown {
   if (typeof value === 'string') {
