@@ -1,6 +1,7 @@
 import { mkdir, open, readFile, rename, rm } from 'node:fs/promises'
 import { dirname } from 'node:path'
-import { hasErrno } from './errno.ts'
+import { BerthError } from '@berth/core'
+import { explainErrno, hasErrno } from './errno.ts'
 import { temporaryName } from './temporary.ts'
 
 export interface WriteFileSettings {
@@ -33,7 +34,7 @@ export async function writeFileAtomic(
     await rename(temporary, path)
   } catch (error) {
     await rm(temporary, { force: true })
-    throw error
+    throw explainErrno(error, `write \`${path}\``)
   }
   await syncDirectory(dirname(path))
 }
@@ -50,7 +51,23 @@ export async function readFileIfPresent(path: string): Promise<Buffer | undefine
 
 /** Makes a directory and its missing parents; content to find it there. */
 export async function makeDirectory(path: string, mode = 0o777): Promise<void> {
-  await mkdir(path, { recursive: true, mode })
+  try {
+    await mkdir(path, { recursive: true, mode })
+  } catch (error) {
+    if (hasErrno(error, 'EEXIST', 'ENOTDIR')) throw inTheWay(path, error)
+    throw explainErrno(error, `make the directory \`${path}\``)
+  }
+}
+
+function inTheWay(path: string, cause: unknown): BerthError {
+  return new BerthError(
+    'filesystem/not-a-directory',
+    `could not make the directory \`${path}\`: a file is in its way`,
+    {
+      hint: 'move the file away, or use another path',
+      cause,
+    },
+  )
 }
 
 /** Makes renames and new names in a directory survive a power cut, where the file system can. */

@@ -1,7 +1,7 @@
 import { rename, rm, symlink } from 'node:fs/promises'
 import { dirname } from 'node:path'
 import { BerthError } from '@berth/core'
-import { hasErrno } from './errno.ts'
+import { explainErrno, hasErrno } from './errno.ts'
 import { makeDirectory, syncDirectory } from './file.ts'
 import { isInside, readlinkIfPresent, resolveReal } from './paths.ts'
 import { refuseSystemRoot } from './system-root.ts'
@@ -40,20 +40,20 @@ async function createLink(at: string, target: string): Promise<void> {
   try {
     await symlink(target, at)
   } catch (error) {
-    if (!hasErrno(error, 'EEXIST')) throw error
-    throw notALink(at, error)
+    throw hasErrno(error, 'EEXIST') ? notALink(at, error) : explainErrno(error, `link \`${at}\``)
   }
 }
 
 async function replaceLink(at: string, target: string): Promise<void> {
   const temporary = temporaryName(at, 'tmp')
-  await symlink(target, temporary)
   try {
+    await symlink(target, temporary)
     await rename(temporary, at)
   } catch (error) {
     await rm(temporary, { force: true })
     // A directory took the link's place meanwhile: rename(2) never replaces one by a link.
-    throw hasErrno(error, 'EISDIR', 'ENOTEMPTY', 'EEXIST') ? notALink(at, error) : error
+    if (hasErrno(error, 'EISDIR', 'ENOTEMPTY', 'EEXIST')) throw notALink(at, error)
+    throw explainErrno(error, `link \`${at}\``)
   }
 }
 

@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto'
 import { lstat, readdir, rename, rm, symlink, unlink } from 'node:fs/promises'
 import { basename, dirname, join, relative, resolve } from 'node:path'
 import { BerthError } from '@berth/core'
-import { errnoMessage, hasErrno } from './errno.ts'
+import { explainErrno, hasErrno } from './errno.ts'
 import { readFileIfPresent, syncDirectory, writeFileAtomic } from './file.ts'
 import { readlinkIfPresent } from './paths.ts'
 import { refuseSystemRoot } from './system-root.ts'
@@ -126,10 +126,7 @@ async function move(from: string, to: string): Promise<void> {
     if (hasErrno(error, 'ENOTEMPTY', 'EEXIST', 'ENOTDIR', 'EISDIR')) {
       throw swapError('occupied', from, `\`${to}\` was filled meanwhile`, error)
     }
-    if (hasErrno(error, 'EACCES', 'EPERM', 'EROFS')) {
-      throw swapError('not-writable', from, errnoMessage(error), error)
-    }
-    throw error
+    throw explainErrno(error, `move \`${from}\` to \`${to}\``)
   }
   await syncDirectory(dirname(to))
   if (dirname(from) !== dirname(to)) await syncDirectory(dirname(from))
@@ -168,5 +165,4 @@ function swapError(problem: string, path: string, why: string, cause?: unknown):
 const hints: Record<string, string> = {
   'other-file-system': 'stage the directory beside the place that it goes to',
   'mount-point': 'fill the mounted directory itself, or unmount it',
-  'not-writable': 'make the directory that holds it writable',
 }
