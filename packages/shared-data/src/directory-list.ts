@@ -1,0 +1,29 @@
+import { z } from '@berth/core'
+
+const directory = z
+  .string()
+  .refine((path) => /^[^/\0]/.test(path) && !path.includes('\0'), 'must be a relative path')
+  .refine(
+    (path) => path.split('/').every((part) => !['', '.', '..', '.berth'].includes(part)),
+    'must not hold `.`, `..`, `.berth`, `//` or a slash at its end',
+  )
+
+/** Directories below one root: at least one, none twice and none in another. */
+export const directoryList = z
+  .array(directory)
+  .min(1)
+  .superRefine((list, { addIssue }) => {
+    for (const [index, path] of list.entries()) {
+      const other = list.find((each, at) => at < index && overlaps(each, path))
+      if (other === undefined) continue
+      const message =
+        other === path
+          ? `\`${path}\` is given twice`
+          : `\`${path}\` and \`${other}\` lie in one another`
+      addIssue({ code: 'custom', path: [index], message })
+    }
+  })
+
+function overlaps(a: string, b: string): boolean {
+  return a === b || a.startsWith(`${b}/`) || b.startsWith(`${a}/`)
+}

@@ -1,0 +1,124 @@
+import { lstat, realpath } from 'node:fs/promises'
+import { basename, dirname, join } from 'node:path'
+import { readRecord, saveTree } from '@berth/archive'
+import { BerthError, type StepContext } from '@berth/core'
+import { acquireLease } from '@berth/filesystem'
+import type { ObjectStore } from '@berth/object-store'
+
+export interface SaveJob {
+  directory: string
+  /** Where the app finds the directory. */
+  at: string
+  archive: string
+  store: ObjectStore
+  exclude: string[]
+  /** Names this machine in the snapshot. */
+  pod: string
+}
+
+/** What became of one directory. */
+export interface Saved {
+  directory: string
+  outcome: 'saved' | 'unchanged' | 'skipped'
+  reason: string
+  /** Sent to the store. */
+  bytes: number
+  /** New or changed ones. */
+  files: number
+}
+
+type SaveContext = Pick<StepContext, 'signal' | 'deadline' | 'log' | 'progress'>
+
+// Without an index every file is read, and tens of thousands of small files on a network volume take minutes.
+const SHORT_DEADLINE_MS = 60_000
+const LEASE_MS = 30_000
+
+/**
+ * Saves a directory from where it really is: the volume when it is a link to it. One pod at a time saves what pods share, because
+ * two at once would only race for the same generation.
+ */
+export async function saveDirectory(job: SaveJob, context: SaveContext): Promise<Saved> {
+  const source = await findSource(job)
+  if (source === undefined) return skippedSave(job, 'it is not there')
+  if (!source.linked) return save(job, source.path, context)
+  const { deadline } = context
+  const isShort = deadline !== undefined && deadline - Date.now() < SHORT_DEADLINE_MS
+  if (isShort && (await readRecord(source.path)) === undefined) {
+    const reason = `it lies on the volume without an index, and there is no time to read all of ${source.path}`
+    return skippedSave(job, reason)
+  }
+  const lease = await acquireLease({
+    path: join(dirname(source.path), '.berth', `save-${basename(source.path)}.lease`),
+    owner: job.pod,
+    ttlMs: LEASE_MS,
+  })
+  if (lease.state === 'busy') return skippedSave(job, `${lease.owner} is saving it`)
+  try {
+    const signal = AbortSignal.any([context.signal, lease.signal])
+    return await save(job, source.path, { ...context, signal })
+  } finally {
+    await lease.release()
+  }
+}
+
+interface Source {
+  path: string
+  /** The directory itself is a link. */
+  linked: boolean
+}
+
+async function findSource({ directory, at }: SaveJob): Promise<Source | undefined> {
+  const found = await lstat(at).catch(absent)
+  if (found === undefined) return undefined
+  const path = await realpath(at).catch((error: NodeJS.ErrnoException) => {
+    throw new BerthError(
+      'shared-data/broken-link',
+      `could not save \`${directory}\`: ${at} is a link that leads nowhere: ${error.message}`,
+      {
+        hint: 'see whether the volume is still mounted; what it held is not lost by this',
+        cause: error,
+      },
+    )
+  })
+  return { path, linked: found.isSymbolicLink() }
+}
+
+async function save(job: SaveJob, path: string, context: SaveContext): Promise<Saved> {
+  const { directory, archive, store, exclude } = job
+  const { signal, deadline, log, progress } = context
+  const result = await saveTree({
+    store,
+    name: archive,
+    directory: path,
+    exclude,
+    signal,
+    pod: job.pod,
+    level: deadline === undefined ? 'normal' : 'fast',
+    onProgress: ({ done, total }) => progress({ done, total, unit: 'bytes', label: directory }),
+    onNote: (level, text) => log[level](`${directory}: ${text}`),
+  })
+  if (result.result === 'skipped') return skippedSave(job, result.reason)
+  if (result.result === 'unchanged') {
+    const reason = `generation ${result.generation} of ${archive} holds it`
+    return { directory, outcome: 'unchanged', reason, bytes: 0, files: 0 }
+  }
+  const place = result.sibling
+    ? `${result.snapshot} beside the history`
+    : `generation ${result.generation}`
+  return {
+    directory,
+    outcome: 'saved',
+    reason: `${place} of ${archive}`,
+    bytes: result.uploadedBytes,
+    files: result.changed,
+  }
+}
+
+function skippedSave({ directory }: SaveJob, reason: string): Saved {
+  return { directory, outcome: 'skipped', reason, bytes: 0, files: 0 }
+}
+
+function absent(error: NodeJS.ErrnoException): undefined {
+  if (error.code === 'ENOENT' || error.code === 'ENOTDIR') return undefined
+  throw error
+}

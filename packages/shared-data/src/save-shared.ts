@@ -1,0 +1,121 @@
+import { hostname } from 'node:os'
+import { join, resolve } from 'node:path'
+import {
+  BerthError,
+  done,
+  skipped,
+  unchanged,
+  type PlannedAction,
+  type StepContext,
+} from '@berth/core'
+import { refuseSystemRoot } from '@berth/filesystem'
+import { openStore } from '@berth/object-store'
+import { attemptEach } from './attempt-each.ts'
+import { saveDirectory, type Saved } from './save-directory.ts'
+
+export interface SaveInputs {
+  from: string
+  store: string
+  archive: string
+  directories: string[]
+  exclude: string[]
+}
+
+// Each has its own threads and requests; the first of a list are the most valuable and must not wait for the last.
+const SAVED_AT_ONCE = 3
+
+/** Saves every directory; one that fails does not keep the others from being saved. */
+export async function saveShared(context: StepContext<SaveInputs>) {
+  const { inputs, env, signal, log } = context
+  const startedAt = performance.now()
+  const places = listSources(context)
+  if (inputs.store === '') return skipped('no store is configured: nothing was saved')
+  const store = await openStore(inputs.store, { env, signal })
+  try {
+    const pod = env['RUNPOD_POD_ID'] ?? hostname()
+    const results = await attemptEach(places, {
+      atOnce: SAVED_AT_ONCE,
+      signal,
+      what: ({ directory }) => `could not save \`${directory}\``,
+      act: ({ directory, at }) =>
+        saveDirectory(
+          {
+            directory,
+            at,
+            store,
+            archive: `${inputs.archive}/${directory}`,
+            exclude: inputs.exclude,
+            pod,
+          },
+          context,
+        ),
+    })
+    return summarise(results, log, (performance.now() - startedAt) / 1000)
+  } finally {
+    await store.close()
+  }
+}
+
+/** What a save would look at; whether anything changed, only the save itself can tell. */
+export function planSave(
+  context: Pick<StepContext<SaveInputs>, 'inputs' | 'workingDirectory'>,
+): PlannedAction {
+  const { inputs } = context
+  const places = listSources(context)
+  if (inputs.store === '') return { action: 'skipped', summary: 'no store is configured' }
+  const names = places.map(({ directory }) => directory).join(', ')
+  return { action: 'run', summary: `save what changed in ${names} as ${inputs.archive}/…` }
+}
+
+function listSources({
+  inputs,
+  workingDirectory,
+}: Pick<StepContext<SaveInputs>, 'inputs' | 'workingDirectory'>) {
+  const from = resolve(workingDirectory, inputs.from)
+  return inputs.directories.map((directory) => {
+    const at = join(from, directory)
+    refuseSystemRoot(at)
+    return { directory, at }
+  })
+}
+
+function summarise(
+  results: readonly (Saved | BerthError)[],
+  log: StepContext['log'],
+  seconds: number,
+) {
+  const failures = results.filter((result) => result instanceof BerthError)
+  const saved = results.filter((result): result is Saved => !(result instanceof BerthError))
+  for (const { directory, outcome, reason } of saved) {
+    const isLoud = outcome === 'skipped' && !reason.startsWith('it is not there')
+    log[isLoud ? 'warn' : 'info'](`${directory}: ${outcome} (${reason})`)
+  }
+  if (failures.length > 0) throw failed(failures, results.length)
+  const named = (outcome: Saved['outcome']) =>
+    saved.filter((result) => result.outcome === outcome).map(({ directory }) => directory)
+  const facts = {
+    saved: named('saved'),
+    unchanged: named('unchanged'),
+    skipped: named('skipped'),
+    bytes: saved.reduce((sum, { bytes }) => sum + bytes, 0),
+    files: saved.reduce((sum, { files }) => sum + files, 0),
+    seconds: Math.round(seconds * 1000) / 1000,
+  }
+  if (facts.saved.length > 0) return done(facts)
+  if (facts.unchanged.length > 0) return unchanged('the store holds everything', facts)
+  return skipped('there was nothing to save', facts)
+}
+
+function failed(failures: readonly BerthError[], count: number): BerthError {
+  const [first] = failures
+  if (first !== undefined && count === 1) return first
+  const reasons = failures.map(({ message }) => message).join('; ')
+  return new BerthError(
+    'shared-data/save-failed',
+    `could not save ${failures.length} of ${count} directories: ${reasons}`,
+    {
+      hint: 'cure each of them; the other directories are saved',
+      problems: failures,
+    },
+  )
+}

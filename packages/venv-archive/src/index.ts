@@ -1,0 +1,101 @@
+import { definePlugin, defineStep, z } from '@berth/core'
+import { storeSecrets } from '@berth/object-store'
+import { planRestore, restoreVenv } from './restore.ts'
+import { planSave, saveVenv } from './save.ts'
+import { planVerify, verifyVenv } from './verify.ts'
+
+const directory = z.string().min(1).describe('The tree: a venv, or a directory that holds some.')
+const store = z.string().min(1).describe('The store that the archive is in.')
+const archive = z
+  .string()
+  .min(1)
+  .describe("The archive's name in the store, such as `comfyui/venv`.")
+
+const restoreInputs = z.strictObject({
+  directory,
+  store,
+  archive,
+  at: z
+    .string()
+    .default('')
+    .describe(
+      'A generation or the name of a snapshot; empty means the newest that fits this machine.',
+    ),
+  existing: z
+    .enum(['aside', 'keep', 'fail'])
+    .default('aside')
+    .describe('What becomes of a directory that is not empty and not from Berth.'),
+  required: z.boolean().default(false).describe('Whether a store without the archive is an error.'),
+})
+
+const restoreOutputs = z.object({
+  generation: z.number().describe('Which generation is in place; 0 when there is none.'),
+  files: z.number().describe('How many files were restored.'),
+  bytes: z.number().describe('What was restored, uncompressed.'),
+})
+
+const saveInputs = z.strictObject({
+  directory,
+  store,
+  archive,
+  exclude: z
+    .array(z.string())
+    .default([])
+    .describe('Patterns of what stays out, relative to the tree; known token files always do.'),
+})
+
+const saveOutputs = z.object({
+  generation: z.number().describe('The generation that holds the tree now.'),
+  files: z.number().describe('How many files were new or changed.'),
+  bytes: z.number().describe('What was sent to the store.'),
+})
+
+const verifyInputs = z.strictObject({
+  directory,
+  store: z
+    .string()
+    .default('')
+    .describe('The store whose archive is read and checked as well; empty means none.'),
+  archive: z.string().default('').describe("The archive's name; needed with a store."),
+})
+
+const verifyOutputs = z.object({
+  venvs: z.number().describe('How many venvs were started.'),
+  python: z.array(z.string()).describe('What their interpreters say they are, such as `3.12.4`.'),
+  chunks: z.number().describe('How many objects of the store were read and found whole.'),
+})
+
+/** One tree with its venvs, in a store and back. */
+export const venvArchive = definePlugin({
+  name: 'venv-archive',
+  description: 'Restores, saves and verifies one tree as a chunked archive.',
+  steps: {
+    restore: defineStep({
+      description:
+        'Puts the tree in place, from the newest snapshot whose Python fits this machine, and starts its interpreters; a tree that is whole stays.',
+      inputs: restoreInputs,
+      outputs: restoreOutputs,
+      reads: storeSecrets,
+      plan: planRestore,
+      run: restoreVenv,
+    }),
+    save: defineStep({
+      description:
+        'Saves what changed in the tree as a new snapshot; without a change nothing is sent.',
+      inputs: saveInputs,
+      outputs: saveOutputs,
+      reads: storeSecrets,
+      plan: planSave,
+      run: saveVenv,
+    }),
+    verify: defineStep({
+      description:
+        'Starts the interpreter of every venv in the tree, and reads the archive in the store to the last byte.',
+      inputs: verifyInputs,
+      outputs: verifyOutputs,
+      reads: storeSecrets,
+      plan: planVerify,
+      run: verifyVenv,
+    }),
+  },
+})

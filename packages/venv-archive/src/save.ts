@@ -1,0 +1,61 @@
+import { hostname } from 'node:os'
+import { resolve } from 'node:path'
+import { saveTree } from '@berth/archive'
+import { done, skipped, unchanged, type PlannedAction, type StepContext } from '@berth/core'
+import { refuseSystemRoot } from '@berth/filesystem'
+import { openStore } from '@berth/object-store'
+
+export interface SaveInputs {
+  directory: string
+  store: string
+  archive: string
+  exclude: string[]
+}
+
+/** Saves the tree. */
+export async function saveVenv(context: StepContext<SaveInputs>) {
+  const { inputs, env, signal, deadline, log, progress } = context
+  const directory = placeOf(context)
+  const store = await openStore(inputs.store, { env, signal })
+  try {
+    const result = await saveTree({
+      store,
+      name: inputs.archive,
+      directory,
+      exclude: inputs.exclude,
+      pod: env['RUNPOD_POD_ID'] ?? hostname(),
+      level: deadline === undefined ? 'normal' : 'fast',
+      signal,
+      onProgress: ({ done: bytes, total }) => progress({ done: bytes, total, unit: 'bytes' }),
+      onNote: (level, text) => log[level](text),
+    })
+    if (result.result === 'skipped') return skipped(result.reason)
+    const { generation } = result
+    if (result.result === 'unchanged') {
+      return unchanged(`generation ${generation} holds it`, { generation, files: 0, bytes: 0 })
+    }
+    const { changed, deleted, uploadedBytes, sibling } = result
+    return done({ generation, files: changed, bytes: uploadedBytes, deleted, sibling })
+  } finally {
+    await store.close()
+  }
+}
+
+/** What a save would look at; whether anything changed, only the save itself can tell. */
+export function planSave(
+  context: Pick<StepContext<SaveInputs>, 'inputs' | 'workingDirectory'>,
+): PlannedAction {
+  return {
+    action: 'run',
+    summary: `save what changed in ${placeOf(context)} as ${context.inputs.archive}`,
+  }
+}
+
+function placeOf({
+  inputs,
+  workingDirectory,
+}: Pick<StepContext<SaveInputs>, 'inputs' | 'workingDirectory'>): string {
+  const directory = resolve(workingDirectory, inputs.directory)
+  refuseSystemRoot(directory)
+  return directory
+}
