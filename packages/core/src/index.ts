@@ -47,3 +47,22 @@ export { didYouMean, suggest } from './suggest.ts'
 export { resolveValues, type RecipeValues, type ValueSources, type VarValue } from './values.ts'
 
 // The running half: runner, shell, journal, secrets.
+export { systemClock, type Clock } from './clock.ts'
+export { describeExit } from './exit-code.ts'
+export { findProgram } from './find-shell.ts'
+export { openJournal, type Journal, type UndoIntent } from './journal.ts'
+export { createMask, credentialVariables, type Mask, type MaskStream } from './mask.ts'
+export { outputFile, type OutputFile, type StepRecord } from './outputs.ts'
+export { planPipeline, type PlannedStep, type PlanOptions } from './plan-pipeline.ts'
+export { endProcessGroup } from './process-group.ts'
+export { runPipeline, type PipelineOptions, type PipelineOutcome } from './run-pipeline.ts'
+export type { StepEnd } from './run-step.ts'
+export { Secret } from './secret.ts'
+export { quoteArgument } from './shell.ts'
+export {
+  commandFailed,
+  spawnCommand,
+  type CommandEnd,
+  type CommandOptions,
+} from './spawn-command.ts'
+export { undoAll, type UndoEnd, type UndoOptions, type UndoOutcome } from './undo.ts'

@@ -1,0 +1,44 @@
+import { StringDecoder } from 'node:string_decoder'
+import type { Mask } from './mask.ts'
+
+/** A longer line is passed on in pieces. */
+const LONGEST_LINE = 16_384
+/** A progress bar rewrites its line with `\r` many times a second; one state of it a second is enough. */
+const REWRITE_MS = 1000
+
+export interface LineReader {
+  write: (chunk: Buffer) => void
+  end: () => void
+}
+
+/** Turns a command's bytes into masked lines, whatever the chunks' borders cut through. Memory is bounded by a line's longest length. */
+export function createLineReader(mask: Mask, onLine: (line: string) => void): LineReader {
+  const decoder = new StringDecoder('utf8')
+  const masked = mask.stream()
+  let rest = ''
+  let rewrittenAt = 0
+  const take = (text: string) => {
+    const parts = (rest + text).split(/(\r\n|\n|\r(?!$))/)
+    rest = parts.pop() ?? ''
+    for (let at = 0; at < parts.length; at += 2) passLine(parts[at] ?? '', parts[at + 1] === '\r')
+    while (rest.length > LONGEST_LINE) {
+      onLine(rest.slice(0, LONGEST_LINE))
+      rest = rest.slice(LONGEST_LINE)
+    }
+  }
+  const passLine = (line: string, isRewritten: boolean) => {
+    if (isRewritten) {
+      if (line === '' || performance.now() - rewrittenAt < REWRITE_MS) return
+      rewrittenAt = performance.now()
+    }
+    onLine(line)
+  }
+  return {
+    write: (chunk) => take(masked.write(decoder.write(chunk))),
+    end: () => {
+      take(masked.write(decoder.end()) + masked.end())
+      if (rest !== '') onLine(rest.replace(/\r$/, ''))
+      rest = ''
+    },
+  }
+}

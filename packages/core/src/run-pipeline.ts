@@ -1,0 +1,98 @@
+import { type Clock, systemClock } from './clock.ts'
+import type { Emit, PipelineName, PipelineResult } from './event.ts'
+import type { ExpressionContext } from './expression.ts'
+import { openJournal } from './journal.ts'
+import { recipeMask, warnOfUnmaskable } from './recipe-mask.ts'
+import { outputFile } from './outputs.ts'
+import { countResults, pipelineResult } from './pipeline-result.ts'
+import type { PipelineRun } from './pipeline-run.ts'
+import { watchStops } from './pipeline-stops.ts'
+import type { Recipe } from './recipe.ts'
+import { runSteps } from './run-steps.ts'
+import type { StepEnd } from './run-step.ts'
+import type { RecipeValues } from './values.ts'
+
+export interface PipelineOptions {
+  recipe: Recipe
+  pipeline: PipelineName
+  values: RecipeValues
+  platform: ExpressionContext['platform']
+  /** Receives masked events. */
+  emit: Emit
+  /** Cancels the pipeline. */
+  signal: AbortSignal
+  /** Milliseconds since the epoch: what still runs then is aborted, and nothing is started. */
+  deadline?: number | undefined
+  /** Where outputs, the undo journal and short-lived scripts lie; made if it is missing. */
+  stateDirectory: string
+  /** Only the steps with these ids; what they need of the others counts as ended. */
+  only?: readonly string[]
+  /** Marks the events of a run that repeats (`every:`). */
+  periodic?: boolean
+  /** When it aborts, optional steps are not started, and those that run are cancelled. */
+  skipOptional?: AbortSignal | undefined
+  /** Where the relative directories of steps start; the process's own directory unless given. */
+  workingDirectory?: string
+  clock?: Clock
+}
+
+export interface PipelineOutcome {
+  result: PipelineResult
+  steps: Record<string, StepEnd>
+}
+
+/**
+ * Runs a pipeline of a recipe. A step starts when all that it needs have ended.
+ *
+ * In `boot` and `build` a critical step that fails cancels what runs and stops what has not begun, except steps whose `if` asks for
+ * it (`failure()`, `always()`); in `shutdown` each step runs whatever became of the others. A failed optional step makes the result
+ * `degraded`. A step that does not settle within 1.5 s after its abort is left behind, so that the result comes at the latest 1.5 s after
+ * the deadline. Never throws for what happens within a step.
+ */
+export async function runPipeline(options: PipelineOptions): Promise<PipelineOutcome> {
+  const { recipe, pipeline, only, signal } = options
+  const isChosen = (id: string) => only === undefined || only.includes(id)
+  const steps = (recipe.pipelines[pipeline] ?? []).filter(({ id }) => isChosen(id))
+  const outputs = outputFile(options.stateDirectory)
+  if (pipeline !== 'shutdown' && only === undefined) await outputs.clear()
+  const earlier = await outputs.read()
+  const run = await openRun(options)
+  const periodic = options.periodic === true ? { periodic: true } : {}
+  const startedAt = performance.now()
+  const shown = steps.map(({ id, name, optional }) => ({ id, name, optional }))
+  run.emit({ type: 'pipeline:start', pipeline, recipe: recipe.name, steps: shown, ...periodic })
+  warnOfUnmaskable(run)
+  const stops = watchStops(options)
+  try {
+    const ends = await runSteps(run, steps, { stops, outputs, earlier })
+    const result = pipelineResult(steps, ends, signal.aborted)
+    const durationMs = Math.round(performance.now() - startedAt)
+    const counts = countResults(ends)
+    run.emit({ type: 'pipeline:end', pipeline, result, durationMs, counts, ...periodic })
+    return { result, steps: Object.fromEntries(ends) }
+  } finally {
+    stops.close()
+    await run.journal.close()
+  }
+}
+
+/** What the steps of a run share; its journal must be closed. */
+export async function openRun(
+  options: Omit<PipelineOptions, 'signal' | 'only' | 'periodic' | 'skipOptional'>,
+): Promise<PipelineRun> {
+  const mask = recipeMask(options.values)
+  return {
+    recipe: options.recipe,
+    values: options.values,
+    platform: options.platform,
+    pipeline: options.pipeline,
+    emit: (event) => options.emit(mask.event(event)),
+    emitMasked: options.emit,
+    mask,
+    deadline: options.deadline,
+    stateDirectory: options.stateDirectory,
+    workingDirectory: options.workingDirectory ?? process.cwd(),
+    journal: await openJournal(options.stateDirectory),
+    clock: options.clock ?? systemClock,
+  }
+}

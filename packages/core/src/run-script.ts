@@ -1,0 +1,54 @@
+import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { readCommandOutput } from './command-output.ts'
+import { DEFAULT_PATH, findShell } from './find-shell.ts'
+import type { Mask } from './mask.ts'
+import { commandFailed, spawnCommand } from './spawn-command.ts'
+
+export interface ScriptOptions {
+  /** The step's id, for messages. */
+  step: string
+  script: string
+  shell: 'bash' | 'sh'
+  env: Readonly<Record<string, string>>
+  workingDirectory: string
+  stateDirectory: string
+  signal: AbortSignal
+  mask: Mask
+  warn: (text: string) => void
+  /** Gets each line of the output, masked. */
+  onLine: (line: string) => void
+}
+
+/**
+ * Runs the script of a `run:` step and gives its outputs. The script stands in a file, because arguments are seen by every user of the
+ * machine and end at 128 KiB. Throws `core/command-failed`, `core/bad-output`, `core/no-shell`, and what `spawnCommand` throws.
+ */
+export async function runScript(options: ScriptOptions): Promise<Record<string, string>> {
+  const { PATH = DEFAULT_PATH } = options.env
+  const shell = findShell(PATH, options.shell)
+  if (shell.name !== options.shell) {
+    options.warn('bash is not installed: sh runs this, and a failure within a pipe goes unnoticed')
+  }
+  const parent = join(options.stateDirectory, 'commands')
+  await mkdir(parent, { recursive: true, mode: 0o700 })
+  const directory = await mkdtemp(join(parent, `${options.step}-`))
+  const outputFile = join(directory, 'output')
+  const scriptFile = join(directory, 'script')
+  try {
+    await writeFile(outputFile, '', { mode: 0o600 })
+    await writeFile(scriptFile, options.script, { mode: 0o600 })
+    const end = await spawnCommand({
+      command: [...shell.command, scriptFile],
+      env: { ...options.env, PATH, BERTH_OUTPUT: outputFile },
+      workingDirectory: options.workingDirectory,
+      signal: options.signal,
+      mask: options.mask,
+      onLine: options.onLine,
+    })
+    if (end.code !== 0) throw commandFailed(`\`${options.step}\``, end)
+    return await readCommandOutput(outputFile)
+  } finally {
+    await rm(directory, { recursive: true, force: true })
+  }
+}
