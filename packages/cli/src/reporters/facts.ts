@@ -20,12 +20,12 @@ function factText(name: string, value: FactValue): string {
 }
 
 function numberText(name: string, value: number): string {
+  // The line says how long the step took anyway.
+  if (value === 0 || name === 'seconds') return ''
   if (name === 'bytes') return formatBytes(value)
-  if (name === 'seconds') return formatDuration(value * 1000)
   if (name.endsWith('Bytes')) return `${words(name.slice(0, -5))} ${formatBytes(value)}`
   if (name.endsWith('Seconds')) return `${words(name.slice(0, -7))} ${formatDuration(value * 1000)}`
   if (name.endsWith('Ms')) return `${words(name.slice(0, -2))} ${formatDuration(value)}`
-  if (value === 0) return ''
   return name.endsWith('s')
     ? `${formatCount(value)} ${words(name)}`
     : `${words(name)} ${formatCount(value)}`

@@ -4,6 +4,8 @@ import type { ErrorFacts } from '@berth/core/error'
 /** What a pipeline process is to do. It loads the recipe at once and waits for `go` before it touches anything. */
 export interface PipelineRequest {
   recipe: string
+  /** What the file held when the pod booted: what is edited while main runs must not cost the save. */
+  text: string | undefined
   pipeline: 'boot' | 'shutdown'
   set: Record<string, string>
   stateDirectory: string
@@ -18,9 +20,8 @@ export interface PipelineRequest {
 /** What the supervisor must know of a recipe, without ever reading one. */
 export interface RecipeFacts {
   name: string
+  text: string
   graceMs: number
-  /** Where the grace comes from: `--grace`, `the recipe`, `the platform runpod`. */
-  graceSource: string
   onBootFailure: 'exit' | 'hold' | 'continue'
   /** The shutdown steps that also run while main does. */
   rounds: { step: string; everyMs: number }[]

@@ -216,7 +216,8 @@ export class Supervisor {
   #start(pipeline: 'boot' | 'shutdown', round?: string[]): PipelineHandle {
     const { recipe, set, grace, stateDirectory, command } = this.#request
     const own = round === undefined ? {} : { round }
-    const request = { recipe, pipeline, set, grace, stateDirectory, command, ...own }
+    const text = this.#recipe?.text
+    const request = { recipe, text, pipeline, set, grace, stateDirectory, command, ...own }
     return new PipelineHandle(request, this.#env, this.#report)
   }
 

@@ -1,0 +1,73 @@
+import type { ExpressionContext, PipelineName, PlannedStep } from '@berth/core'
+import { defineCommand } from '../command.ts'
+import { exitCodes } from '../exit-codes.ts'
+import { loadRecipe } from '../load.ts'
+import { missingPipeline, parsePipeline } from '../pipeline-name.ts'
+import { errorDetails, printable } from '../reporters/error-text.ts'
+import { type Style, styleFor } from '../reporters/symbols.ts'
+import { parseSettings } from '../settings.ts'
+
+export const plan = defineCommand({
+  usage: 'plan RECIPE [PIPELINE] [--set KEY=VALUE]…',
+  description: 'Says what each step would do now, and why. Writes nothing.',
+  positionals: [1, 2],
+  options: {
+    set: {
+      type: 'string',
+      value: 'KEY=VALUE',
+      multiple: true,
+      describe: 'set a var of the recipe',
+    },
+    json: { type: 'boolean', describe: 'print the plan as JSON' },
+  },
+  run: async ({ positionals, values }) => {
+    const [file = '', name] = positionals
+    const wanted = name === undefined ? undefined : parsePipeline(name)
+    const loaded = await loadRecipe({ file, set: parseSettings(values.set), env: process.env })
+    const { planPipeline } = await import('@berth/core')
+    const present = (['boot', 'shutdown', 'build'] as const).filter(
+      (pipeline) => loaded.recipe.pipelines[pipeline] !== undefined,
+    )
+    if (wanted !== undefined && !present.includes(wanted)) throw missingPipeline(file, wanted)
+    const plans: Partial<Record<PipelineName, PlannedStep[]>> = {}
+    const steps: ExpressionContext['steps'] = {}
+    for (const pipeline of present) {
+      // The shutdown's steps name what the boot found, so the boot is planned for them too.
+      if (wanted !== undefined && pipeline !== wanted && pipeline !== 'boot') continue
+      const planned = await planPipeline({ ...loaded, pipeline, steps })
+      if (wanted === undefined || pipeline === wanted) plans[pipeline] = planned
+      for (const { id, facts } of planned) {
+        if (facts !== undefined) steps[id] = { outputs: facts, result: 'done' }
+      }
+    }
+    const data = { recipe: loaded.recipe.name, pipelines: plans }
+    const style = styleFor(process.stdout)
+    process.stdout.write(
+      values.json ? `${JSON.stringify(data, undefined, 2)}\n` : planText(plans, style),
+    )
+    const failed = Object.values(plans)
+      .flat()
+      .some(({ error, optional }) => error !== undefined && !optional)
+    return failed ? exitCodes.failed : exitCodes.right
+  },
+})
+
+function planText(plans: Partial<Record<PipelineName, PlannedStep[]>>, style: Style): string {
+  const all = Object.values(plans).flat()
+  const width = Math.max(8, ...all.map(({ id }) => id.length))
+  return Object.entries(plans)
+    .flatMap(([pipeline, steps]) => [
+      style.step(pipeline),
+      ...steps.flatMap((step) => rows(step, width, style)),
+    ])
+    .map((line) => `${line}\n`)
+    .join('')
+}
+
+function rows(step: PlannedStep, width: number, style: Style): string[] {
+  const optional = step.optional ? ' (optional)' : ''
+  const first = `  ${style.step(step.id)}${' '.repeat(width - step.id.length)}  ${step.action.padEnd(9)}  ${printable(step.summary)}${style.dim(optional)}`
+  return step.error === undefined
+    ? [first]
+    : [first, ...errorDetails(step.error).map((line) => `  ${line}`)]
+}

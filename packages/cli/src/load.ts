@@ -1,0 +1,46 @@
+import {
+  checkRecipe,
+  type ExpressionContext,
+  readRecipe,
+  type Recipe,
+  type RecipeValues,
+  resolveValues,
+} from '@berth/core'
+import { detectPlatform, type PlatformFacts } from '@berth/platform'
+import { plugins } from './plugins.ts'
+
+/** A recipe with everything that its expressions can see before a step has run. */
+export interface LoadedRecipe {
+  recipe: Recipe
+  values: RecipeValues
+  platform: ExpressionContext['platform']
+  platformFacts: PlatformFacts
+}
+
+export interface LoadRequest {
+  file: string
+  /** The text to use in the place of the file's. */
+  text?: string | undefined
+  set: Record<string, string>
+  env: NodeJS.ProcessEnv
+}
+
+/** Reads and validates a recipe and gives its variables their values. Throws BerthErrors `recipe/…`; nothing has run by then. */
+export async function loadRecipe({ file, text, set, env }: LoadRequest): Promise<LoadedRecipe> {
+  const [recipe, platformFacts] = await Promise.all([
+    text === undefined ? readRecipe(file, plugins) : checkRecipe(text, { file, plugins }),
+    detectPlatform({ env }),
+  ])
+  const platform = expressionPlatform(platformFacts)
+  return { recipe, values: resolveValues(recipe, { env, set, platform }), platform, platformFacts }
+}
+
+/** What `platform.…` in a recipe can name: of the facts those that are text or true/false, numbers as text. */
+export function expressionPlatform(facts: PlatformFacts): ExpressionContext['platform'] {
+  return Object.fromEntries(
+    Object.entries(facts).map(([name, value]) => [
+      name,
+      typeof value === 'boolean' ? value : String(value ?? ''),
+    ]),
+  )
+}

@@ -1,0 +1,52 @@
+import { errorFacts, isBerthError } from '@berth/core/error'
+import type { NewEvent } from '@berth/core'
+import { openOutlet } from './outlet.ts'
+import type { Order, PipelineRequest, Report } from './protocol.ts'
+import type { LoadedPipeline } from './pipeline-work.ts'
+
+// The process of one pipeline: it loads the recipe as soon as it is named, runs when it is told to go, and ends. Signals are the
+// supervisor's business; without a supervisor it cancels what it does.
+
+const cancel = new AbortController()
+const skipOptional = new AbortController()
+const requested = Promise.withResolvers<PipelineRequest>()
+const go = Promise.withResolvers<number | undefined>()
+const outlet = openOutlet(
+  (report) => new Promise((resolve) => process.send?.(report, undefined, {}, resolve)),
+)
+let loaded: LoadedPipeline | undefined
+
+for (const name of ['SIGTERM', 'SIGINT', 'SIGQUIT', 'SIGHUP', 'SIGUSR1', 'SIGUSR2'] as const) {
+  process.on(name, () => {})
+}
+process.once('disconnect', () => {
+  cancel.abort('the supervisor is gone')
+  go.resolve(undefined)
+})
+process.on('message', (message) => {
+  const order = message as Order
+  if (order.type === 'load') requested.resolve(order.request)
+  if (order.type === 'go') go.resolve(order.deadline)
+  if (order.type === 'deadline') loaded?.hasten(order.deadline)
+  if (order.type === 'cancel') cancel.abort(order.reason)
+  if (order.type === 'skip-optional') skipOptional.abort()
+})
+
+const { loadPipeline } = await import('./pipeline-work.ts')
+outlet.report(await work(await requested.promise))
+await outlet.drained()
+process.exit(0)
+
+async function work(request: PipelineRequest): Promise<Report> {
+  const emit = (event: NewEvent): void => {
+    outlet.report({ type: 'event', event: { ...event, time: Date.now() } })
+  }
+  try {
+    loaded = await loadPipeline({ request, emit, cancel, skipOptional: skipOptional.signal })
+  } catch (error) {
+    if (!isBerthError(error)) throw error
+    return { type: 'refused', error: errorFacts(error) }
+  }
+  outlet.report({ type: 'loaded', facts: loaded.facts })
+  return loaded.run(await go.promise)
+}
