@@ -1,0 +1,107 @@
+import { BerthError } from '@berth/core'
+import { machineFacts } from './machine.ts'
+import type { Manifest } from './manifest.ts'
+import { parseSnapshotName } from './format.ts'
+import type { RestoreOptions } from './restore.ts'
+import {
+  type SnapshotList,
+  type SnapshotReference,
+  readSnapshot,
+  readSnapshotList,
+} from './snapshots.ts'
+import { checkStoreFormat } from './store-files.ts'
+import { snapshotMisfit } from './venv.ts'
+
+export interface PassedOver {
+  snapshot: string
+  reason: string
+}
+
+export interface ChosenSnapshot {
+  reference: SnapshotReference
+  manifest: Manifest
+  /** The history's newest, whether or not it was chosen. */
+  latest: string | undefined
+  passedOver: PassedOver[]
+  siblings: string[]
+}
+
+// Each snapshot that doesn't fit costs a request; a history of nothing else is a mistake that one need not read to its end.
+const MAX_TRIED = 20
+
+/** The newest snapshot of the history that fits this machine, or the one that was asked for; `undefined` when the archive is empty. */
+export async function chooseSnapshot(options: RestoreOptions): Promise<ChosenSnapshot | undefined> {
+  const { store, name, signal, at } = options
+  const [, list] = await Promise.all([
+    checkStoreFormat(store, { signal }),
+    readSnapshotList(store, name, { signal }),
+  ])
+  const latest = list.history[0]?.name
+  const siblings = list.siblings
+    .filter((sibling) => sibling.generation >= (list.history[0]?.generation ?? 0))
+    .map((sibling) => sibling.name)
+  if (siblings.length > 0) announceSiblings(options, siblings)
+  if (at !== undefined) {
+    const reference = findAsked(options, list, at)
+    return {
+      reference,
+      manifest: await readSnapshot(store, name, reference.name, { signal }),
+      latest,
+      passedOver: [],
+      siblings,
+    }
+  }
+  if (latest === undefined) return undefined
+  return { ...(await newestFitting(options, list.history)), latest, siblings }
+}
+
+async function newestFitting(
+  { store, name, signal, onNote }: RestoreOptions,
+  history: readonly SnapshotReference[],
+) {
+  const machine = await machineFacts()
+  const passedOver: PassedOver[] = []
+  for (const reference of history.slice(0, MAX_TRIED)) {
+    const manifest = await readSnapshot(store, name, reference.name, { signal })
+    const reason = await snapshotMisfit(manifest.venvs, machine)
+    if (reason === undefined) return { reference, manifest, passedOver }
+    passedOver.push({ snapshot: reference.name, reason })
+    onNote?.('warn', `passed over \`${name}\` ${reference.name}: ${reason}`)
+  }
+  throw new BerthError(
+    'archive/no-fitting-snapshot',
+    `could not restore \`${name}\`: none of its ${passedOver.length} newest snapshots fits this machine; the newest: ${passedOver[0]?.reason}`,
+    {
+      hint: 'Use an image with that Python, or make the venv anew and save it; `--at` restores a snapshot as it is.',
+    },
+  )
+}
+
+function findAsked(
+  { name, store }: RestoreOptions,
+  list: SnapshotList,
+  at: string,
+): SnapshotReference {
+  const generation = /^\d+$/.test(at) ? Number(at) : undefined
+  const asked =
+    [...list.history, ...list.siblings].find((reference) => reference.name === at) ??
+    list.history.find((reference) => reference.generation === generation)
+  if (asked !== undefined) return asked
+  const isName = parseSnapshotName(at) !== undefined || generation !== undefined
+  throw new BerthError(
+    'archive/missing-snapshot',
+    `could not restore \`${name}\` at \`${at}\`: ${store.url} has no such snapshot`,
+    {
+      hint: isName
+        ? 'Run `berth archive list` to see the snapshots that are there.'
+        : 'Give a generation, such as 42, or a name from `berth archive list`.',
+    },
+  )
+}
+
+function announceSiblings({ name, onNote }: RestoreOptions, siblings: readonly string[]): void {
+  onNote?.(
+    'warn',
+    `\`${name}\` has snapshots beside its history that were not restored: ${siblings.join(', ')}; \`berth archive restore --at\` takes one of them out`,
+  )
+}

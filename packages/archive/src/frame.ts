@@ -1,0 +1,46 @@
+import { constants, zstdCompressSync, zstdDecompressSync } from 'node:zlib'
+import { BerthError } from '@berth/core'
+
+export type CompressionLevel = 'fast' | 'normal'
+
+// Level 3 is about a tenth smaller than level 1 at half its speed, and decodes as fast.
+const LEVELS: Record<CompressionLevel, number> = { fast: 1, normal: 3 }
+
+/**
+ * One zstd frame (RFC 8878) with its content checksum: without that flag a flipped byte can decode to other bytes without an error.
+ */
+export function compressFrame(raw: Uint8Array, level: CompressionLevel): Buffer {
+  return zstdCompressSync(raw, {
+    params: {
+      [constants.ZSTD_c_compressionLevel]: LEVELS[level],
+      [constants.ZSTD_c_checksumFlag]: 1,
+    },
+  })
+}
+
+/**
+ * Decodes exactly one frame to exactly `rawBytes` bytes. Throws `archive/corrupt-chunk` for anything else. The output size is given
+ * in advance: twice as fast as zlib's default of growing, and a frame that says more than the manifest is caught.
+ */
+export function decompressFrame(stored: Uint8Array, rawBytes: number): Buffer {
+  let raw: Buffer
+  try {
+    raw = zstdDecompressSync(stored, {
+      chunkSize: Math.max(64, rawBytes + 64),
+      maxOutputLength: rawBytes + 64,
+    })
+  } catch (cause) {
+    throw new BerthError(
+      'archive/corrupt-chunk',
+      `a frame does not decode: ${(cause as Error).message}`,
+      { cause },
+    )
+  }
+  if (raw.length !== rawBytes) {
+    throw new BerthError(
+      'archive/corrupt-chunk',
+      `a frame holds ${raw.length} bytes instead of ${rawBytes}`,
+    )
+  }
+  return raw
+}

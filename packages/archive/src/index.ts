@@ -1,0 +1,6 @@
+export { checkVenvs, type VenvCheck } from './venv.ts'
+export { copyRecord, readRecord, stateDirectoryOf, type TreeRecord } from './record.ts'
+export { latestGeneration, listArchives, listSnapshots, type SnapshotInfo } from './snapshots.ts'
+export { restoreTree, type RestoreOptions, type RestoreResult } from './restore.ts'
+export { saveTree, type SaveOptions, type SaveResult } from './save.ts'
+export { verifyArchive, type VerifyOptions, type VerifyResult } from './verify.ts'

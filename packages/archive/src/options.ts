@@ -1,0 +1,18 @@
+import type { ObjectStore } from '@berth/object-store'
+
+/** What every operation on an archive takes. */
+export interface ArchiveOptions {
+  store: ObjectStore
+  /** The archive's name: a path such as `comfyui/venv`. */
+  name: string
+  signal?: AbortSignal | undefined
+  onProgress?: ((progress: ArchiveProgress) => void) | undefined
+  /** Things that a user should read although nothing failed. */
+  onNote?: ((level: 'info' | 'warn', text: string) => void) | undefined
+}
+
+export interface ArchiveProgress {
+  /** Bytes of files, uncompressed. */
+  done: number
+  total: number
+}

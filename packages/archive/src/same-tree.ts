@@ -1,0 +1,54 @@
+import type { Place, StoredFile } from './manifest.ts'
+import type { Tree } from './tree.ts'
+
+/**
+ * Whether two trees would be restored alike. The mtimes of directories and links don't count by themselves: a temporary file that
+ * came and went changes its directory's, and that alone is not worth a snapshot.
+ */
+export function isSameTree(a: Tree<StoredFile>, b: Tree<StoredFile>): boolean {
+  return (
+    isSameList(
+      a.directories,
+      b.directories,
+      (x, y) => x.mode === y.mode && x.uid === y.uid && x.gid === y.gid,
+    ) &&
+    isSameList(a.files, b.files, isSameFile) &&
+    isSameList(
+      a.links,
+      b.links,
+      (x, y) => x.target === y.target && x.uid === y.uid && x.gid === y.gid,
+    ) &&
+    isSameList(a.hardLinks, b.hardLinks, (x, y) => x.to === y.to)
+  )
+}
+
+function isSameFile(a: StoredFile, b: StoredFile): boolean {
+  return (
+    a.size === b.size &&
+    a.mtime === b.mtime &&
+    a.mode === b.mode &&
+    a.uid === b.uid &&
+    a.gid === b.gid &&
+    isSamePlace(a.place, b.place)
+  )
+}
+
+function isSamePlace(a: Place, b: Place): boolean {
+  if (a.kind === 'segments' && b.kind === 'segments') return a.chunks.join() === b.chunks.join()
+  if (a.kind === 'group' && b.kind === 'group')
+    return a.chunk === b.chunk && a.frame === b.frame && a.offset === b.offset
+  return a.kind === b.kind
+}
+
+function isSameList<Entry extends { path: string }>(
+  a: readonly Entry[],
+  b: readonly Entry[],
+  isSame: (x: Entry, y: Entry) => boolean,
+): boolean {
+  if (a.length !== b.length) return false
+  const others = new Map(b.map((entry) => [entry.path, entry]))
+  return a.every((entry) => {
+    const other = others.get(entry.path)
+    return other !== undefined && isSame(entry, other)
+  })
+}

@@ -1,0 +1,223 @@
+import { SMALL_FILE_BYTES } from './format.ts'
+import type { KnownContent } from './known-content.ts'
+import { segmentSizes } from './known-content.ts'
+import type { Manifest, Place, StoredFile } from './manifest.ts'
+import type { Pool } from './pool.ts'
+import type { HashedFiles, SaveTask, SaveTaskResult } from './save-work.ts'
+import type { ScannedFile } from './scan.ts'
+import { type FileEntry, type Tree, type TreePath, parentPath } from './tree.ts'
+
+/** A file whose content is not in the archive yet; of a long one some segments may be. */
+export interface NewContent {
+  file: ScannedFile
+  /** For a long file: the chunk of each segment that is known. */
+  known: (number | undefined)[]
+}
+
+export interface SavePlan {
+  /** Files whose content the base holds, with their attributes of now. */
+  kept: StoredFile[]
+  fresh: NewContent[]
+  /** How many files had to be read to know. */
+  suspects: number
+}
+
+/** Files that the index vouches for, and those that must be read to know. */
+export interface Comparison {
+  kept: StoredFile[]
+  suspects: ScannedFile[]
+}
+
+/**
+ * Compares size, mtime and ctime with the index. A file is vouched for only when its ctime is older than the moment at which the
+ * index was made: ctime can't be set, so an edit that puts the old mtime back is seen too.
+ */
+export function compareWithIndex(
+  files: readonly ScannedFile[],
+  index: Manifest | undefined,
+  watermark: number,
+): Comparison {
+  const indexed = new Map((index?.tree.files ?? []).map((file) => [file.path, file]))
+  const kept: StoredFile[] = []
+  const suspects: ScannedFile[] = []
+  for (const file of files) {
+    const before = indexed.get(file.path)
+    const untouched =
+      before !== undefined &&
+      before.size === file.size &&
+      before.mtime === file.mtime &&
+      file.ctime < watermark
+    if (file.size === 0) kept.push(withPlace(file, { kind: 'empty' }))
+    else if (untouched) kept.push(withPlace(file, before.place))
+    else suspects.push(file)
+  }
+  return { kept, suspects }
+}
+
+// One message to a worker for this many files: their names are small, and a worker that got them all would leave the others idle.
+const FILES_PER_HASH_TASK = 200
+
+/** Finds suspects whose content the base holds. Only files with a size that occurs there are read. */
+export async function recognise(
+  suspects: readonly ScannedFile[],
+  source: {
+    root: string
+    known: KnownContent
+    sizes: ReadonlySet<number>
+    hasLong: boolean
+    pool: Pool<SaveTask, SaveTaskResult>
+  },
+): Promise<SavePlan> {
+  const plan: SavePlan = { kept: [], fresh: [], suspects: suspects.length }
+  const candidates: ScannedFile[] = []
+  for (const file of suspects) {
+    if (file.size > SMALL_FILE_BYTES ? source.hasLong : source.sizes.has(file.size))
+      candidates.push(file)
+    else plan.fresh.push({ file, known: [] })
+  }
+  const small = candidates.filter((file) => file.size <= SMALL_FILE_BYTES)
+  const long = candidates.filter((file) => file.size > SMALL_FILE_BYTES)
+  await Promise.all([
+    ...batches(small, FILES_PER_HASH_TASK).map(async (batch) => {
+      const { hashes } = await hash(source.pool, {
+        kind: 'hash-files',
+        root: source.root,
+        paths: batch.map((file) => file.path),
+      })
+      for (const [index, file] of batch.entries())
+        addRecognised(plan, file, findPlace(source.known, file, hashes[index]))
+    }),
+    ...long.map(async (file) => {
+      const { hashes } = await hash(source.pool, {
+        kind: 'hash-segments',
+        root: source.root,
+        path: file.path,
+        size: file.size,
+      })
+      const sizes = segmentSizes(file.size)
+      const known = hashes.map((found, index) =>
+        found === undefined ? undefined : source.known.findSegment(found, sizes[index] ?? 0),
+      )
+      if (known.every((chunk) => chunk !== undefined))
+        plan.kept.push(withPlace(file, { kind: 'segments', chunks: known }))
+      else plan.fresh.push({ file, known })
+    }),
+  ])
+  return plan
+}
+
+function addRecognised(plan: SavePlan, file: ScannedFile, place: Place | undefined): void {
+  if (place === undefined) plan.fresh.push({ file, known: [] })
+  else plan.kept.push(withPlace(file, place))
+}
+
+function findPlace(
+  known: KnownContent,
+  file: ScannedFile,
+  found: string | undefined,
+): Place | undefined {
+  const place = found === undefined ? undefined : known.findFile(found, file)
+  if (place?.kind !== 'group' || place.member !== file.path) return place
+  const { member: _member, ...own } = place
+  return own
+}
+
+async function hash(pool: Pool<SaveTask, SaveTaskResult>, task: SaveTask): Promise<HashedFiles> {
+  return (await pool.run(task)) as HashedFiles
+}
+
+function batches<Item>(items: readonly Item[], size: number): Item[][] {
+  const result: Item[][] = []
+  for (let start = 0; start < items.length; start += size)
+    result.push(items.slice(start, start + size))
+  return result
+}
+
+export function withPlace(file: FileEntry, place: Place): StoredFile {
+  const { path, mode, uid, gid, mtime, size, sparse } = file
+  return { path, mode, uid, gid, mtime, size, sparse, place }
+}
+
+/**
+ * How many entries of the base the tree no longer has. A file that was moved has not vanished: its content is still there. Both trees
+ * number their chunks alike.
+ */
+export function countVanished(
+  tree: Tree<StoredFile>,
+  base: Tree<StoredFile>,
+): { vanished: number; entries: number } {
+  const present = new Set([...tree.files, ...tree.links, ...tree.hardLinks].map(({ path }) => path))
+  const contents = new Set(tree.files.map((file) => placeKey(file.place)))
+  const entries = [...base.files, ...base.links, ...base.hardLinks]
+  const vanished = entries.filter(
+    (entry) =>
+      !present.has(entry.path) &&
+      !('place' in entry && entry.size > 0 && contents.has(placeKey(entry.place))),
+  )
+  return { vanished: vanished.length, entries: entries.length }
+}
+
+function placeKey(place: Place): string {
+  if (place.kind === 'group') return `${place.chunk}:${place.frame}:${place.offset}`
+  return place.kind === 'segments' ? place.chunks.join() : ''
+}
+
+/**
+ * The tree together with what only the base has: for a directory whose own past is unknown, where a gap may be a file that was never
+ * restored. What the tree has decides; what would lie below one of its files or links is left away.
+ */
+export function addMissing(
+  tree: Tree<StoredFile>,
+  base: Tree<StoredFile>,
+): { tree: Tree<StoredFile>; added: number } {
+  const directories = new Set(tree.directories.map((entry) => entry.path))
+  const taken = new Set(
+    [...tree.files, ...tree.links, ...tree.hardLinks].map((entry) => entry.path),
+  )
+  const missingDirectories = base.directories.filter((entry) => {
+    if (
+      directories.has(entry.path) ||
+      taken.has(entry.path) ||
+      !directories.has(parentPath(entry.path))
+    )
+      return false
+    directories.add(entry.path)
+    return true
+  })
+  const isMissing = (entry: { path: TreePath }): boolean =>
+    !taken.has(entry.path) &&
+    !directories.has(entry.path) &&
+    directories.has(parentPath(entry.path))
+  const files = base.files.filter(isMissing)
+  const links = base.links.filter(isMissing)
+  const names = new Set([...tree.files, ...files].map((file) => file.path))
+  const hardLinks = base.hardLinks.filter((link) => isMissing(link) && names.has(link.to))
+  return {
+    tree: sortTree({
+      directories: [...tree.directories, ...missingDirectories],
+      files: [...tree.files, ...files],
+      links: [...tree.links, ...links],
+      hardLinks: [...tree.hardLinks, ...hardLinks],
+      leftOut: tree.leftOut,
+    }),
+    added: missingDirectories.length + files.length + links.length + hardLinks.length,
+  }
+}
+
+/** Parents before children and files directory by directory, as a manifest wants them. */
+export function sortTree(tree: Tree<StoredFile>): Tree<StoredFile> {
+  const directories = tree.directories.toSorted((a, b) => comparePaths(a.path, b.path))
+  const order = new Map(directories.map((entry, index) => [entry.path, index]))
+  const orderOf = (path: TreePath): number => order.get(parentPath(path)) ?? 0
+  const files = tree.files.toSorted(
+    (a, b) => orderOf(a.path) - orderOf(b.path) || (a.path < b.path ? -1 : 1),
+  )
+  return { ...tree, directories, files }
+}
+
+/** Depth first: `a`, `a/b`, `a.txt`, whatever the code of `/` is. */
+function comparePaths(a: TreePath, b: TreePath): number {
+  const left = a.replaceAll('/', '\0')
+  const right = b.replaceAll('/', '\0')
+  return left < right ? -1 : left > right ? 1 : 0
+}

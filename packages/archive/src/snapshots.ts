@@ -1,0 +1,161 @@
+import { BerthError } from '@berth/core'
+import type { ObjectStore, RequestOptions } from '@berth/object-store'
+import {
+  formatSnapshotName,
+  hintKey,
+  manifestKey,
+  parseSnapshotName,
+  snapshotPrefix,
+} from './format.ts'
+import { type Manifest, decodeManifest, storedBytes, totalBytes } from './manifest.ts'
+import { checkStoreFormat } from './store-files.ts'
+
+/** A snapshot as its key tells it. */
+export interface SnapshotReference {
+  /** `00000042`, or with a suffix. */
+  name: string
+  generation: number
+  sibling: boolean
+}
+
+export interface SnapshotInfo extends SnapshotReference {
+  archive: string
+  /** ISO 8601, UTC. */
+  created: string
+  pod: string
+  files: number
+  /** Of the files, uncompressed. */
+  bytes: number
+  /** Of all chunks that it needs, as stored. */
+  storedBytes: number
+  python: string[]
+}
+
+/** What an archive holds: the history's newest snapshots first, and those that were saved beside it. */
+export interface SnapshotList {
+  history: SnapshotReference[]
+  siblings: SnapshotReference[]
+}
+
+/**
+ * All snapshots, by a listing. Of several with one generation (a store without conditional writes) the first by name counts as
+ * the history's, the others as siblings.
+ */
+export async function readSnapshotList(
+  store: ObjectStore,
+  archive: string,
+  options: RequestOptions & { after?: string } = {},
+): Promise<SnapshotList> {
+  const found: SnapshotReference[] = []
+  const prefix = snapshotPrefix(archive)
+  for await (const { key } of store.list(prefix, options)) {
+    if (!key.endsWith('.json.zst')) continue
+    const name = key.slice(prefix.length, -'.json.zst'.length)
+    const parsed = parseSnapshotName(name)
+    if (parsed !== undefined)
+      found.push({ name, generation: parsed.generation, sibling: parsed.sibling })
+  }
+  return arrange(found)
+}
+
+function arrange(found: SnapshotReference[]): SnapshotList {
+  const history = new Map<number, SnapshotReference>()
+  const siblings: SnapshotReference[] = []
+  for (const reference of found.toSorted((a, b) => (a.name < b.name ? -1 : 1))) {
+    if (reference.sibling || history.has(reference.generation))
+      siblings.push({ ...reference, sibling: true })
+    else history.set(reference.generation, reference)
+  }
+  return {
+    history: [...history.values()].toSorted((a, b) => b.generation - a.generation),
+    siblings,
+  }
+}
+
+/** The history's newest snapshot, found from the hint on; the listing decides, the hint only shortens it. */
+export async function findLatest(
+  store: ObjectStore,
+  archive: string,
+  options: RequestOptions = {},
+): Promise<SnapshotReference | undefined> {
+  const hint = await store.get(hintKey(archive), options)
+  const hinted = hint === undefined ? undefined : parseSnapshotName(hint.toString('utf8').trim())
+  if (hinted !== undefined) {
+    const after =
+      snapshotPrefix(archive) +
+      formatSnapshotName({ generation: hinted.generation, suffix: '', sibling: false })
+    const { history } = await readSnapshotList(store, archive, { ...options, after })
+    if (history[0] !== undefined) return history[0]
+  }
+  const { history } = await readSnapshotList(store, archive, options)
+  return history[0]
+}
+
+/** The number of the history's newest snapshot, or `undefined` when the store has no such archive. */
+export async function latestGeneration(
+  store: ObjectStore,
+  archive: string,
+  options: RequestOptions = {},
+): Promise<number | undefined> {
+  return (await findLatest(store, archive, options))?.generation
+}
+
+/** Throws `archive/missing-snapshot` when the object is gone. */
+export async function readSnapshot(
+  store: ObjectStore,
+  archive: string,
+  name: string,
+  options: RequestOptions = {},
+): Promise<Manifest> {
+  const key = manifestKey(archive, name)
+  const bytes = await store.get(key, options)
+  if (bytes === undefined) {
+    throw new BerthError(
+      'archive/missing-snapshot',
+      `could not read snapshot \`${name}\` of \`${archive}\`: ${key} is missing from ${store.url}`,
+      {
+        hint: 'Run `berth archive list` to see the snapshots that are there.',
+      },
+    )
+  }
+  return decodeManifest(bytes, key)
+}
+
+/** Every snapshot of an archive with its size, date and pod, newest first; reads each manifest. */
+export async function listSnapshots(
+  store: ObjectStore,
+  archive: string,
+  options: RequestOptions = {},
+): Promise<SnapshotInfo[]> {
+  await checkStoreFormat(store, options)
+  const { history, siblings } = await readSnapshotList(store, archive, options)
+  const infos: SnapshotInfo[] = []
+  for (const reference of [...history, ...siblings]) {
+    const manifest = await readSnapshot(store, archive, reference.name, options)
+    infos.push({
+      ...reference,
+      archive,
+      created: manifest.created,
+      pod: manifest.pod,
+      files: manifest.tree.files.length,
+      bytes: totalBytes(manifest.tree),
+      storedBytes: manifest.chunks.reduce((sum, chunk) => sum + storedBytes(chunk), 0),
+      python: manifest.venvs.map((venv) => venv.python),
+    })
+  }
+  return infos
+}
+
+/** The names of all archives in a store, by their hints and, where one is missing, their snapshots. */
+export async function listArchives(
+  store: ObjectStore,
+  options: RequestOptions = {},
+): Promise<string[]> {
+  await checkStoreFormat(store, options)
+  const names = new Set<string>()
+  for await (const { key } of store.list('snapshots/', options)) {
+    const end = key.indexOf('/@/')
+    if (end > 0) names.add(key.slice('snapshots/'.length, end))
+  }
+  return [...names].toSorted()
+}

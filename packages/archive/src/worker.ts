@@ -1,0 +1,35 @@
+import { parentPort } from 'node:worker_threads'
+import { type WorkerAnswer, wrapError } from './pool.ts'
+import type { RestoreTask, RestoreTaskResult } from './restore-work.ts'
+import type { SaveTask, SaveTaskResult } from './save-work.ts'
+
+export type Task = SaveTask | RestoreTask
+export type TaskResult = SaveTaskResult | RestoreTaskResult
+
+/** Both halves are loaded when the first task needs them: a restore never pays for the tar package. */
+async function perform(task: Task): Promise<TaskResult> {
+  switch (task.kind) {
+    case 'hash-files':
+    case 'hash-segments':
+    case 'make-group':
+    case 'make-segment': {
+      const { performSave } = await import('./save-work.ts')
+      return performSave(task)
+    }
+    case 'restore-group':
+    case 'restore-segment':
+    case 'check-chunk': {
+      const { performRestore } = await import('./restore-work.ts')
+      return performRestore(task)
+    }
+  }
+}
+
+parentPort?.on('message', async (task: Task) => {
+  const answer: WorkerAnswer<TaskResult> = await perform(task).then(
+    (result) => ({ result }),
+    (error: unknown) => ({ error: wrapError(error) }),
+  )
+  const data = 'result' in answer && 'data' in answer.result ? answer.result.data : undefined
+  parentPort?.postMessage(answer, data === undefined ? [] : [data.buffer as ArrayBuffer])
+})
