@@ -7,8 +7,8 @@ interface Entry {
   type: 'file' | 'directory' | 'symlink' | 'other'
   mode: string
   owner: string
-  /** Nanoseconds. */
-  modified: string
+  /** Nanoseconds since the epoch. */
+  modified: bigint
   /** sha256 of a file's content; a symlink's target. */
   content: string
   /** The first path with the same inode, where there is more than one. */
@@ -47,7 +47,7 @@ function readEntry(full: Buffer, relative: string, inodes: Map<bigint, string>):
     type,
     mode: (stat.mode & 0o7777n).toString(8),
     owner: `${stat.uid}:${stat.gid}`,
-    modified: String(stat.mtimeNs),
+    modified: stat.mtimeNs,
     content: contentOf(full, type),
     hardLink: type === 'file' && stat.nlink > 1n ? first : '',
   }
@@ -64,22 +64,33 @@ function contentOf(full: Buffer, type: Entry['type']): string {
   return type === 'symlink' ? fs.readlinkSync(full, 'latin1') : ''
 }
 
-/** One line for each path that is missing, added, or differs, with what differs. */
+/** Node sets times as seconds in a double, which near today's dates is exact to a quarter of a microsecond. */
+const MTIME_TOLERANCE_NS = 1000n
+
+/** One line for each path that is missing, added, or differs, with what differs; times to the microsecond. */
 export function compareListings(before: Listing, after: Listing): string[] {
   const paths = [...new Set([...before.keys(), ...after.keys()])].toSorted()
   return paths.flatMap((name) => {
     const [was, is] = [before.get(name), after.get(name)]
     if (was === undefined) return [`${name}: added`]
     if (is === undefined) return [`${name}: missing`]
-    const fields = (Object.keys(was) as (keyof Entry)[]).filter((key) => was[key] !== is[key])
+    const fields = (Object.keys(was) as (keyof Entry)[]).filter((key) => !isSame(was, is, key))
     return fields.map((key) => `${name}: ${key} was ${was[key]}, is ${is[key]}`)
   })
 }
 
-/** How many entries of each kind, and one digest over all of it. */
+function isSame(was: Entry, is: Entry, key: keyof Entry): boolean {
+  if (key !== 'modified') return was[key] === is[key]
+  const difference = was.modified - is.modified
+  return difference <= MTIME_TOLERANCE_NS && -difference <= MTIME_TOLERANCE_NS
+}
+
+/** How many entries of each kind, and one digest over all but the times. */
 export function describeListing(listing: Listing) {
   const entries = [...listing.values()]
-  const sorted = [...listing].toSorted(([a], [b]) => (a < b ? -1 : 1))
+  const sorted = [...listing]
+    .toSorted(([a], [b]) => (a < b ? -1 : 1))
+    .map(([name, entry]) => [name, { ...entry, modified: undefined }])
   return {
     entries: entries.length,
     files: entries.filter(({ type }) => type === 'file').length,

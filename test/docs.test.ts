@@ -1,0 +1,107 @@
+import * as fs from 'node:fs'
+import * as os from 'node:os'
+import * as path from 'node:path'
+import { describeOptions, errorFacts, readRecipe } from '@berth/core'
+import { expect, onTestFinished, test } from 'vitest'
+import { plugins } from '../packages/cli/src/plugins.ts'
+import { withOptions } from '../packages/cli/src/readme.ts'
+import { codesIn, linksIn, readmeTables, yamlBlocks } from './markdown.ts'
+import { listFiles, readPackages, readText, root } from './workspace.ts'
+
+const packages = readPackages()
+const pages = [
+  ...fs.readdirSync(root).filter((name) => name.endsWith('.md')),
+  ...listFiles('docs', /\.md$/),
+  ...packages.flatMap(({ folder }) => listFiles(folder, /\.md$/)),
+]
+const names = packages.filter(({ layer }) => layer === 'plugin').map(({ name }) => name)
+
+test('the command knows every plugin of the workspace by its name', async () => {
+  expect(Object.keys(plugins).toSorted()).toEqual(names)
+  const loaded = await Promise.all(Object.values(plugins).map((load) => load()))
+  expect(loaded.map(({ name }) => name).toSorted()).toEqual(names)
+})
+
+test.each(Object.entries(plugins))('the README of %s has its options', async (name, load) => {
+  const file = `packages/${name}/README.md`
+  const readme = readText(file)
+  const table = describeOptions(await load())
+  expect(readme, 'run `berth docs --write`').toBe(withOptions(readme, table, file))
+})
+
+test.each(listFiles('recipes', /\.ya?ml$/))('%s is valid', async (file) => {
+  expect(await problemsOf(path.join(root, file))).toEqual([])
+})
+
+test.each(listFiles('recipes', /\.ya?ml$/))('%s begins with whom it is for', (file) => {
+  expect(readText(file)).toMatch(/^# For: [^]*^# Needs: [^]*^# Gives: /m)
+})
+
+test('every recipe in the docs is valid', async () => {
+  const folder = fs.mkdtempSync(path.join(os.tmpdir(), 'berth-docs-'))
+  onTestFinished(() => fs.rmSync(folder, { recursive: true }))
+  const blocks = pages.flatMap((page) => yamlBlocks(page, readText(page)))
+  const recipes = blocks.filter(({ text }) => /^(?:boot|shutdown|build):/m.test(text))
+  expect(recipes.length).toBeGreaterThan(0)
+  for (const { place, text } of recipes) {
+    const file = path.join(folder, 'recipe.yaml')
+    fs.writeFileSync(file, text)
+    expect(await problemsOf(file), place).toEqual([])
+  }
+})
+
+test.each(packages.map(({ name, folder }) => [name, folder]))(
+  'the README of %s begins with its description and says when it fails',
+  (name, folder) => {
+    const readme = readText(`${folder}/README.md`)
+    const { description } = JSON.parse(readText(`${folder}/package.json`)) as Described
+    expect(readme).toMatch(`# @berth/${name}\n\n${description}`)
+    const prefixes = name === 'core' ? ['core', 'recipe'] : [name]
+    const codes = listFiles(`${folder}/src`, /\.ts$/)
+      .filter((file) => !/\.test\.ts$|\/testing/.test(file))
+      .flatMap((file) => codesIn(readText(file), prefixes))
+    const explained = readmeTables(readme)
+    const missing = [...new Set(codes)].filter((code) => !explained.includes(`\`${code}\``))
+    expect(missing.toSorted(), 'codes that `When it fails` does not explain').toEqual([])
+  },
+)
+
+test('links in the docs lead somewhere', () => {
+  const broken = pages.flatMap((page) =>
+    linksIn(readText(page))
+      .filter((target) => !leadsSomewhere(page, target))
+      .map((target) => `${page} → ${target}`),
+  )
+  expect(broken).toEqual([])
+})
+
+interface Described {
+  description: string
+}
+
+async function problemsOf(file: string): Promise<string[]> {
+  try {
+    await readRecipe(file, plugins)
+    return []
+  } catch (error) {
+    const { problems, ...own } = errorFacts(error)
+    return (problems ?? [own]).map(({ code, message, at }) => `${at?.line}: ${code}: ${message}`)
+  }
+}
+
+function leadsSomewhere(page: string, target: string): boolean {
+  const [file = '', anchor] = target.split('#')
+  const full = path.join(root, file === '' ? page : path.join(path.dirname(page), file))
+  if (!fs.existsSync(full)) return false
+  if (anchor === undefined) return true
+  const headings = [...fs.readFileSync(full, 'utf8').matchAll(/^#+ (.*)$/gm)]
+  return headings.some(([, heading = '']) => anchorOf(heading) === anchor)
+}
+
+/** As GitHub makes it. */
+function anchorOf(heading: string): string {
+  return heading
+    .toLowerCase()
+    .replaceAll(/[^\p{L}\p{N}\s_-]/gu, '')
+    .replaceAll(' ', '-')
+}
