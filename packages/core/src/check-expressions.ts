@@ -10,15 +10,19 @@ import {
 } from './parse-expression.ts'
 import { problem, type Path, type RecipeNode, type ScalarNode, type Span } from './recipe-node.ts'
 import { spanInScalar } from './source-offset.ts'
-import { parseTemplate, wholeExpression } from './template.ts'
+import { hasExpression, parseTemplate, wholeExpression } from './template.ts'
 import { functionCalls, references } from './walk-expression.ts'
 
 /** Checks every expression of a recipe without evaluating any: whether it parses, and whether what it names exists by then. */
 export function expressionProblems(sources: ScopeSources): BerthError[] {
   const problems: BerthError[] = []
   walk(sources.root, [], (node, path) => {
+    const isCandidate = path.at(-1) === 'if' || hasExpression(node.value)
+    if (typeof node.value !== 'string' || !isCandidate) {
+      return
+    }
     const scope = scopeAt(path, sources)
-    if (scope !== 'any' && typeof node.value === 'string') {
+    if (scope !== 'any') {
       problems.push(...(scope === 'text' ? plainProblems(node) : textProblems(node, scope)))
     }
   })

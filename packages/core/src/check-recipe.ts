@@ -5,6 +5,7 @@ import { inputProblems } from './check-inputs.ts'
 import { checkOrder } from './check-order.ts'
 import { checkShape } from './check-shape.ts'
 import { findStep, groupProblems, keyProblems } from './check-steps.ts'
+import { variableProblems } from './check-variables.ts'
 import { declared } from './expression-scope.ts'
 import { loadRecipe, readRecipeText } from './load-recipe.ts'
 import type { PluginRegistry } from './plugin.ts'
@@ -49,7 +50,7 @@ async function checkLoaded(
 ): Promise<Checked> {
   const shape = checkShape(root)
   const drafts = collectSteps(root)
-  const problems = [...shape.problems, ...groupProblems(drafts)]
+  const problems = [...shape.problems, ...variableProblems(root), ...groupProblems(drafts)]
   const secrets = new Set(declared(root).secrets)
   for (const draft of drafts) {
     problems.push(...keyProblems(draft, secrets), ...(await findStep(draft, plugins)))
@@ -64,14 +65,24 @@ async function checkLoaded(
   return { recipe, problems }
 }
 
+// A value that is wrong from the ground up makes later checks stumble over the same place.
+const hiding = new Set(['recipe/bad-alias', 'recipe/wrong-type', 'recipe/bad-value'])
+
 /** In the order of the text, the recipe's own file first; an alias shows its anchor's problem once, however often it is used. */
 function inOrder(problems: readonly BerthError[], file: string): BerthError[] {
   const seen = new Set<string>()
+  const causes = new Map<string, string>()
   const place = ({ at }: BerthError): string => `${at?.file}:${at?.line}:${at?.column}`
   return problems
     .filter((error) => {
-      const key = `${place(error)} ${error.code} ${error.message}`
-      return !seen.has(key) && seen.add(key)
+      const where = place(error)
+      const key = `${where} ${error.code} ${error.message}`
+      const isNew = !seen.has(key) && (causes.get(where) ?? error.code) === error.code
+      seen.add(key)
+      if (hiding.has(error.code)) {
+        causes.set(where, error.code)
+      }
+      return isNew
     })
     .toSorted((left, right) => {
       const files = Number(left.at?.file !== file) - Number(right.at?.file !== file)

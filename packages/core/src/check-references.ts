@@ -53,9 +53,9 @@ function secretFault(
   const words = name ? `the secret \`${name.text}\`` : 'secrets'
   if (scope.secretsRefused === 'argv') {
     const message = `${words} in ${scope.place} would be visible to every process`
-    const hint = name
-      ? `name it in \`secrets: [${name.text}]\` of the step and use \`$${name.text}\``
-      : 'use the environment'
+    const hint = scope.pipeline
+      ? `name it in \`secrets\` of the step and use \`$${name?.text ?? 'NAME'}\``
+      : 'main has it in its environment'
     return fault('recipe/secret-in-command', message, hint)
   }
   if (scope.secretsRefused === 'everyone') {
@@ -110,7 +110,10 @@ function stepFault(
   }
   if (!step.ended) {
     const message = `the step \`${id.text}\` of \`${step.pipeline}\` has not ended by then`
-    const hint = `move it before this one, or add it to \`needs\``
+    const hint =
+      step.pipeline === scope.pipeline
+        ? 'move it before this one, or add it to `needs`'
+        : 'name a step of the same pipeline, or in `shutdown` and `main` one of `boot`'
     return fault('recipe/not-ended', message, hint, id.token)
   }
   if (property && !['outputs', 'result'].includes(property.text)) {

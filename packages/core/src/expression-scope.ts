@@ -10,6 +10,8 @@ import type { ContextName } from './parse-expression.ts'
 export interface Scope {
   /** The place in words: `` `run` of the step `venv` ``. */
   place: string
+  /** The pipeline of its step; undefined outside of pipelines. */
+  pipeline?: PipelineName
   contexts: readonly ContextName[]
   /** Why secrets are refused although other names are not: a process list, or every step, would see them. */
   secretsRefused?: 'argv' | 'everyone'
@@ -80,6 +82,7 @@ function stepScope(draft: StepDraft, rest: Path, sources: ScopeSources): Scope |
   const before = stepsBefore(draft.id, sources.orders[draft.pipeline])
   return {
     place: `\`${key}\` of the step \`${draft.id}\``,
+    pipeline: draft.pipeline,
     contexts: inSteps,
     bare: key === 'if',
     ...names,

@@ -61,6 +61,9 @@ function toSchema(schema: z.ZodType): Schema {
 
 /** `uses` becomes a choice, and decides what `with` holds. */
 function addUses(step: Schema, inputs: readonly InputSchema[]): void {
+  if (inputs.length === 0) {
+    return
+  }
   const uses = asSchema(step.properties?.uses)
   step.properties = {
     ...step.properties,

@@ -56,8 +56,10 @@ export function parseRecipe(text: string, file: string): ParsedRecipe {
   if (document.contents === null || problems.some(({ code }) => code === 'recipe/syntax')) {
     return { source, root: undefined, problems }
   }
-  const reader: Reader = { source, problems, anchors: new Map(), tooLarge: false }
-  return { source, root: readNode(document.contents, reader), problems }
+  const tags = new Map(document.warnings.map(({ pos }) => [pos[1], pos[0]]))
+  const reader: Reader = { source, problems, tags, anchors: new Map(), tooLarge: false }
+  const root = readNode(document.contents, reader)
+  return { source, root: reader.tooLarge ? undefined : root, problems }
 }
 
 function documentProblems(document: Document.Parsed, source: RecipeSource): BerthError[] {
@@ -69,6 +71,9 @@ function documentProblems(document: Document.Parsed, source: RecipeSource): Bert
       const message = `the key \`${key}\` is written twice`
       span.end = span.start + key.length
       problems.push(problem('recipe/duplicate-key', message, span, 'remove or rename one of them'))
+    } else if (error.code === 'MULTIPLE_DOCS') {
+      const message = 'the file holds several YAML documents'
+      problems.push(problem('recipe/syntax', message, span, 'make a file of each'))
     } else if (!problems.some(({ code }) => code === 'recipe/syntax')) {
       // One slip makes the parser stumble several times; only the first is the user's.
       const message = `the recipe is not YAML: ${lowerFirst(error.message)}`
@@ -116,6 +121,8 @@ function syntaxHint(code: string, span: { source: RecipeSource; start: number })
 interface Reader {
   source: RecipeSource
   problems: BerthError[]
+  /** Where tags that mean nothing end, and where they begin. */
+  tags: ReadonlyMap<number, number>
   /** Anchors read so far; null while its own node is still being read. */
   anchors: Map<string, RecipeNode | null>
   tooLarge: boolean
@@ -147,7 +154,7 @@ function readContent(node: Node | null, reader: Reader): RecipeNode {
     const size = sizeOf([...entries.values()].map((entry) => entry.node))
     return { ...span, kind: 'map', entries, size }
   }
-  const value = isScalar(node) ? scalarValue(node) : null
+  const value = isScalar(node) ? scalarValue(node, reader) : null
   return { ...span, kind: 'scalar', size: 1, value, style: styleOf(node) }
 }
 
@@ -220,8 +227,13 @@ function sizeOf(nodes: RecipeNode[]): number {
   return nodes.reduce((total, node) => total + node.size, 1)
 }
 
-function scalarValue(node: Scalar): ScalarNode['value'] {
-  const { value } = node
+function scalarValue(node: Scalar, { source, tags }: Reader): ScalarNode['value'] {
+  const { value, range } = node
+  const tagStart = tags.get(range?.[0] ?? -1)
+  if (tagStart !== undefined) {
+    // `if: !cancelled()` was meant as text; reading it so keeps one mistake from looking like three.
+    return source.text.slice(tagStart, range?.[1])
+  }
   return typeof value === 'string' || typeof value === 'number' || typeof value === 'boolean'
     ? value
     : null

@@ -1,4 +1,3 @@
-import { constants } from 'node:os'
 import { z } from 'zod'
 import { duration } from './duration.ts'
 
@@ -45,6 +44,18 @@ const retry = z.strictObject({
   initial: duration().optional().describe('The longest wait before the second attempt.'),
   max: duration().optional().describe('The longest wait between two attempts.'),
 })
+
+// Those by which programs are asked to end; the schema must not depend on the machine that prints it.
+const stopSignals = [
+  'SIGTERM',
+  'SIGINT',
+  'SIGQUIT',
+  'SIGHUP',
+  'SIGUSR1',
+  'SIGUSR2',
+  'SIGWINCH',
+  'SIGKILL',
+] as const
 
 const shell = z.enum(['bash', 'sh'])
 
@@ -105,10 +116,7 @@ const main = z.strictObject({
   'working-directory': z.string().min(1).optional().describe('Where it runs.'),
   user: z.string().min(1).optional().describe('The user, or `user:group`, that it runs as.'),
   env: environment.optional().describe('Environment variables of main.'),
-  'stop-signal': z
-    .enum(Object.keys(constants.signals) as [NodeJS.Signals, ...NodeJS.Signals[]])
-    .optional()
-    .describe('The signal that asks it to end.'),
+  'stop-signal': z.enum(stopSignals).optional().describe('The signal that asks it to end.'),
 })
 
 const defaults = z.strictObject({

@@ -25,7 +25,7 @@ export interface Shape {
 
 /** Problems in a recipe's words for the issues that zod found. */
 export function shapeProblems(issues: readonly Issue[], shape: Shape): BerthError[] {
-  return issues.flatMap((issue) => {
+  return withoutMisspelt(issues, shape).flatMap((issue) => {
     switch (issue.code) {
       case 'unrecognized_keys':
         return issue.keys.map((key) => unknownKey(key, issue.path, shape))
@@ -41,6 +41,20 @@ export function shapeProblems(issues: readonly Issue[], shape: Shape): BerthErro
         return [valueProblem(issue, shape)]
     }
   })
+}
+
+/** Leaves out that a key is missing where it was only misspelt. */
+function withoutMisspelt(issues: readonly Issue[], shape: Shape): readonly Issue[] {
+  const meant = new Set<string>()
+  for (const issue of issues) {
+    for (const key of issue.code === 'unrecognized_keys' ? issue.keys : []) {
+      const best = suggest(key, knownKeys(shape.schema, issue.path))
+      meant.add([...issue.path, best].join('/'))
+    }
+  }
+  const isMeant = ({ path }: Issue) =>
+    shape.valueAt(path) === undefined && meant.has(path.map(String).join('/'))
+  return issues.filter((issue) => issue.code === 'unrecognized_keys' || !isMeant(issue))
 }
 
 function unknownKey(key: string, path: Path, shape: Shape): BerthError {
@@ -67,7 +81,11 @@ function typeProblem(path: Path, expected: string, shape: Shape): BerthError {
     const message = `${shape.owner(path.slice(0, -1))} needs the ${shape.noun} \`${name}\``
     return problem(`recipe/missing-${shape.noun}`, message, at, `add \`${name}: …\``)
   }
-  const message = `${labelOf(path, shape)} must be ${expected}, not ${describeValue(value)}`
+  const label = labelOf(path, shape)
+  const message =
+    value === null
+      ? `${label} is empty; it must be ${expected}`
+      : `${label} must be ${expected}, not ${describeValue(value)}`
   return problem('recipe/wrong-type', message, at, typeHint(value, expected, at, shape))
 }
 
@@ -87,7 +105,7 @@ function typeHint(
     return `write \`true\` or \`false\`, without quotes`
   }
   if (expected === 'a list' && typeof value === 'string') {
-    return `write a list: [${value}]`
+    return 'write it like [first, second]'
   }
   return value === null ? 'give it a value, or remove it' : undefined
 }

@@ -1,6 +1,6 @@
 /**
  * The candidate that was probably meant by a misspelt word, or undefined when none is near: at most a third of the word's letters
- * differ. Letter case, and `_` for `-`, count as nothing.
+ * differ, or it is the only one that begins with the word. Letter case, and `_` for `-`, count as nothing.
  */
 export function suggest(word: string, candidates: Iterable<string>): string | undefined {
   const wanted = plain(word)
@@ -13,7 +13,7 @@ export function suggest(word: string, candidates: Iterable<string>): string | un
       bestDistance = distance
     }
   }
-  return best
+  return best ?? onlyLonger(wanted, candidates)
 }
 
 /** The cure for an unknown word: the one that was probably meant, else all that there are. */
@@ -23,9 +23,18 @@ export function didYouMean(word: string, candidates: Iterable<string>): string {
   if (best !== undefined) {
     return `did you mean \`${best}\`?`
   }
-  return known.length === 0
-    ? 'there is none to choose from'
+  if (known.length === 0) {
+    return 'there is none to choose from'
+  }
+  return known.length === 1
+    ? `use \`${known[0]}\``
     : `use one of ${known.map((name) => `\`${name}\``).join(', ')}`
+}
+
+/** The one candidate that the word is a beginning of: `vol` for `volume`. */
+function onlyLonger(wanted: string, candidates: Iterable<string>): string | undefined {
+  const longer = [...candidates].filter((candidate) => plain(candidate).startsWith(wanted))
+  return wanted !== '' && longer.length === 1 ? longer[0] : undefined
 }
 
 function plain(word: string): string {

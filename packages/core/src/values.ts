@@ -151,7 +151,9 @@ function environments(
   }
   const context: ExpressionContext = {
     vars,
-    env: given,
+    env: Object.fromEntries(
+      Object.entries(given).filter(([name]) => !recipe.secrets.includes(name)),
+    ),
     secrets: {},
     steps: {},
     platform: sources.platform ?? {},
