@@ -1,4 +1,5 @@
-import { BerthError } from '@berth/core'
+import { constants } from 'node:os'
+import { BerthError } from '@berth/core/error'
 
 interface Problem {
   code: string
@@ -63,13 +64,13 @@ const problems: Record<string, Problem> = {
 
 /** Says whether an error is a system error with one of these codes. */
 export function hasCode(error: unknown, codes: readonly string[]): boolean {
-  return error instanceof Error && 'code' in error && codes.includes(String(error.code))
+  return codes.includes(codeOf(error) ?? '')
 }
 
 /** Turns a system error into a BerthError; everything else stays what it is. */
 export function directoryError(error: unknown, verb: string, url: string, key: string): unknown {
-  if (error instanceof BerthError || !(error instanceof Error) || !('code' in error)) return error
-  const problem = problems[String(error.code)]
+  if (error instanceof BerthError) return error
+  const problem = problems[codeOf(error) ?? '']
   if (problem === undefined) return error
   const what = key === '' ? url : `\`${key}\` in ${url}`
   const code = `object-store/${problem.code}`
@@ -77,4 +78,12 @@ export function directoryError(error: unknown, verb: string, url: string, key: s
     hint: problem.hint,
     cause: error,
   })
+}
+
+function codeOf(error: unknown): string | undefined {
+  if (!(error instanceof Error)) return undefined
+  const { code, errno } = error as NodeJS.ErrnoException
+  if (code === undefined || /^E[A-Z0-9]+$/.test(code)) return code
+  // libuv has no names for ESTALE and EDQUOT.
+  return Object.entries(constants.errno).find(([, value]) => value === -(errno ?? 0))?.[0]
 }

@@ -1,16 +1,23 @@
 import { randomUUID } from 'node:crypto'
-import { link, lstat, mkdir, open, readdir, rename, stat, unlink } from 'node:fs/promises'
+import { lstat, open, readdir, stat, unlink } from 'node:fs/promises'
 import type { FileHandle } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
-import { BerthError } from '@berth/core'
+import { BerthError } from '@berth/core/error'
 import { directoryError, hasCode } from './directory-error.ts'
+import {
+  exists,
+  isSameFile,
+  makeDirectory,
+  removeFile,
+  replaceFile,
+  syncDirectory,
+  tryLink,
+} from './directory-files.ts'
 import { walkKeys } from './directory-walk.ts'
 import { checkKey, checkPrefix, reservedComponent } from './key.ts'
 import type { ByteRange, ObjectInfo, ObjectStore, PutResult, RequestOptions } from './store.ts'
 
 const staleMs = 24 * 60 * 60 * 1000
-const unsupportedLink = ['EPERM', 'ENOTSUP', 'EOPNOTSUPP', 'ENOSYS', 'EMLINK', 'EINVAL']
-const unsupportedSync = ['EINVAL', 'ENOTSUP', 'EOPNOTSUPP', 'ENOSYS', 'EISDIR', 'EBADF']
 
 /**
  * A store in a directory. An object is written to a file under `.berth-tmp`, fsynced, and moved into place; `ifAbsent` is link(2).
@@ -83,11 +90,11 @@ class DirectoryStore implements ObjectStore {
       if (options.ifAbsent && (await exists(path))) return 'exists'
       const staged = await this.stage(body, options)
       try {
-        await this.makeDirectory(dirname(path))
+        await makeDirectory(dirname(path))
         this.check(options)
         const result = options.ifAbsent
           ? await this.publishIfAbsent(staged, path)
-          : await replace(staged, path)
+          : await replaceFile(staged, path)
         if (result === 'written') await syncDirectory(dirname(path))
         return result
       } finally {
@@ -190,8 +197,10 @@ class DirectoryStore implements ObjectStore {
       const signal = this.signalOf(options)
       await file.writeFile(body, { ...(signal && { signal }) })
       await file.sync()
+      this.check(options)
     } catch (error) {
       await removeFile(path)
+      this.check(options)
       throw error
     } finally {
       await file.close()
@@ -201,7 +210,7 @@ class DirectoryStore implements ObjectStore {
 
   /** Makes the root, and clears what writers that were killed have left behind. */
   private async prepare(): Promise<void> {
-    await this.makeDirectory(this.temporary)
+    await makeDirectory(this.temporary)
     for (const name of await readdir(this.temporary)) {
       const path = join(this.temporary, name)
       const status = await lstat(path).catch(() => undefined)
@@ -224,15 +233,7 @@ class DirectoryStore implements ObjectStore {
         return (await isSameFile(staged, path)) ? 'written' : 'exists'
       }
     }
-    return (await exists(path)) ? 'exists' : replace(staged, path)
-  }
-
-  private async makeDirectory(path: string): Promise<void> {
-    const first = await mkdir(path, { recursive: true })
-    if (first === undefined) return
-    for (let made = path; made.length >= first.length; made = dirname(made)) {
-      await syncDirectory(dirname(made))
-    }
+    return (await exists(path)) ? 'exists' : replaceFile(staged, path)
   }
 
   /** ENOENT is a missing object; so is ENOTDIR, unless it is the root itself that is no directory. */
@@ -263,57 +264,6 @@ class DirectoryStore implements ObjectStore {
     } catch (error) {
       throw directoryError(error, verb, this.url, key)
     }
-  }
-}
-
-/** Answers false where links can't be made; throws EEXIST where the name is taken. */
-async function tryLink(from: string, to: string): Promise<boolean> {
-  try {
-    await link(from, to)
-    return true
-  } catch (error) {
-    if (hasCode(error, unsupportedLink)) return false
-    throw error
-  }
-}
-
-async function replace(staged: string, path: string): Promise<PutResult> {
-  await rename(staged, path)
-  return 'written'
-}
-
-async function isSameFile(left: string, right: string): Promise<boolean> {
-  const [a, b] = await Promise.all([lstat(left), lstat(right)])
-  return a.ino === b.ino && a.dev === b.dev
-}
-
-async function exists(path: string): Promise<boolean> {
-  try {
-    await lstat(path)
-    return true
-  } catch (error) {
-    if (hasCode(error, ['ENOENT'])) return false
-    throw error
-  }
-}
-
-async function removeFile(path: string): Promise<void> {
-  try {
-    await unlink(path)
-  } catch (error) {
-    if (!hasCode(error, ['ENOENT'])) throw error
-  }
-}
-
-async function syncDirectory(path: string): Promise<void> {
-  const directory = await open(path, 'r')
-  try {
-    await directory.sync()
-  } catch (error) {
-    // Not every network file system can.
-    if (!hasCode(error, unsupportedSync)) throw error
-  } finally {
-    await directory.close()
   }
 }
 

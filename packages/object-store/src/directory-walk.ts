@@ -1,4 +1,5 @@
-import { opendir } from 'node:fs/promises'
+import type { Dirent } from 'node:fs'
+import { opendir, realpath, stat } from 'node:fs/promises'
 import { join } from 'node:path'
 import { hasCode } from './directory-error.ts'
 import { compareKeys, reservedComponent } from './key.ts'
@@ -28,12 +29,30 @@ async function readEntries(path: string, isRoot: boolean): Promise<string[]> {
   const names: string[] = []
   try {
     for await (const entry of await opendir(path)) {
-      if (entry.isDirectory()) names.push(`${entry.name}/`)
-      else if (entry.isFile()) names.push(entry.name)
+      const kind = await kindOf(path, entry)
+      if (kind === 'directory') names.push(`${entry.name}/`)
+      else if (kind === 'file') names.push(entry.name)
     }
   } catch (error) {
     if (hasCode(error, ['ENOENT']) || (!isRoot && hasCode(error, ['ENOTDIR']))) return []
     throw error
   }
   return names
+}
+
+/** Links are followed, so that a part of a store may lie on another disk; one that leads back up is neither. */
+async function kindOf(parent: string, entry: Dirent): Promise<'directory' | 'file' | undefined> {
+  if (entry.isDirectory()) return 'directory'
+  if (entry.isFile()) return 'file'
+  if (!entry.isSymbolicLink()) return undefined
+  const path = join(parent, entry.name)
+  try {
+    const status = await stat(path)
+    if (!status.isDirectory()) return status.isFile() ? 'file' : undefined
+    const [target, here] = await Promise.all([realpath(path), realpath(parent)])
+    return `${here}/`.startsWith(`${target}/`) ? undefined : 'directory'
+  } catch (error) {
+    if (hasCode(error, ['ENOENT', 'ELOOP'])) return undefined
+    throw error
+  }
 }

@@ -1,4 +1,4 @@
-import { BerthError } from '@berth/core'
+import { BerthError } from '@berth/core/error'
 
 /** Drivers keep their own short-lived objects below this component; no key may start with it and no listing shows it. */
 export const reservedComponent = '.berth-tmp'

@@ -1,4 +1,5 @@
-import { BerthError } from '@berth/core'
+import { BerthError } from '@berth/core/error'
+import { credentialsInUrl, parseEndpoint } from './endpoint.ts'
 import { nearest } from './nearest.ts'
 
 /** A store URL, parsed and checked; nothing has been contacted. */
@@ -64,7 +65,8 @@ function parseDirectory(text: string, rest: string): DirectoryLocation {
 
 function parseS3(text: string, rest: string): S3Location {
   const [, bucket = '', path = '', query = ''] = /^([^/?]*)([^?]*)\??(.*)$/su.exec(rest) ?? []
-  if (bucket === '') throw badUrl(text, 'it names no bucket', `s3://bucket${path}`)
+  if (bucket === '')
+    throw badUrl(text, 'it names no bucket', `s3://${path.replace(/^\/+/, '') || 'bucket'}`)
   if (!/^[A-Za-z0-9][A-Za-z0-9._-]{1,254}$/.test(bucket)) {
     throw badUrl(text, `\`${bucket}\` can't be the name of a bucket`, suggestEndpoint(bucket, path))
   }
@@ -77,7 +79,7 @@ function parseS3(text: string, rest: string): S3Location {
     kind: 's3',
     bucket,
     prefix,
-    endpoint: parseEndpoint(text, options.get('endpoint')),
+    endpoint: parseEndpoint(options.get('endpoint'), 'the store URL'),
     region: matching(text, 'region', options.get('region'), /^[A-Za-z0-9-]+$/),
     storageClass: parseStorageClass(text, options.get('storage-class')),
     pathStyle: parseBoolean(text, options.get('path-style')),
@@ -106,22 +108,6 @@ function parseQuery(text: string, query: string): Map<string, string> {
     options.set(key, value)
   }
   return options
-}
-
-/** Reads the address of an S3 service; throws `object-store/bad-url`, in terms of where the value came from. */
-export function parseEndpoint(source: string, value: string | undefined): URL | undefined {
-  if (value === undefined) return undefined
-  if (!/^https?:\/\//.test(value) || !URL.canParse(value)) {
-    const scheme = /^(localhost|127\.|\[|[^.]+:\d)/.test(value) ? 'http' : 'https'
-    const meant = `${scheme}://${value.replace(/^[a-z]*:?\/*(?=.)/i, (start) => (start.includes('/') ? '' : start))}`
-    throw badUrl(source, `the endpoint \`${redactUrl(value)}\` is not an http(s) URL`, meant)
-  }
-  const endpoint = new URL(value)
-  if (endpoint.username !== '' || endpoint.password !== '') throw credentialsInUrl()
-  if (endpoint.search !== '' || endpoint.hash !== '') {
-    throw badUrl(source, 'the endpoint must not hold a query')
-  }
-  return endpoint
 }
 
 function parseStorageClass(text: string, value: string | undefined): string | undefined {
@@ -158,18 +144,11 @@ function matching(
 
 function refuseCredentials(text: string): void {
   const [, authority = '', query = ''] = /^[^/]*\/{0,3}([^/?]*)[^?]*\??(.*)$/su.exec(text) ?? []
-  if (authority.includes('@')) throw credentialsInUrl()
+  if (authority.includes('@')) throw credentialsInUrl('the store URL')
   for (const key of new URLSearchParams(query).keys()) {
-    if (!queryKeys.includes(key) && credentialWords.test(key)) throw credentialsInUrl()
+    if (!queryKeys.includes(key) && credentialWords.test(key))
+      throw credentialsInUrl('the store URL')
   }
-}
-
-function credentialsInUrl(): BerthError {
-  return new BerthError(
-    'object-store/credentials-in-url',
-    'could not use the store URL: it holds credentials, and URLs are printed',
-    { hint: 'set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY in the environment instead' },
-  )
 }
 
 function badUrl(text: string, why: string, meant?: string): BerthError {

@@ -34,6 +34,8 @@ export class S3Reading {
         this.filled = 0
         throw new S3Failure('retry', 'the object changed while it was read')
       }
+      // Without an ETag nobody can tell whether the rest would be of the same object.
+      if (this.etag === undefined) this.filled = 0
       if (failure) failure.progressed = this.filled > before
       throw failure ?? error
     }
@@ -49,10 +51,6 @@ export class S3Reading {
   }
 
   private async receive(body: S3Body, signal: AbortSignal | undefined): Promise<Buffer> {
-    if (body.length === undefined) {
-      body.stream.destroy()
-      throw new S3Failure('retry', 'the server sent a body without its length')
-    }
     // A server that ignores the range sends the object from its beginning.
     const skip = this.start + this.filled - body.start
     const available = Math.max(0, body.length - skip)

@@ -1,10 +1,10 @@
-import { BerthError } from '@berth/core'
+import { BerthError } from '@berth/core/error'
 import type { FailureKind, S3Failure } from './s3-failure.ts'
 import type { S3Settings } from './settings.ts'
 
 /** What was being done, for the message. */
 export interface Doing {
-  verb: 'read' | 'write' | 'list' | 'remove' | 'probe'
+  verb: 'read' | 'stat' | 'write' | 'list' | 'remove' | 'probe'
   /** Without the store's prefix; absent for the store as a whole. */
   key?: string
 }
@@ -79,7 +79,7 @@ export function s3Error(failure: S3Failure, doing: Doing, settings: S3Settings):
       : ''
   return new BerthError(
     `object-store/${cure.code}`,
-    `could not ${doing.verb} ${what}: ${at}${failure.message}${tries}`,
+    `could not ${doing.verb === 'stat' ? 'look at' : doing.verb} ${what}: ${at}${failure.message}${tries}`,
     { hint: cure.hint(settings) },
   )
 }

@@ -1,4 +1,4 @@
-import { BerthError } from '@berth/core'
+import { BerthError } from '@berth/core/error'
 
 /**
  * What a failed try means. `retry`: worth another try, and a write may have happened. `unreachable`: worth another try, and nothing was
@@ -64,6 +64,8 @@ const kindsByCode: Record<string, FailureKind> = {
   ExpiredToken: 'bad-credentials',
   TokenRefreshRequired: 'bad-credentials',
   InvalidSecurity: 'bad-credentials',
+  // versitygw's answer to an unknown access key, with status 404.
+  XAdminUserNotFound: 'bad-credentials',
   Unauthorized: 'bad-credentials',
   CredentialsProviderError: 'no-credentials',
   AuthorizationHeaderMalformed: 'wrong-region',
@@ -114,7 +116,7 @@ export function readFailure(error: unknown): S3Failure | undefined {
   if (status !== undefined && $metadata?.clockSkewCorrected && [400, 401, 403].includes(status)) {
     return new S3Failure('skew', describe(status, Code ?? name, error.message), Code ?? name)
   }
-  const kind = kindsByCode[Code ?? ''] ?? kindsByCode[name] ?? kindOfStatus(status)
+  const kind = kindsByCode[Code ?? name] ?? kindOfStatus(status, Code)
   if (kind === undefined) return undefined
   return new S3Failure(kind, describe(status, Code ?? name, error.message), Code ?? name)
 }
@@ -149,8 +151,10 @@ function networkReason(code: string): string {
   return `${reasons[code] ?? 'the connection failed'} (${code})`
 }
 
-function kindOfStatus(status: number | undefined): FailureKind | undefined {
+function kindOfStatus(status?: number, code?: string): FailureKind | undefined {
   if (status === undefined) return undefined
+  // A 404 with a word of its own for the reason does not say that the object is missing.
+  if (status === 404 && code !== undefined) return 'refused'
   const known = kindsByStatus[status]
   if (known !== undefined) return known
   if (status >= 500) return 'retry'

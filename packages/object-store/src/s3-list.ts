@@ -1,4 +1,4 @@
-import { BerthError } from '@berth/core'
+import { BerthError } from '@berth/core/error'
 import { compareKeys, isReserved } from './key.ts'
 import type { Doing } from './s3-error.ts'
 import type { S3PageRequest } from './s3-requests.ts'

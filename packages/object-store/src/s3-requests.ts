@@ -16,8 +16,8 @@ import type { ByteRange, ObjectInfo } from './store.ts'
 
 export interface S3Body {
   stream: Readable
-  /** Of the body, not of the object; absent when the server does not say. */
-  length: number | undefined
+  /** Of the body, not of the object. */
+  length: number
   /** Where in the object the body starts. */
   start: number
   etag: string | undefined
@@ -108,6 +108,7 @@ export class S3Requests {
       new HeadObjectCommand({ ...this.object(key), ...this.encryption() }),
       { ...(signal && { abortSignal: signal }) },
     )
+    requireObject(answer)
     return objectFacts(answer.ContentLength, answer.LastModified, answer.ETag)
   }
 
@@ -180,19 +181,37 @@ export class S3Requests {
 }
 
 function describeBody(
-  answer: { ContentLength?: number; ContentRange?: string; ETag?: string },
+  answer: {
+    ContentLength?: number | undefined
+    ContentRange?: string | undefined
+    ETag?: string | undefined
+    LastModified?: Date | undefined
+  },
   range: ByteRange | undefined,
 ): Omit<S3Body, 'stream'> {
+  requireObject(answer)
   const etag = unquote(answer.ETag)
-  if (range === undefined || answer.ContentRange === undefined) {
-    if (etag === undefined) throw new S3Failure('retry', 'the server sent a body without an ETag')
-    return { length: answer.ContentLength, start: 0, etag }
-  }
-  const start = Number(/^bytes (\d+)-/.exec(answer.ContentRange)?.[1])
-  if (start !== range.start) {
+  const length = answer.ContentLength
+  if (length === undefined)
+    throw new S3Failure('retry', 'the server sent a body without its length')
+  if (range === undefined || answer.ContentRange === undefined) return { length, start: 0, etag }
+
+  const found = /^bytes (\d+)-\d+\/(\d+)$/.exec(answer.ContentRange)
+  const [start, total] = [Number(found?.[1]), Number(found?.[2])]
+  if (start !== range.start || length !== Math.min(range.end, total) - start) {
     throw new S3Failure('retry', `the server sent another range: ${answer.ContentRange}`)
   }
-  return { length: answer.ContentLength, start, etag }
+  return { length, start, etag }
+}
+
+/** Some servers say 200 to a request that failed; their error page has neither of what every object has. */
+function requireObject(answer: {
+  ETag?: string | undefined
+  LastModified?: Date | undefined
+}): void {
+  if (answer.ETag === undefined && answer.LastModified === undefined) {
+    throw new S3Failure('retry', 'the server sent something that is no object')
+  }
 }
 
 function objectFacts(

@@ -1,4 +1,4 @@
-import { BerthError } from '@berth/core'
+import { BerthError } from '@berth/core/error'
 import { checkKey, checkPrefix } from './key.ts'
 import type { Patience } from './patience.ts'
 import { S3Reading } from './s3-body.ts'
@@ -10,6 +10,8 @@ import { removeKeys } from './s3-remove.ts'
 import { S3Session } from './s3-session.ts'
 import type { S3Settings } from './settings.ts'
 import type { ByteRange, ObjectInfo, ObjectStore, PutResult, RequestOptions } from './store.ts'
+
+type ObjectDoing = Doing & { verb: 'read' | 'stat'; key: string }
 
 export interface S3StoreOptions {
   signal?: AbortSignal | undefined
@@ -59,7 +61,7 @@ class S3Store implements ObjectStore {
     }
     const { requests } = this.session
     const fullKey = this.session.fullKey(key)
-    return this.find(key, options, () => {
+    return this.find({ verb: 'read', key }, options, () => {
       let current: AbortSignal | undefined
       const reading = new S3Reading(
         (rest, ifMatch) => requests.get(fullKey, { range: rest, ifMatch, signal: current }),
@@ -90,7 +92,7 @@ class S3Store implements ObjectStore {
     checkKey(key)
     const { requests } = this.session
     const fullKey = this.session.fullKey(key)
-    const found = await this.find(key, options, () =>
+    const found = await this.find({ verb: 'stat', key }, options, () =>
       this.session.attempt(options, (signal) => requests.head(fullKey, signal)),
     )
     return found && { key, ...found }
@@ -172,11 +174,10 @@ class S3Store implements ObjectStore {
 
   /** Runs a request for one object; `undefined` only when it is certain that the object does not exist. */
   private async find<Result>(
-    key: string,
+    doing: ObjectDoing,
     options: RequestOptions,
     request: () => Promise<Result>,
   ): Promise<Result | undefined> {
-    const doing: Doing = { verb: 'read', key }
     try {
       const result = await request()
       this.session.bucketSeen = true
@@ -184,20 +185,35 @@ class S3Store implements ObjectStore {
     } catch (error) {
       if (!(error instanceof S3Failure)) throw error
       if (error.kind === 'missing') {
-        // The answer to a HEAD has no body, so it can't say whether the object or the bucket is missing.
-        if (error.code !== 'NoSuchKey' && !this.session.bucketSeen) {
-          await this.isListed(key, doing, options)
-        }
-        return undefined
+        if (!(await this.mayBeHidden(doing, error, options))) return undefined
+        throw this.session.explain(new S3Failure('refused', error.message), doing)
       }
-      // Without the permission to list, a missing object is a 403 too.
-      if (error.kind === 'denied' && !(await this.isListed(key, doing, options))) return undefined
+      // Without the permission to list, a missing object is a 403 too. A listing also says what the answer to a HEAD can't.
+      if (error.kind === 'denied' && !(await this.isListed(doing, options))) return undefined
+      if (error.kind === 'refused') await this.isListed(doing, options)
       throw this.session.explain(error, doing)
     }
   }
 
-  private async isListed(key: string, doing: Doing, options: RequestOptions): Promise<boolean> {
-    const prefix = this.session.fullKey(key)
+  /**
+   * Whether a 404 may mean something else than that the object is missing. The answer to a HEAD has no body, so that once the bucket
+   * must be seen; a 404 without S3's own word may come from anything on the way.
+   */
+  private async mayBeHidden(
+    doing: ObjectDoing,
+    failure: S3Failure,
+    options: RequestOptions,
+  ): Promise<boolean> {
+    if (failure.code === 'NoSuchKey') {
+      this.session.bucketSeen = true
+      return false
+    }
+    if (doing.verb === 'stat' && this.session.bucketSeen) return false
+    return this.isListed(doing, options)
+  }
+
+  private async isListed(doing: ObjectDoing, options: RequestOptions): Promise<boolean> {
+    const prefix = this.session.fullKey(doing.key)
     const page = await this.session.run(doing, options, (signal) =>
       this.session.requests.listPage({ prefix, limit: 1 }, signal),
     )

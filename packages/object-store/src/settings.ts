@@ -1,5 +1,6 @@
-import { BerthError } from '@berth/core'
-import { parseEndpoint, type S3Location } from './location.ts'
+import { BerthError } from '@berth/core/error'
+import { parseEndpoint } from './endpoint.ts'
+import type { S3Location } from './location.ts'
 import { defaultRegion, findProvider, type ProviderProfile } from './providers.ts'
 
 export type Environment = Readonly<Record<string, string | undefined>>
@@ -104,7 +105,7 @@ function readRunPod(location: S3Location, env: Environment): SettingsSource {
     )
   }
   return {
-    endpoint: parseEndpoint(name, text ?? derived),
+    endpoint: parseEndpoint(text ?? derived, name),
     region,
     credentials: readPair(env, 'RUNPOD_S3_ACCESS_KEY', 'RUNPOD_S3_SECRET_KEY'),
     profile: undefined,
@@ -116,7 +117,7 @@ function readAws(env: Environment): SettingsSource {
   const credentials = readPair(env, 'AWS_ACCESS_KEY_ID', 'AWS_SECRET_ACCESS_KEY')
   const sessionToken = valueOf(env, 'AWS_SESSION_TOKEN')
   return {
-    endpoint: parseEndpoint(name, valueOf(env, name)),
+    endpoint: parseEndpoint(valueOf(env, name), name),
     region: valueOf(env, 'AWS_REGION') ?? valueOf(env, 'AWS_DEFAULT_REGION'),
     credentials: credentials && sessionToken ? { ...credentials, sessionToken } : credentials,
     profile: valueOf(env, 'AWS_PROFILE'),

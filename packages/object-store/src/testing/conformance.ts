@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import { isBerthError } from '@berth/core'
+import { isBerthError } from '@berth/core/error'
 import type { ObjectInfo, ObjectStore } from '../store.ts'
 
 export interface OpenedStore {

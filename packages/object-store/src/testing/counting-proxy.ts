@@ -6,7 +6,7 @@ import { readTarget, type RecordedRequest } from './recorded-request.ts'
 
 export interface CountingProxy {
   endpoint: string
-  /** In the order in which they ended. */
+  /** In the order in which they came. */
   requests: RecordedRequest[]
   close: () => Promise<void>
 }
@@ -21,7 +21,7 @@ export async function startCountingProxy(target: string): Promise<CountingProxy>
     const method = incoming.method ?? ''
     const { key, query } = readTarget(incoming.url ?? '')
     const record: RecordedRequest = { method, key, query, status: 0, bytes: 0 }
-    outgoing.once('close', () => requests.push(record))
+    requests.push(record)
     const upstream = sendRequest({
       agent,
       hostname,

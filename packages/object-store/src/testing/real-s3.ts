@@ -21,7 +21,7 @@ export interface S3Server {
   env: Record<string, string>
   /** Where the server keeps the bucket: each object is a file. */
   directory: string
-  /** Grows as requests end. */
+  /** In the order in which they came. */
   requests: RecordedRequest[]
   close: () => Promise<void>
 }

@@ -5,7 +5,7 @@ export interface RecordedRequest {
   key: string
   /** Without the question mark: tells a listing from a probe of the bucket. */
   query: string
-  /** 0 when the connection was cut before an answer. */
+  /** 0 until there is an answer, and when the connection was cut before. */
   status: number
   /** Of the body that was sent to the server, or for a GET came from it. */
   bytes: number

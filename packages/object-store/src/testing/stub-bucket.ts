@@ -140,8 +140,9 @@ export class StubBucket {
   }
 }
 
-/** An S3 error document. */
+/** An S3 error document; with an empty code, a page that is none. */
 export function errorAnswer(status: number, code: string): StubAnswer {
+  if (code === '') return { status, body: Buffer.from('<html>not here</html>') }
   return xmlAnswer(status, `<Error><Code>${code}</Code><Message>stub: ${code}</Message></Error>`)
 }
 

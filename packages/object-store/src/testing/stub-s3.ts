@@ -22,7 +22,7 @@ export interface StubS3 {
   /** The credentials, as `openStore` wants them. */
   env: Record<string, string>
   objects: StubBucket['objects']
-  /** In the order in which they ended. */
+  /** In the order in which they came. */
   requests: RecordedRequest[]
   /** Adds a fault to those that are still to come. */
   fault: (fault: Fault) => void
@@ -81,7 +81,7 @@ class Stub {
       status: 0,
       bytes: body.length,
     }
-    response.once('close', () => this.requests.push(record))
+    this.requests.push(record)
 
     const fault = this.faults.take({ method, ...target })
     if (fault === 'reset') return resetConnection(request)
