@@ -10,7 +10,7 @@ import type { MainFacts, Order, PipelineRequest, RecipeFacts, Report } from './p
 /** The environment variable by which everything that a pipeline started is found again after it died. */
 const pipelineMark = 'BERTH_PIPELINE'
 
-const entry = fileURLToPath(new URL('pipeline-process.ts', import.meta.url))
+const entry = fileURLToPath(new URL('start-pipeline.mjs', import.meta.url))
 
 export type Loaded = { recipe: RecipeFacts } | { refused: ErrorFacts } | { crashed: ErrorFacts }
 

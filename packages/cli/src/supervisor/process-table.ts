@@ -61,7 +61,8 @@ export function processesOfGroup(group: number): number[] {
     .map(({ pid }) => pid)
 }
 
-function isRunning(pid: number): boolean {
+/** Says whether a process is there and not merely waiting to be reaped. */
+export function isRunning(pid: number): boolean {
   const stat = readStat(pid)
   return stat !== undefined && stat.state !== 'Z' && stat.state !== 'X'
 }

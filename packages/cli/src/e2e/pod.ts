@@ -1,0 +1,103 @@
+import { type ChildProcess, spawn } from 'node:child_process'
+import { mkdtempSync, readFileSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { fileURLToPath } from 'node:url'
+
+export const berth = fileURLToPath(new URL('../../bin/berth', import.meta.url))
+
+export interface PodEnd {
+  code: number | null
+  signal: NodeJS.Signals | null
+  durationMs: number
+}
+
+/** A directory with a recipe, in which `berth` runs as it would in a container. Steps tell what they did in `$LOG`. */
+export class Pod {
+  readonly directory: string
+  readonly recipe: string
+  readonly logFile: string
+
+  constructor(recipe: string) {
+    this.directory = mkdtempSync(join(tmpdir(), 'berth-pod-'))
+    this.recipe = join(this.directory, 'recipe.yaml')
+    this.logFile = join(this.directory, 'log')
+    writeFileSync(this.recipe, recipe)
+    writeFileSync(this.logFile, '')
+  }
+
+  /** What the steps and main have written, line by line. */
+  get log(): string[] {
+    return readFileSync(this.logFile, 'utf8')
+      .split('\n')
+      .filter((line) => line !== '')
+  }
+
+  /** Starts `berth boot` with the arguments after the recipe. */
+  boot(args: readonly string[] = [], env: NodeJS.ProcessEnv = {}): RunningBerth {
+    return this.berth(['boot', this.recipe, ...args], env)
+  }
+
+  berth(
+    args: readonly string[],
+    env: NodeJS.ProcessEnv = {},
+    prefix: readonly string[] = [],
+  ): RunningBerth {
+    const [file = '', ...rest] = [...prefix, berth, ...args]
+    const child = spawn(file, rest, {
+      cwd: this.directory,
+      stdio: ['ignore', 'pipe', 'pipe'],
+      env: {
+        ...process.env,
+        LOG: this.logFile,
+        BERTH_STATE_DIR: join(this.directory, 'state'),
+        ...env,
+      },
+    })
+    return new RunningBerth(child)
+  }
+}
+
+export class RunningBerth {
+  readonly child: ChildProcess
+  readonly ended: Promise<PodEnd>
+  stdout = ''
+  stderr = ''
+
+  constructor(child: ChildProcess) {
+    const startedAt = Date.now()
+    this.child = child
+    child.stdout?.on('data', (data: Buffer) => (this.stdout += data.toString()))
+    child.stderr?.on('data', (data: Buffer) => (this.stderr += data.toString()))
+    this.ended = new Promise((resolve) => {
+      child.once('close', (code, signal) =>
+        resolve({ code, signal, durationMs: Date.now() - startedAt }),
+      )
+    })
+  }
+
+  get pid(): number {
+    return this.child.pid ?? 0
+  }
+
+  kill(signal: NodeJS.Signals): void {
+    this.child.kill(signal)
+  }
+}
+
+/** Waits until something is true, and fails with what was there instead when it never is. */
+export async function eventually<Value>(
+  read: () => Value | undefined | false,
+  describe: () => string = () => '',
+  withinMs = 10_000,
+): Promise<Value> {
+  const until = Date.now() + withinMs
+  for (;;) {
+    const value = read()
+    if (value !== undefined && value !== false) return value
+    if (Date.now() > until)
+      throw new Error(`it did not happen within ${withinMs} ms: ${describe()}`)
+    await sleep(10)
+  }
+}
