@@ -31,8 +31,10 @@ export {
   type UndoContext,
 } from './plugin.ts'
 export type { Recipe, RecipeMain, RecipeStep, VarDeclaration } from './recipe.ts'
+export { asUserError, attemptEach, type Attempts } from './attempt-each.ts'
 export { checkRecipe, readRecipe } from './check-recipe.ts'
 export { describeOptions } from './describe-options.ts'
+export { directoryList } from './directory-list.ts'
 export { duration, parseDuration } from './duration.ts'
 export { evaluateInputs } from './evaluate-inputs.ts'
 export {

@@ -8,9 +8,8 @@ import {
   type StoreState,
   type VolumeState,
 } from './choose-source.ts'
-import { inspectPod, inspectVolume } from './inspect.ts'
-import type { Links } from './links.ts'
-import type { Place } from './places.ts'
+import { inspectPod, inspectVolume, type Place } from './inspect.ts'
+import type { Links } from './link.ts'
 
 /** What was found out about one directory, and what follows from it. */
 export interface Decision extends SourceChoice {

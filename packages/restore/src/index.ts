@@ -1,7 +1,7 @@
-import { definePlugin, defineStep, z } from '@berth/core'
+import { definePlugin, defineStep, directoryList, z } from '@berth/core'
 import { storeSecrets } from '@berth/object-store'
-import { planShared, restoreShared } from './restore-shared.ts'
-import { directoryList } from './directory-list.ts'
+import { planShared } from './plan-shared.ts'
+import { restoreShared } from './restore-shared.ts'
 
 const inputs = z.strictObject({
   to: z.string().min(1).describe("The pod's own disk: where the directories appear."),

@@ -1,7 +1,7 @@
 import { restoreTree } from '@berth/archive'
-import { BerthError, type StepContext } from '@berth/core'
+import { asUserError, BerthError, type StepContext } from '@berth/core'
 import { decideWithoutVolume, type Decision, type DecisionOptions } from './decide.ts'
-import { linkPlace, removeLink } from './link-place.ts'
+import { linkPlace, removeLink } from './link.ts'
 import { requireVenvs } from './venvs.ts'
 
 /** What became of one directory. */
@@ -55,7 +55,10 @@ async function settleByLink(
     return placed(directory, 'linked', { changed: link.changed, reason })
   } catch (error) {
     options.signal.throwIfAborted()
-    const failure = asBerthError(error, `could not link \`${at}\` to \`${volume.path}\``)
+    const failure = asUserError(error, {
+      code: 'restore/system',
+      what: `could not link \`${at}\` to \`${volume.path}\``,
+    })
     options.log.warn(`${directory}: ${failure.message}`)
     const next = decideWithoutVolume(decision, failure.message, options)
     return settleWithoutLink(next, failure, options)
@@ -141,17 +144,6 @@ async function warnOfBrokenVenvs(
   await requireVenvs(place, log.warn, signal).catch((error: unknown) => {
     signal.throwIfAborted()
     log.warn((error as Error).message)
-  })
-}
-
-/** What the system refuses is a user's to cure; anything else stays a bug with its stack. */
-export function asBerthError(error: unknown, what: string): BerthError {
-  if (error instanceof BerthError) return error
-  const { code, message } = error as NodeJS.ErrnoException
-  if (typeof code !== 'string' || !/^E[A-Z0-9]+$/.test(code)) throw error
-  return new BerthError('restore/system', `${what}: ${message}`, {
-    hint: 'see what the system says, and whether the disk is full or read-only',
-    cause: error,
   })
 }
 

@@ -1,6 +1,7 @@
 import { stat } from 'node:fs/promises'
 import { join, resolve } from 'node:path'
 import {
+  attemptEach,
   BerthError,
   done,
   skipped,
@@ -9,7 +10,6 @@ import {
   type StepContext,
 } from '@berth/core'
 import { isMountpoint, refuseSystemRoot, relateDirectories } from '@berth/filesystem'
-import { attemptEach } from './attempt-each.ts'
 import { copyDirectory, inspectCopy, type Copied, type CopyJob } from './copy-directory.ts'
 
 export interface CopyInputs {
@@ -36,6 +36,7 @@ export async function copyShared(context: StepContext<CopyInputs>) {
   const results = await attemptEach(question, {
     atOnce: COPIED_AT_ONCE,
     signal,
+    code: 'shared-data/system',
     what: ({ directory }) => `could not copy \`${directory}\` to the volume`,
     act: (job) => copyDirectory(job, context),
   })

@@ -1,7 +1,6 @@
-import { definePlugin, defineStep, z } from '@berth/core'
+import { definePlugin, defineStep, directoryList, z } from '@berth/core'
 import { storeSecrets } from '@berth/object-store'
 import { copyShared, planCopy } from './copy-shared.ts'
-import { directoryList } from './directory-list.ts'
 import { planSave, saveShared } from './save-shared.ts'
 
 const from = z.string().min(1).describe("The pod's own disk: where the app finds the directories.")

@@ -1,6 +1,7 @@
 import { hostname } from 'node:os'
 import { join, resolve } from 'node:path'
 import {
+  attemptEach,
   BerthError,
   done,
   skipped,
@@ -10,7 +11,6 @@ import {
 } from '@berth/core'
 import { refuseSystemRoot } from '@berth/filesystem'
 import { openStore } from '@berth/object-store'
-import { attemptEach } from './attempt-each.ts'
 import { saveDirectory, type Saved } from './save-directory.ts'
 
 export interface SaveInputs {
@@ -36,6 +36,7 @@ export async function saveShared(context: StepContext<SaveInputs>) {
     const results = await attemptEach(places, {
       atOnce: SAVED_AT_ONCE,
       signal,
+      code: 'shared-data/system',
       what: ({ directory }) => `could not save \`${directory}\``,
       act: ({ directory, at }) =>
         saveDirectory(

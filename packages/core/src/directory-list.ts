@@ -1,4 +1,4 @@
-import { z } from '@berth/core'
+import { z } from 'zod'
 
 const directory = z
   .string()
@@ -8,7 +8,7 @@ const directory = z
     'must not hold `.`, `..`, `.berth`, `//` or a slash at its end',
   )
 
-/** Directories below one root: at least one, none twice and none in another. */
+/** An input that names directories below one root: at least one, none twice and none in another. */
 export const directoryList = z
   .array(directory)
   .min(1)

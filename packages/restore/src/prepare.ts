@@ -1,0 +1,37 @@
+import { resolve } from 'node:path'
+import type { StepContext } from '@berth/core'
+import { openStore, type ObjectStore } from '@berth/object-store'
+import type { Existing } from './choose-source.ts'
+import { listPlaces, type Place } from './inspect.ts'
+
+export interface SharedInputs {
+  to: string
+  volume: string
+  store: string
+  archive: string
+  directories: string[]
+  existing: Existing
+}
+
+export type PlanContext = Omit<StepContext<SharedInputs>, 'willUndo' | 'progress'>
+
+/** Disposing of it closes the store. */
+export interface Prepared extends AsyncDisposable {
+  /** Absolute. */
+  pod: string
+  places: Place[]
+  store: ObjectStore | undefined
+}
+
+/** Checks everything that can be wrong with the inputs before anything is touched. */
+export async function prepare(context: PlanContext): Promise<Prepared> {
+  const { inputs, env, workingDirectory, signal } = context
+  const pod = resolve(workingDirectory, inputs.to)
+  const volume = inputs.volume === '' ? undefined : resolve(workingDirectory, inputs.volume)
+  const { archive, directories } = inputs
+  const [places, store] = await Promise.all([
+    listPlaces({ pod, volume, archive, directories }),
+    inputs.store === '' ? undefined : openStore(inputs.store, { env, signal }),
+  ])
+  return { pod, places, store, [Symbol.asyncDispose]: async () => store?.close() }
+}
