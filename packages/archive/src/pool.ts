@@ -20,22 +20,24 @@ interface Job<Task, Result> {
 }
 
 /**
- * A few threads that work synchronously: fewer and busier than async I/O (pnpm's model). A worker that dies rejects its task and is
- * not replaced: the operation as a whole fails and says so.
+ * A few threads that work synchronously: fewer and busier than async I/O (pnpm's model). Threads start when there is work. A worker that
+ * dies rejects its task and is not replaced: the operation as a whole fails and says so.
  */
 export function createPool<Task, Result>(script: URL, size: number): Pool<Task, Result> {
   const waiting: Job<Task, Result>[] = []
   const idle: Worker[] = []
   const running = new Map<Worker, Job<Task, Result>>()
-  const workers = Array.from({ length: size }, () => startWorker())
+  const workers: Worker[] = []
   let closed = false
+  let broken: Error | undefined
 
   function startWorker(): Worker {
     const worker = new Worker(script)
+    // A thread that ends without a word has crashed, unless we ended it.
     worker.on('message', (answer: WorkerAnswer<Result>) => finish(worker, answer))
     worker.on('error', (error) => fail(worker, error))
     worker.on('exit', () => fail(worker, new Error('a worker thread ended')))
-    idle.push(worker)
+    workers.push(worker)
     return worker
   }
 
@@ -53,14 +55,16 @@ export function createPool<Task, Result>(script: URL, size: number): Pool<Task, 
     running.delete(worker)
     const index = idle.indexOf(worker)
     if (index >= 0) idle.splice(index, 1)
-    workers.splice(workers.indexOf(worker), 1)
+    const started = workers.indexOf(worker)
+    if (started >= 0) workers.splice(started, 1)
+    broken ??= error
     if (workers.length === 0) for (const job of waiting.splice(0)) job.reject(error)
   }
 
   function dispatch(): void {
-    while (waiting.length > 0 && idle.length > 0) {
+    while (waiting.length > 0 && (idle.length > 0 || workers.length < size)) {
       const job = waiting.shift() as Job<Task, Result>
-      const worker = idle.pop() as Worker
+      const worker = idle.pop() ?? startWorker()
       running.set(worker, job)
       worker.postMessage(job.task, job.transfer as ArrayBuffer[])
     }
@@ -69,8 +73,9 @@ export function createPool<Task, Result>(script: URL, size: number): Pool<Task, 
   return {
     size,
     run(task, transfer = []) {
-      if (closed || workers.length === 0)
-        return Promise.reject(new Error('the worker pool is closed'))
+      if (closed || broken !== undefined) {
+        return Promise.reject(broken ?? new Error('the worker pool is closed'))
+      }
       return new Promise((resolve, reject) => {
         waiting.push({ task, transfer, resolve, reject })
         dispatch()

@@ -12,6 +12,7 @@ import {
   writeFileAtomic,
 } from '@berth/filesystem'
 import { chooseSnapshot, type ChosenSnapshot, type PassedOver } from './choose-snapshot.ts'
+import { asDiskError } from './disk-error.ts'
 import { totalBytes } from './manifest.ts'
 import type { ArchiveOptions } from './options.ts'
 import {
@@ -59,6 +60,14 @@ export type RestoreResult =
  * and the store's errors; the directory is then as it was, and a save of it is refused until a restore succeeds.
  */
 export async function restoreTree(options: RestoreOptions): Promise<RestoreResult> {
+  try {
+    return await restore(options)
+  } catch (error) {
+    throw asDiskError(error, `restore \`${options.directory}\``)
+  }
+}
+
+async function restore(options: RestoreOptions): Promise<RestoreResult> {
   const { directory } = options
   refuseSystemRoot(directory)
   mkdirSync(dirname(directory), { recursive: true })

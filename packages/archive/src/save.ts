@@ -7,6 +7,7 @@ import { type Base, openBase } from './save-base.ts'
 import { createManifest } from './save-manifest.ts'
 import { type SaveFrame, announce, recordSaved, recordUnchanged } from './save-record.ts'
 import { createExclusion } from './exclude.ts'
+import { asDiskError } from './disk-error.ts'
 import type { CompressionLevel } from './frame.ts'
 import { readKnownContent } from './known-content.ts'
 import type { StoredFile } from './manifest.ts'
@@ -72,6 +73,14 @@ export type SaveResult =
  * Throws `archive/incomplete-restore` when the directory is a restore that never finished, and the store's errors.
  */
 export async function saveTree(options: SaveOptions): Promise<SaveResult> {
+  try {
+    return await save(options)
+  } catch (error) {
+    throw asDiskError(error, `save \`${options.directory}\``)
+  }
+}
+
+async function save(options: SaveOptions): Promise<SaveResult> {
   if (!existsSync(options.directory))
     return { result: 'skipped', reason: 'the directory does not exist' }
   const root = realpathSync(options.directory)

@@ -1,0 +1,51 @@
+import { BerthError } from '@berth/core'
+
+const PROBLEMS: Record<string, { code: string; why: string; hint: string }> = {
+  ENOSPC: {
+    code: 'archive/no-room',
+    why: 'the disk is full',
+    hint: 'Free some room, or use a larger disk; what was there before is untouched.',
+  },
+  EDQUOT: {
+    code: 'archive/no-room',
+    why: 'the quota is used up',
+    hint: 'Free some room, or raise the quota; what was there before is untouched.',
+  },
+  EACCES: {
+    code: 'archive/not-permitted',
+    why: 'permission was denied',
+    hint: 'Run as a user who may read and write the directory and its parent.',
+  },
+  EPERM: {
+    code: 'archive/not-permitted',
+    why: 'it is not permitted',
+    hint: 'Run as a user who may read and write the directory and its parent.',
+  },
+  EROFS: {
+    code: 'archive/not-permitted',
+    why: 'the file system is read-only',
+    hint: 'Choose a directory on a disk that can be written.',
+  },
+  EIO: {
+    code: 'archive/disk-failure',
+    why: 'the disk failed',
+    hint: 'Look at `dmesg`; move to another disk.',
+  },
+  ENOTDIR: {
+    code: 'archive/not-a-directory',
+    why: 'a file is where a directory should be',
+    hint: 'Move the file away.',
+  },
+}
+
+/** What a user can cure of an operating system's error, as a BerthError; anything else unchanged. */
+export function asDiskError(error: unknown, doing: string): unknown {
+  const { code, path } = error as NodeJS.ErrnoException
+  const problem = error instanceof BerthError || code === undefined ? undefined : PROBLEMS[code]
+  if (problem === undefined) return error
+  const place = path === undefined ? '' : ` (${path})`
+  return new BerthError(problem.code, `could not ${doing}: ${problem.why}${place}`, {
+    hint: problem.hint,
+    cause: error,
+  })
+}
