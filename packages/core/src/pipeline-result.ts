@@ -13,7 +13,7 @@ export function pipelineResult(
       (step) =>
         step.optional === optional && results.includes(ends.get(step.id)?.result ?? 'skipped'),
     )
-  if (has(false, 'failed', 'timeout')) return 'failed'
+  if (has(false, 'failed', 'timeout') || (!isCancelled && has(false, 'cancelled'))) return 'failed'
   if (isCancelled && (has(true, 'cancelled') || has(false, 'cancelled'))) return 'cancelled'
   return has(true, 'failed', 'timeout', 'cancelled') ? 'degraded' : 'ready'
 }

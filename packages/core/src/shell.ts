@@ -7,8 +7,6 @@ import { createLineReader, type LineReader } from './line-reader.ts'
 import type { Mask } from './mask.ts'
 import { endProcessGroup } from './process-group.ts'
 
-const KILL_AFTER_MS = 700
-
 export interface ShellOptions {
   /** The whole environment. */
   env: Readonly<Record<string, string>>
@@ -62,7 +60,7 @@ function loadZx(): typeof Zx {
     typeof require === 'function' ? require('zx/core') : createRequire(import.meta.url)('zx/core')
   // zx's own asks `ps` for the process tree, throws where that is missing, and is taken from these defaults even by a bound shell.
   zx.defaults.kill = async (pid, signal = 'SIGTERM') => {
-    if (signal === 'SIGTERM') await endProcessGroup(Number(pid), KILL_AFTER_MS)
+    if (signal === 'SIGTERM') await endProcessGroup(Number(pid))
     else process.kill(-Number(pid), signal)
   }
   return zx
@@ -77,10 +75,10 @@ function spawnInGroup(shell: readonly string[], signal: AbortSignal): Options['s
       ...options,
       shell: false,
       detached: true,
-      stdio: options.input === undefined ? options.stdio : 'pipe',
+      stdio: (options.input ?? null) === null ? options.stdio : 'pipe',
     })
     const onAbort = async () => {
-      if (child.pid !== undefined) await endProcessGroup(child.pid, KILL_AFTER_MS)
+      if (child.pid !== undefined) await endProcessGroup(child.pid)
       // A process that left the group may hold the pipes, which zx waits for.
       child.stdout?.destroy()
       child.stderr?.destroy()

@@ -6,10 +6,8 @@ import { BerthError } from './error.ts'
 import { describeExit } from './exit-code.ts'
 import { createLineReader } from './line-reader.ts'
 import { createMask, type Mask } from './mask.ts'
-import { endProcessGroup } from './process-group.ts'
+import { endProcessGroup, KILL_AFTER_MS } from './process-group.ts'
 
-/** Between TERM and KILL. With the time that the KILL takes it stays below the second that a step has to stop. */
-const KILL_AFTER_MS = 700
 /** When a process in the background of an ended command holds its output open: how long nothing must have come, and the limit. */
 const SILENCE_MS = 50
 const LONGEST_DRAIN_MS = 2000

@@ -28,7 +28,7 @@ export function stopOf(signal: AbortSignal): StepStop {
 }
 
 /** How long a step may go on after its abort. */
-export const PATIENCE_MS = 1500
+const PATIENCE_MS = 1500
 
 /** The work's own end, or a rejection with StepAbandoned when it goes on for longer than `patienceMs` after the abort. */
 export async function settleOrAbandon<Result>(

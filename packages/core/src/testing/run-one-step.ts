@@ -93,7 +93,7 @@ async function surroundings(
   }
 }
 
-export function testRecipe(secrets: string[], pipelines: Recipe['pipelines']): Recipe {
+function testRecipe(secrets: string[], pipelines: Recipe['pipelines']): Recipe {
   return {
     file: 'test.yaml',
     directory: '/',
