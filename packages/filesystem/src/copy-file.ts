@@ -43,21 +43,26 @@ async function cloneIfPossible(from: Buffer, to: Buffer): Promise<boolean> {
   }
 }
 
-/** Block by block, so that an abort ends it; blocks of zeros of a file that has holes become holes. */
+/**
+ * Block by block, so that an abort ends it; blocks of zeros of a file that has holes become holes. No more than the file held at first:
+ * one that grows as fast as it is read would never end.
+ */
 async function copyBlocks({ from, to, before, signal, onBytes }: FileCopy): Promise<void> {
   const hasHoles = before.blocks * 512n < before.size
   const zeros = Buffer.alloc(BLOCK_BYTES)
   const block = Buffer.allocUnsafe(BLOCK_BYTES)
+  const size = Number(before.size)
   await using source = await open(from, constants.O_RDONLY | constants.O_NOFOLLOW)
   await using target = await open(to, 'wx', 0o600)
   let position = 0
-  for (;;) {
+  while (position < size) {
     signal.throwIfAborted()
-    const { bytesRead } = await source.read(block, 0, BLOCK_BYTES, position)
+    const wanted = Math.min(BLOCK_BYTES, size - position)
+    const { bytesRead } = await source.read(block, 0, wanted, position)
     if (bytesRead === 0) break
     const data = block.subarray(0, bytesRead)
-    if (!hasHoles || !data.equals(zeros.subarray(0, bytesRead)))
-      await writeAll(target, data, position)
+    const isHole = hasHoles && data.equals(zeros.subarray(0, bytesRead))
+    if (!isHole) await writeAll(target, data, position)
     position += bytesRead
     onBytes(bytesRead)
   }

@@ -1,6 +1,6 @@
 import type { BigIntStats } from 'node:fs'
 import { link, lstat, mkdir, readlink, rm, symlink } from 'node:fs/promises'
-import { BerthError } from '@berth/core'
+import { BerthError } from '@berth/core/error'
 import { copyFileContent } from './copy-file.ts'
 import { applyMetadata } from './copy-metadata.ts'
 import { hasErrno } from './errno.ts'

@@ -1,6 +1,6 @@
 import { lstat, mkdir, readdir, rename, stat, utimes } from 'node:fs/promises'
 import { basename, dirname, join, resolve } from 'node:path'
-import { BerthError } from '@berth/core'
+import { BerthError } from '@berth/core/error'
 import { copyEntries, verifyCopy } from './copy-tree.ts'
 import { finishDirectories } from './copy-metadata.ts'
 import { explainErrno, hasErrno } from './errno.ts'

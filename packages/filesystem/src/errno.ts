@@ -1,4 +1,4 @@
-import { BerthError } from '@berth/core'
+import { BerthError } from '@berth/core/error'
 
 /** Says whether a thrown value is a system error with one of these codes (`ENOENT`, …). */
 export function hasErrno(error: unknown, ...codes: readonly string[]): boolean {

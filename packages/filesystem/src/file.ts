@@ -1,6 +1,6 @@
 import { mkdir, open, readFile, rename, rm } from 'node:fs/promises'
 import { dirname } from 'node:path'
-import { BerthError } from '@berth/core'
+import { BerthError } from '@berth/core/error'
 import { explainErrno, hasErrno } from './errno.ts'
 import { temporaryName } from './temporary.ts'
 

@@ -1,6 +1,6 @@
 import { rename, rm, symlink } from 'node:fs/promises'
 import { dirname } from 'node:path'
-import { BerthError } from '@berth/core'
+import { BerthError } from '@berth/core/error'
 import { explainErrno, hasErrno } from './errno.ts'
 import { makeDirectory, syncDirectory } from './file.ts'
 import { isInside, readlinkIfPresent, resolveReal } from './paths.ts'

@@ -1,6 +1,6 @@
 import { readlink, realpath } from 'node:fs/promises'
 import { basename, dirname, isAbsolute, join, relative, resolve } from 'node:path'
-import { BerthError } from '@berth/core'
+import { BerthError } from '@berth/core/error'
 import { hasErrno } from './errno.ts'
 
 // As many as Linux follows in one path: path_resolution(7).

@@ -1,6 +1,6 @@
 import { chmod, rm } from 'node:fs/promises'
 import { basename, dirname, resolve } from 'node:path'
-import { BerthError } from '@berth/core'
+import { BerthError } from '@berth/core/error'
 import { hasErrno } from './errno.ts'
 import { readMounts } from './mounts.ts'
 import { isInside, resolveReal } from './paths.ts'

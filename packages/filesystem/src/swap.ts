@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto'
 import { lstat, readdir, rename, rm, symlink, unlink } from 'node:fs/promises'
 import { basename, dirname, join, relative, resolve } from 'node:path'
-import { BerthError } from '@berth/core'
+import { BerthError } from '@berth/core/error'
 import { explainErrno, hasErrno } from './errno.ts'
 import { readFileIfPresent, syncDirectory, writeFileAtomic } from './file.ts'
 import { readlinkIfPresent } from './paths.ts'

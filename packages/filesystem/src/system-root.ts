@@ -1,7 +1,7 @@
 import { realpathSync } from 'node:fs'
 import { homedir } from 'node:os'
 import { basename, dirname, isAbsolute, join, resolve } from 'node:path'
-import { BerthError } from '@berth/core'
+import { BerthError } from '@berth/core/error'
 import { isInside } from './paths.ts'
 
 /** Directories that a system or a person lives in: none of them may be replaced, filled or removed as a whole. */
