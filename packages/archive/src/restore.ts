@@ -77,10 +77,11 @@ async function restore(options: RestoreOptions): Promise<RestoreResult> {
   const present = await describePresent(directory, state)
   const kept = decideKept(options, record, present)
   if (kept !== undefined) return kept
-  const began = await beginRestore(options, state, record)
+  await beginRestore(options, state, record)
   const chosen = await chooseSnapshot(options)
   if (chosen === undefined) {
-    if (began) rmSync(join(state, 'record.json'), { force: true })
+    // Also one that an attempt wrote which did not reach the store: an archive that does not exist needs no protection from a save.
+    rmSync(join(state, 'record.json'), { force: true })
     return { result: 'absent' }
   }
   return putInPlace(options, { state, chosen, present })
@@ -142,13 +143,13 @@ function decideKept(
   return undefined
 }
 
-/** From now on a save of this directory is refused, until all of it is in place. Answers whether it wrote a record where none was. */
+/** From now on a save of this directory is refused, until all of it is in place. */
 async function beginRestore(
   { name, store }: RestoreOptions,
   state: string,
   record: TreeRecord | undefined,
-): Promise<boolean> {
-  if (record !== undefined && !record.complete) return false
+): Promise<void> {
+  if (record !== undefined && !record.complete) return
   await writeRecord(state, {
     record: {
       ...unreadRecord,
@@ -158,7 +159,6 @@ async function beginRestore(
     },
     index: undefined,
   })
-  return true
 }
 
 const unreadRecord: TreeRecord = {
