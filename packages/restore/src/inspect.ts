@@ -117,11 +117,9 @@ async function inspectHeld(onVolume: string, archive: string): Promise<VolumeSta
   if (await isEmpty(onVolume)) return { kind: 'empty', reason: `${onVolume} is empty` }
   // An app that can't write to its own cache or install a package is worse off than one that waits for the store.
   await access(onVolume, constants.R_OK | constants.W_OK | constants.X_OK)
-  const siblings = await readdir(dirname(onVolume))
-  const halfMade = siblings.find((name) => isHalfMadeCopy(name, basename(onVolume)))
-  if (halfMade !== undefined) {
-    const reason = `a copy to ${onVolume} is under way or broke off: ${halfMade}`
-    return { kind: 'half-made', reason }
+  const copy = await findCopyUnderWay(onVolume)
+  if (copy !== undefined) {
+    return { kind: 'half-made', reason: `a copy to ${onVolume} is under way or broke off: ${copy}` }
   }
   const record = await readRecord(onVolume)
   if (record?.complete === false) {
@@ -130,6 +128,20 @@ async function inspectHeld(onVolume: string, archive: string): Promise<VolumeSta
   // Generations count within one archive; those of another tell nothing.
   if (record?.archive !== archive) return { kind: 'held', path: onVolume }
   return { kind: 'held', path: onVolume, generation: record.generation }
+}
+
+// The heartbeat of a copy touches it every minute; an hour covers clocks that differ.
+const ABANDONED_MS = 3_600_000
+
+/** A copy only ever takes an empty place, so one that was abandoned beside a directory says nothing about it. */
+async function findCopyUnderWay(onVolume: string): Promise<string | undefined> {
+  const parent = dirname(onVolume)
+  const names = await readdir(parent)
+  for (const name of names.filter((each) => isHalfMadeCopy(each, basename(onVolume)))) {
+    const found = await stat(join(parent, name)).catch(() => undefined)
+    if (found !== undefined && Date.now() - found.mtimeMs < ABANDONED_MS) return name
+  }
+  return undefined
 }
 
 /**
