@@ -4,55 +4,68 @@ import type { Report } from './protocol.ts'
 /** How much may be on its way to the supervisor before lines of output are left out. */
 const fullBytes = 1024 * 1024
 
+/** Of the lines that were left out the last are shown all the same: they say how it ended. */
+const keptLines = 20
+
+type OutputEvent = Extract<BerthEvent, { type: 'step:log' }>
+
 /**
  * Passes reports on in order. The lines that commands print are left out, and counted, while the supervisor can't keep up, so that
  * neither process grows with them; nothing else ever is.
  */
-export function openOutlet(send: (report: Report) => Promise<unknown>): {
-  report: (report: Report) => void
+export class Outlet {
+  #send: (report: Report) => Promise<unknown>
+  #waitingBytes = 0
+  #last: Promise<unknown> = Promise.resolve()
+  #leftOut = new Map<string, { count: number; tail: OutputEvent[] }>()
+
+  constructor(send: (report: Report) => Promise<unknown>) {
+    this.#send = send
+  }
+
+  report(report: Report): void {
+    const isFull = this.#waitingBytes > fullBytes
+    if (report.type === 'event' && isOutput(report.event) && isFull) {
+      this.#leaveOut(report.event)
+      return
+    }
+    this.#confess()
+    this.#pass(report)
+  }
+
   /** Resolves when everything has been passed on. */
-  drained: () => Promise<void>
-} {
-  let waitingBytes = 0
-  let last: Promise<unknown> = Promise.resolve()
-  const leftOut = new Map<string, number>()
-  const pass = (report: Report, bytes: number): void => {
-    waitingBytes += bytes
-    last = send(report).finally(() => {
-      waitingBytes -= bytes
+  async drained(): Promise<void> {
+    await this.#last
+  }
+
+  #pass(report: Report): void {
+    const bytes = report.type === 'event' && isOutput(report.event) ? report.event.text.length : 0
+    this.#waitingBytes += bytes + 200
+    this.#last = this.#send(report).finally(() => {
+      this.#waitingBytes -= bytes + 200
     })
   }
-  const confess = (): void => {
-    for (const [step, count] of leftOut) {
-      const text = `${count} lines of output were left out: they came faster than they could be printed`
-      pass(
-        { type: 'event', event: { type: 'step:log', step, level: 'warn', text, time: Date.now() } },
-        200,
-      )
-    }
-    leftOut.clear()
+
+  #leaveOut(event: OutputEvent): void {
+    const { count, tail } = this.#leftOut.get(event.step) ?? { count: 0, tail: [] }
+    tail.push(event)
+    const dropped = tail.length > keptLines ? 1 : 0
+    this.#leftOut.set(event.step, { count: count + dropped, tail: tail.slice(dropped) })
   }
-  return {
-    report: (report) => {
-      const event = report.type === 'event' ? report.event : undefined
-      if (event !== undefined && isOutput(event)) {
-        if (waitingBytes > fullBytes) {
-          leftOut.set(event.step, (leftOut.get(event.step) ?? 0) + 1)
-          return
-        }
-        if (leftOut.size > 0) confess()
-        pass(report, event.text.length + 100)
-        return
+
+  #confess(): void {
+    for (const [step, { count, tail }] of this.#leftOut) {
+      const text = `${count} lines of output were left out: they came faster than they could be printed`
+      const time = tail[0]?.time ?? Date.now()
+      if (count > 0) {
+        this.#pass({ type: 'event', event: { type: 'step:log', step, level: 'warn', text, time } })
       }
-      if (leftOut.size > 0) confess()
-      pass(report, 500)
-    },
-    drained: async () => {
-      await last
-    },
+      for (const event of tail) this.#pass({ type: 'event', event })
+    }
+    this.#leftOut.clear()
   }
 }
 
-function isOutput(event: BerthEvent): event is Extract<BerthEvent, { type: 'step:log' }> {
+function isOutput(event: BerthEvent): event is OutputEvent {
   return event.type === 'step:log' && event.level === 'output'
 }

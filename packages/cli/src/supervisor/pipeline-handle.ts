@@ -1,6 +1,7 @@
 import { type ChildProcess, spawn } from 'node:child_process'
 import { randomUUID } from 'node:crypto'
 import { createInterface } from 'node:readline'
+import { setTimeout as sleep } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
 import type { BerthEvent, PipelineResult } from '@berth/core'
 import { BerthError, errorFacts, type ErrorFacts } from '@berth/core/error'
@@ -9,6 +10,9 @@ import type { MainFacts, Order, PipelineRequest, RecipeFacts, Report } from './p
 
 /** The environment variable by which everything that a pipeline started is found again after it died. */
 const pipelineMark = 'BERTH_PIPELINE'
+
+/** How long what a dead process said last is waited for. */
+const lastWordsMs = 100
 
 const entry = fileURLToPath(new URL('start-pipeline.mjs', import.meta.url))
 
@@ -135,6 +139,8 @@ export class PipelineHandle {
     for (const stream of [this.#child.stdout, this.#child.stderr]) {
       if (stream === null) continue
       createInterface({ input: stream }).on('line', (line) => {
+        // An engine out of memory says so first, and then prints its stack.
+        if (/^\s*\d+: 0x|Native stack trace/.test(line)) return
         this.#lastWords.push(line.slice(0, 500))
         if (this.#lastWords.length > 20) this.#lastWords.shift()
       })
@@ -149,10 +155,14 @@ function goneOf(child: ChildProcess): Promise<string> {
     const settle = (): void => {
       if (how !== undefined && !child.connected) resolve(how)
     }
+    const closed = new Promise((settled) => child.once('close', settled))
     child.once('error', (error) => resolve(`it could not be started: ${error.message}`))
     child.once('exit', (code, signal) => {
-      how = signal === null ? `it ended with code ${code}` : `it was killed by ${signal}`
-      settle()
+      // Something that it left behind may hold its output open for ever.
+      void Promise.race([closed, sleep(lastWordsMs)]).then(() => {
+        how = signal === null ? `it ended with code ${code}` : `it was killed by ${signal}`
+        settle()
+      })
     })
     child.once('disconnect', settle)
   })

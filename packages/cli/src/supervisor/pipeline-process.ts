@@ -1,6 +1,6 @@
 import { errorFacts, isBerthError } from '@berth/core/error'
 import type { NewEvent } from '@berth/core'
-import { openOutlet } from './outlet.ts'
+import { Outlet } from './outlet.ts'
 import type { Order, PipelineRequest, Report } from './protocol.ts'
 import type { LoadedPipeline } from './pipeline-work.ts'
 
@@ -11,7 +11,7 @@ const cancel = new AbortController()
 const skipOptional = new AbortController()
 const requested = Promise.withResolvers<PipelineRequest>()
 const go = Promise.withResolvers<number | undefined>()
-const outlet = openOutlet(
+const outlet = new Outlet(
   (report) => new Promise((resolve) => process.send?.(report, undefined, {}, resolve)),
 )
 let loaded: LoadedPipeline | undefined

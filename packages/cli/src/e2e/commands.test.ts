@@ -1,0 +1,197 @@
+import { spawnSync } from 'node:child_process'
+import { mkdirSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { expect, test } from 'vitest'
+import { berth, eventually, Pod } from './pod.ts'
+
+const valid = `
+name: example
+vars: { store: { env: EXAMPLE_STORE, required: true } }
+boot:
+  - { id: one, run: 'echo one >> "$LOG"; echo "n=5" >> "$BERTH_OUTPUT"', outputs: [n] }
+  - { id: two, run: 'echo "two \${{ steps.one.outputs.n }} \${{ vars.store }}" >> "$LOG"' }
+shutdown: [{ id: save, run: 'echo save >> "$LOG"; exit 1', optional: true }]
+`
+
+interface Finished {
+  status: number | null
+  stdout: string
+  stderr: string
+}
+
+function runIn(pod: Pod, args: readonly string[], env: NodeJS.ProcessEnv = {}): Finished {
+  const { status, stdout, stderr } = spawnSync(berth, args, {
+    cwd: pod.directory,
+    encoding: 'utf8',
+    env: {
+      ...process.env,
+      LOG: pod.logFile,
+      BERTH_STATE_DIR: join(pod.directory, 'state'),
+      ...env,
+    },
+  })
+  return { status, stdout, stderr }
+}
+
+test('prints its version, through a link and from any directory', () => {
+  const pod = new Pod('')
+  const link = join(pod.directory, 'berth')
+  symlinkSync(berth, link)
+  const { version } = JSON.parse(
+    readFileSync(new URL('../../package.json', import.meta.url), 'utf8'),
+  ) as { version: string }
+  const { stdout, status } = spawnSync(link, ['--version'], { cwd: '/', encoding: 'utf8' })
+  expect({ stdout, status }).toEqual({ stdout: `${version}\n`, status: 0 })
+})
+
+test('prints help on stdout when asked, and ends with 2 when told nothing', () => {
+  const pod = new Pod('')
+  expect(runIn(pod, ['--help'])).toMatchObject({ status: 0, stderr: '' })
+  expect(runIn(pod, ['boot', '--help']).stdout).toContain('Usage: berth boot RECIPE')
+  expect(runIn(pod, []).status).toBe(2)
+  const unknown = runIn(pod, ['bot'])
+  expect(unknown).toMatchObject({ status: 2, stdout: '' })
+  expect(unknown.stderr).toBe(
+    '✖ the command `bot` is unknown; did you mean `boot`?  cli/unknown-command\n  To fix: see `berth --help`\n',
+  )
+})
+
+test('runs one pipeline, and the next one has its outputs', () => {
+  const pod = new Pod(valid)
+  const env = { EXAMPLE_STORE: 'file:///s' }
+  expect(runIn(pod, ['run', pod.recipe, 'boot'], env).status).toBe(0)
+  expect(pod.log).toEqual(['one', 'two 5 file:///s'])
+  expect(runIn(pod, ['run', pod.recipe, 'shutdown'], env).status).toBe(0)
+  expect(runIn(pod, ['run', pod.recipe, 'shutdown', '--strict'], env).status).toBe(3)
+  expect(runIn(pod, ['run', pod.recipe, 'shutdown', '--set', 'store=x']).status).toBe(0)
+})
+
+test.each([
+  [['run', 'recipe.yaml', 'boot'], 'recipe/missing-variable'],
+  [['run', 'recipe.yaml', 'bott'], 'did you mean `boot`?'],
+  [['run', 'recipe.yaml', 'build', '--set', 'store=x'], 'cli/no-such-pipeline'],
+  [['run', 'missing.yaml', 'boot'], 'recipe/not-found'],
+  [['plan', 'missing.yaml'], 'recipe/not-found'],
+  [['boot', 'missing.yaml'], 'recipe/not-found'],
+  [['validate', 'missing.yaml'], 'recipe/not-found'],
+  [['validate', 'recipe.yaml', '--format', 'xml'], 'cli/usage'],
+  [['archive', 'save', '.', '--store', 'file:///tmp/x'], '`--name` is missing'],
+  [['archive', 'list'], 'cli/no-store'],
+])('ends with 2 and runs nothing for %j', (args, text) => {
+  const pod = new Pod(valid)
+  const { status, stderr } = runIn(pod, args, { BERTH_STORE: '', RUNPOD_S3_BUCKET: '' })
+  expect(stderr).toContain(text)
+  expect(status).toBe(2)
+  expect(pod.log).toEqual([])
+})
+
+test('cancels a pipeline that is run by hand when SIGTERM comes', async () => {
+  const pod = new Pod(`boot: [{ id: long, run: 'echo long >> "$LOG"; sleep 60' }]`)
+  const run = pod.berth(['run', pod.recipe, 'boot'])
+  await eventually(() => pod.log.includes('long'))
+  run.kill('SIGTERM')
+  const { code, durationMs } = await run.ended
+  expect(code).toBe(143)
+  expect(durationMs).toBeLessThan(20_000)
+})
+
+test('plans without running, and says what depends on an earlier step', () => {
+  const pod = new Pod(valid)
+  const { status, stdout } = runIn(pod, ['plan', pod.recipe, '--set', 'store=x'])
+  expect(status).toBe(0)
+  expect(stdout.split('\n').map((line) => line.trimEnd())).toEqual([
+    'boot',
+    expect.stringMatching(/^ {2}one {7}run {8}runs `echo one/),
+    '  two       unknown    depends on what `one` finds',
+    'shutdown',
+    expect.stringMatching(/^ {2}save {6}run .*\(optional\)$/),
+    '',
+  ])
+  const { stdout: json } = runIn(pod, [
+    'plan',
+    pod.recipe,
+    'shutdown',
+    '--json',
+    '--set',
+    'store=x',
+  ])
+  const plan = JSON.parse(json) as { pipelines: Record<string, { id: string }[]> }
+  expect(
+    Object.entries(plan.pipelines).map(([name, steps]) => [name, steps.map(({ id }) => id)]),
+  ).toEqual([['shutdown', ['save']]])
+  expect(pod.log).toEqual([])
+})
+
+test('validates without the environment: text for people, JSON and annotations for programs', () => {
+  const pod = new Pod(valid)
+  writeFileSync(join(pod.directory, 'wrong.yaml'), 'boot:\n  - { id: one, rnu: x }\n')
+  expect(runIn(pod, ['validate', 'recipe.yaml'])).toEqual({
+    status: 0,
+    stdout: '',
+    stderr: '✔ recipe.yaml is valid\n',
+  })
+  const text = runIn(pod, ['validate', 'recipe.yaml', 'wrong.yaml'])
+  expect(text.status).toBe(2)
+  expect(text.stderr).toContain('at wrong.yaml:2:')
+  const json = JSON.parse(
+    runIn(pod, ['validate', 'recipe.yaml', 'wrong.yaml', '--format', 'json']).stdout,
+  ) as { file: string; problems: { code: string }[] }[]
+  expect(json.map(({ file, problems }) => [file, problems.length > 0])).toEqual([
+    ['recipe.yaml', false],
+    ['wrong.yaml', true],
+  ])
+  expect(runIn(pod, ['validate', 'wrong.yaml', '--format', 'github']).stdout).toMatch(
+    /^::error file=wrong.yaml,line=2,col=\d+,title=recipe\/[a-z-]+::/,
+  )
+})
+
+test('says which platform this is', () => {
+  const pod = new Pod('')
+  const facts = JSON.parse(runIn(pod, ['platform', '--json'], { RUNPOD_POD_ID: 'abc' }).stdout) as {
+    name: string
+  }
+  expect(facts.name).toBe('runpod')
+  expect(runIn(pod, ['platform'], { RUNPOD_POD_ID: 'abc' }).stdout).toMatch(/^platform +runpod$/m)
+})
+
+test('prints a JSON Schema that names the options of the plugins', () => {
+  const { stdout, status } = runIn(new Pod(''), ['schema'])
+  expect(status).toBe(0)
+  const schema = JSON.parse(stdout) as { properties: Record<string, unknown> }
+  expect(Object.keys(schema.properties)).toContain('boot')
+  expect(stdout).toContain('restore/shared')
+})
+
+test('saves, lists, verifies and restores a tree', () => {
+  const pod = new Pod('')
+  const tree = join(pod.directory, 'tree')
+  mkdirSync(join(tree, 'inner'), { recursive: true })
+  writeFileSync(join(tree, 'inner/file'), 'content')
+  const store = ['--store', `file://${pod.directory}/store`, '--name', 'app/tree']
+  const saved = runIn(pod, ['archive', 'save', 'tree', ...store, '--json'])
+  expect({ status: saved.status, stderr: saved.stderr }).toMatchObject({ status: 0 })
+  expect(JSON.parse(saved.stdout)).toMatchObject({ result: 'saved', generation: 1 })
+  expect(runIn(pod, ['archive', 'save', 'tree', ...store]).stdout).toMatch(/^unchanged/)
+  expect(
+    runIn(pod, ['archive', 'list', '--store', `file://${pod.directory}/store`]).stdout,
+  ).toMatch(/^app\/tree@00000001 {2}/)
+  expect(runIn(pod, ['archive', 'verify', ...store])).toMatchObject({ status: 0 })
+  expect(runIn(pod, ['archive', 'restore', 'back', ...store])).toMatchObject({ status: 0 })
+  expect(readFileSync(join(pod.directory, 'back/inner/file'), 'utf8')).toBe('content')
+  const absent = runIn(pod, [
+    'archive',
+    'restore',
+    'none',
+    '--store',
+    `file://${pod.directory}/store`,
+    '--name',
+    'nothing',
+  ])
+  expect(absent).toMatchObject({ status: 1, stdout: 'absent\n' })
+})
+
+test('finds the pinned Node from where a package manager links it', () => {
+  const linked = fileURLToPath(new URL('../../../../node_modules/.bin/berth', import.meta.url))
+  expect(spawnSync(linked, ['--version'], { cwd: '/tmp' }).status).toBe(0)
+})
