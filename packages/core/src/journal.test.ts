@@ -12,7 +12,7 @@ const intent = (step: string, data: string) => ({
 })
 
 async function pendingData(stateDirectory: string): Promise<unknown[]> {
-  const journal = await openJournal(stateDirectory)
+  const journal = openJournal(stateDirectory)
   const pending = await journal.pending()
   await journal.close()
   return pending.map(({ data }) => data)
@@ -20,7 +20,7 @@ async function pendingData(stateDirectory: string): Promise<unknown[]> {
 
 test('gives what is pending, the last announced first, to another process', async () => {
   const directory = await temporaryDirectory()
-  const journal = await openJournal(directory)
+  const journal = openJournal(directory)
   await Promise.all(['a', 'b', 'c'].map((data) => journal.intend(intent('step', data))))
   const [, b] = await journal.pending()
   await journal.undone(b ?? expect.fail('b is not pending'))
@@ -31,7 +31,7 @@ test('gives what is pending, the last announced first, to another process', asyn
 
 test('counts the same data of a step once, from its last announcement on', async () => {
   const directory = await temporaryDirectory()
-  const journal = await openJournal(directory)
+  const journal = openJournal(directory)
   for (const data of ['a', 'b', 'a']) await journal.intend(intent('step', data))
   await journal.intend(intent('other', 'a'))
   await journal.close()
@@ -40,7 +40,7 @@ test('counts the same data of a step once, from its last announcement on', async
 
 test('can be read by its owner only', async () => {
   const directory = await temporaryDirectory()
-  const journal = await openJournal(directory)
+  const journal = openJournal(directory)
   await journal.intend(intent('step', 'a'))
   await journal.close()
   expect((await stat(join(directory, 'undo.jsonl'))).mode & 0o777).toBe(0o600)
@@ -49,7 +49,7 @@ test('can be read by its owner only', async () => {
 test('survives a kill at any byte: whole lines count, a torn one does not, and the next is whole', async () => {
   const directory = await temporaryDirectory()
   const file = join(directory, 'undo.jsonl')
-  const journal = await openJournal(directory)
+  const journal = openJournal(directory)
   for (const data of ['a', 'b']) await journal.intend(intent('step', data))
   await journal.close()
   const whole = await readFile(file)
@@ -59,7 +59,7 @@ test('survives a kill at any byte: whole lines count, a torn one does not, and t
     await truncate(file, length)
     // A line is whole when only its line end is missing.
     const kept = length >= whole.length - 1 ? ['b', 'a'] : length >= firstEnd ? ['a'] : []
-    const next = await openJournal(directory)
+    const next = openJournal(directory)
     expect((await next.pending()).map(({ data }) => data)).toEqual(kept)
     await next.intend(intent('step', 'next'))
     await next.close()
@@ -69,7 +69,7 @@ test('survives a kill at any byte: whole lines count, a torn one does not, and t
 
 test('passes over what is not a line of it', async () => {
   const directory = await temporaryDirectory()
-  const journal = await openJournal(directory)
+  const journal = openJournal(directory)
   await journal.intend(intent('step', 'a'))
   await journal.close()
   await appendFile(join(directory, 'undo.jsonl'), '\0\0\0\0\nnull\n17\n{"x":1}\n\n')

@@ -3,6 +3,7 @@ import { dirname, join } from 'node:path'
 import { isDeepStrictEqual } from 'node:util'
 import type { PipelineName } from './event.ts'
 import type { FactValue } from './outcome.ts'
+import { stateProblem } from './state-problem.ts'
 
 /** What a step announced before it acted. */
 export interface UndoIntent {
@@ -29,20 +30,26 @@ export interface Journal {
 }
 
 /**
- * Opens the journal of what must be taken back, `<stateDirectory>/undo.jsonl`: one JSON object a line, only appended to, and fsynced
- * with each. Several processes may have it open. A SIGKILL or a power cut in the middle of a line costs that line only, whose
- * action had not begun.
+ * The journal of what must be taken back, `<stateDirectory>/undo.jsonl`: one JSON object a line, only appended to, and fsynced
+ * with each. It is made by the first line; several processes may have it open. A SIGKILL or a power cut in the middle of a line costs that line only, whose
+ * action had not begun. Throws `core/state-not-written`.
  */
-export async function openJournal(stateDirectory: string): Promise<Journal> {
+export function openJournal(stateDirectory: string): Journal {
   const file = join(stateDirectory, 'undo.jsonl')
-  await mkdir(stateDirectory, { recursive: true, mode: 0o700 })
   let handle: FileHandle | undefined
   let last: Promise<unknown> = Promise.resolve()
   const append = async (line: Line) => {
-    handle ??= await openForAppend(file)
-    // In one write, so that lines of two processes never mix.
-    await handle.appendFile(`${JSON.stringify(line)}\n`)
-    await handle.sync()
+    try {
+      handle ??= await openForAppend(file)
+      // In one write, so that lines of two processes never mix.
+      await handle.appendFile(`${JSON.stringify(line)}\n`)
+      await handle.sync()
+    } catch (error) {
+      // The line may be torn, as by a full disk: opening the file again closes it.
+      await handle?.close()
+      handle = undefined
+      throw stateProblem(file, error)
+    }
   }
   const inOrder = (line: Line): Promise<void> => {
     const appended = last.then(() => append(line))
@@ -66,6 +73,7 @@ export async function openJournal(stateDirectory: string): Promise<Journal> {
 }
 
 async function openForAppend(file: string): Promise<FileHandle> {
+  await mkdir(dirname(file), { recursive: true, mode: 0o700 })
   const handle = await open(file, 'a+', 0o600)
   const { size } = await handle.stat()
   if (size === 0) {

@@ -1,7 +1,8 @@
 import { mkdir, readFile, rename, writeFile } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
-import type { StepResult } from './event.ts'
+import type { PipelineName, StepResult } from './event.ts'
 import type { Facts } from './outcome.ts'
+import { stateProblem } from './state-problem.ts'
 
 /** What later steps can see of a step. */
 export interface StepRecord {
@@ -9,56 +10,72 @@ export interface StepRecord {
   result: StepResult
 }
 
+export type StepRecords = Record<string, StepRecord>
+
 export interface OutputFile {
-  /** Every step that has ended, of this process and of earlier ones. */
-  read: () => Promise<Record<string, StepRecord>>
-  record: (step: string, record: StepRecord) => Promise<void>
-  /** Forgets everything: a boot must not see the outputs of the container's last life. */
-  clear: () => Promise<void>
+  /** The steps that a pipeline can see, of this process and of earlier ones: its own and, for a shutdown, those of the boot. */
+  read: (pipeline?: PipelineName) => Promise<StepRecords>
+  record: (pipeline: PipelineName, step: string, record: StepRecord) => Promise<void>
+  /** Forgets steps: a boot must not see the outputs of the container's last life. */
+  forget: (pipeline: PipelineName, steps: readonly string[]) => Promise<void>
 }
 
+type Content = Partial<Record<PipelineName, StepRecords>>
+
 /**
- * The steps' outputs on the disk, `<stateDirectory>/steps.json`, so that a shutdown in another process has them. The file is
- * replaced atomically and readable only by its owner. What isn't JSON counts as empty.
+ * The steps' outputs on the disk, `<stateDirectory>/steps.json`, so that a shutdown in another process has them. The file is replaced
+ * atomically and readable only by its owner; what isn't JSON counts as empty. Throws `core/state-not-written`.
  */
 export function outputFile(stateDirectory: string): OutputFile {
   const file = join(stateDirectory, 'steps.json')
   let last: Promise<void> = Promise.resolve()
-  const inOrder = (action: () => Promise<void>): Promise<void> => {
-    const written = last.then(action)
-    last = written.catch(() => {})
-    return written
+  const change = (pipeline: PipelineName, edit: (records: StepRecords) => StepRecords) => {
+    const changed = last.then(async () => {
+      // Read again before each write: a periodic save of another process may have added its own.
+      const content = await readContent(file)
+      await writeContent(file, { ...content, [pipeline]: edit(content[pipeline] ?? {}) })
+    })
+    last = changed.catch(() => {})
+    return changed
   }
   return {
-    read: async () => {
+    read: async (pipeline = 'boot') => {
       await last
-      return readRecords(file)
+      const content = await readContent(file)
+      return { ...(pipeline === 'shutdown' ? content.boot : {}), ...content[pipeline] }
     },
-    // Read again before each write: a periodic save of another process may have added its own.
-    record: (step, record) =>
-      inOrder(async () => writeRecords(file, { ...(await readRecords(file)), [step]: record })),
-    clear: () => inOrder(() => writeRecords(file, {})),
+    record: (pipeline, step, record) =>
+      change(pipeline, (records) => ({ ...records, [step]: record })),
+    forget: (pipeline, steps) =>
+      change(pipeline, (records) =>
+        Object.fromEntries(Object.entries(records).filter(([step]) => !steps.includes(step))),
+      ),
   }
 }
 
-async function readRecords(file: string): Promise<Record<string, StepRecord>> {
+async function readContent(file: string): Promise<Content> {
   try {
-    const parsed = JSON.parse(await readFile(file, 'utf8')) as {
-      steps?: Record<string, StepRecord>
-    }
-    return parsed.steps ?? {}
+    return (JSON.parse(await readFile(file, 'utf8')) as { steps?: Content }).steps ?? {}
   } catch (error) {
-    if (error instanceof SyntaxError || (error as NodeJS.ErrnoException).code === 'ENOENT')
+    if (error instanceof SyntaxError || isMissing(error)) {
       return {}
+    }
     throw error
   }
 }
 
-async function writeRecords(file: string, steps: Record<string, StepRecord>): Promise<void> {
-  await mkdir(dirname(file), { recursive: true, mode: 0o700 })
+function isMissing(error: unknown): boolean {
+  return ['ENOENT', 'ENOTDIR'].includes((error as NodeJS.ErrnoException).code ?? '')
+}
+
+async function writeContent(file: string, steps: Content): Promise<void> {
   const temporary = `${file}.${process.pid}.tmp`
-  await writeFile(temporary, `${JSON.stringify({ version: 1, steps }, undefined, 2)}\n`, {
-    mode: 0o600,
-  })
-  await rename(temporary, file)
+  const text = `${JSON.stringify({ version: 1, steps }, undefined, 2)}\n`
+  try {
+    await mkdir(dirname(file), { recursive: true, mode: 0o700 })
+    await writeFile(temporary, text, { mode: 0o600 })
+    await rename(temporary, file)
+  } catch (error) {
+    throw stateProblem(file, error)
+  }
 }

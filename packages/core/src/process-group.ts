@@ -12,7 +12,10 @@ const AFTER_KILL_MS = 200
  * Ends every process of a group: SIGTERM, and SIGKILL for those that are left after `graceMs`. Resolves when none is left, or shortly after
  * the KILL. A process that left the group by `setsid` is not reached.
  */
-export async function endProcessGroup(group: number, graceMs: number = KILL_AFTER_MS): Promise<void> {
+export async function endProcessGroup(
+  group: number,
+  graceMs: number = KILL_AFTER_MS,
+): Promise<void> {
   if (!signalGroup(group, 'SIGTERM')) return
   if (await hasEnded(group, graceMs)) return
   signalGroup(group, 'SIGKILL')

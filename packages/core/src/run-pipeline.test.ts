@@ -1,4 +1,4 @@
-import { readdir, readFile, symlink } from 'node:fs/promises'
+import { readdir, readFile, symlink, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { expect, test } from 'vitest'
@@ -57,8 +57,8 @@ shutdown:
   expect(kept).toEqual({
     version: 1,
     steps: {
-      find: { result: 'done', outputs: { text: 'find' } },
-      save: { result: 'done', outputs: { text: 'saved find' } },
+      boot: { find: { result: 'done', outputs: { text: 'find' } } },
+      shutdown: { save: { result: 'done', outputs: { text: 'saved find' } } },
     },
   })
   await lab.run('boot', { signal: AbortSignal.abort() })
@@ -349,4 +349,19 @@ test('leaves no script and no output file behind, and no argument shows the scri
   const [line] = lab.events.flatMap((event) => (event.type === 'step:log' ? [event.text] : []))
   expect(line).toMatch(/bash --noprofile --norc -eo pipefail \S+\/commands\/look-\w+\/script $/)
   expect(await readdir(join(lab.stateDirectory, 'commands'))).toEqual([])
+})
+
+test('refuses a boot whose state cannot be written, and runs a shutdown all the same', async () => {
+  const script = '- { id: script, run: echo script >> log }'
+  const lab = await openLab(`boot:${note('start')}\nshutdown:${note('save')}\n  ${script}\n`)
+  const file = join(lab.directory, 'file')
+  await writeFile(file, '')
+  const stateDirectory = join(file, 'state')
+  await expect(lab.run('boot', { stateDirectory })).rejects.toMatchObject({
+    code: 'core/state-not-written',
+  })
+  expect((await lab.run('shutdown', { stateDirectory })).result).toBe('ready')
+  expect(await lab.notes()).toEqual(['save', 'script'])
+  const notes = lab.events.flatMap((event) => (event.type === 'note' ? [event.text] : []))
+  expect(notes[0]).toMatch(/^the state of the container is not to be relied upon: could not write/)
 })

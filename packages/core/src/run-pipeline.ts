@@ -3,11 +3,11 @@ import type { Emit, PipelineName, PipelineResult } from './event.ts'
 import type { ExpressionContext } from './expression.ts'
 import { openJournal } from './journal.ts'
 import { recipeMask, warnOfUnmaskable } from './recipe-mask.ts'
-import { outputFile } from './outputs.ts'
+import { type OutputFile, outputFile, type StepRecords } from './outputs.ts'
 import { countResults, pipelineResult } from './pipeline-result.ts'
 import type { PipelineRun } from './pipeline-run.ts'
 import { watchStops } from './pipeline-stops.ts'
-import type { Recipe } from './recipe.ts'
+import type { Recipe, RecipeStep } from './recipe.ts'
 import { runSteps } from './run-steps.ts'
 import type { StepEnd } from './run-step.ts'
 import type { RecipeValues } from './values.ts'
@@ -54,9 +54,8 @@ export async function runPipeline(options: PipelineOptions): Promise<PipelineOut
   const isChosen = (id: string) => only === undefined || only.includes(id)
   const steps = (recipe.pipelines[pipeline] ?? []).filter(({ id }) => isChosen(id))
   const outputs = outputFile(options.stateDirectory)
-  if (pipeline !== 'shutdown' && only === undefined) await outputs.clear()
-  const earlier = await outputs.read()
-  const run = await openRun(options)
+  const run = openRun(options)
+  const earlier = await earlierRecords(run, outputs, steps)
   const periodic = options.periodic === true ? { periodic: true } : {}
   const startedAt = performance.now()
   const shown = steps.map(({ id, name, optional }) => ({ id, name, optional }))
@@ -76,10 +75,31 @@ export async function runPipeline(options: PipelineOptions): Promise<PipelineOut
   }
 }
 
+/** What an earlier process recorded, without what this run will. */
+async function earlierRecords(
+  { pipeline, emit }: PipelineRun,
+  outputs: OutputFile,
+  steps: readonly RecipeStep[],
+): Promise<StepRecords> {
+  try {
+    await outputs.forget(
+      pipeline,
+      steps.map(({ id }) => id),
+    )
+    return await outputs.read(pipeline)
+  } catch (error) {
+    // A boot can still be refused. A shutdown has to save what it can, all the more on a disk that is full.
+    if (pipeline !== 'shutdown') throw error
+    const text = `the state of the container is not to be relied upon: ${(error as Error).message}`
+    emit({ type: 'note', level: 'warn', text })
+    return await outputs.read(pipeline).catch(() => ({}))
+  }
+}
+
 /** What the steps of a run share; its journal must be closed. */
-export async function openRun(
+export function openRun(
   options: Omit<PipelineOptions, 'signal' | 'only' | 'periodic' | 'skipOptional'>,
-): Promise<PipelineRun> {
+): PipelineRun {
   const mask = recipeMask(options.values)
   return {
     recipe: options.recipe,
@@ -92,7 +112,7 @@ export async function openRun(
     deadline: options.deadline,
     stateDirectory: options.stateDirectory,
     workingDirectory: options.workingDirectory ?? process.cwd(),
-    journal: await openJournal(options.stateDirectory),
+    journal: openJournal(options.stateDirectory),
     clock: options.clock ?? systemClock,
   }
 }

@@ -1,8 +1,9 @@
-import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises'
+import { rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import { readCommandOutput } from './command-output.ts'
 import { DEFAULT_PATH, findShell } from './find-shell.ts'
 import type { Mask } from './mask.ts'
+import { makeScratchDirectory } from './scratch-directory.ts'
 import { commandFailed, spawnCommand } from './spawn-command.ts'
 
 export interface ScriptOptions {
@@ -30,16 +31,12 @@ export async function runScript(options: ScriptOptions): Promise<Record<string, 
   if (shell.name !== options.shell) {
     options.warn('bash is not installed: sh runs this, and a failure within a pipe goes unnoticed')
   }
-  const parent = join(options.stateDirectory, 'commands')
-  await mkdir(parent, { recursive: true, mode: 0o700 })
-  const directory = await mkdtemp(join(parent, `${options.step}-`))
+  const files = { output: '', script: options.script }
+  const directory = await makeScratchDirectory(options.stateDirectory, options.step, files)
   const outputFile = join(directory, 'output')
-  const scriptFile = join(directory, 'script')
   try {
-    await writeFile(outputFile, '', { mode: 0o600 })
-    await writeFile(scriptFile, options.script, { mode: 0o600 })
     const end = await spawnCommand({
-      command: [...shell.command, scriptFile],
+      command: [...shell.command, join(directory, 'script')],
       env: { ...options.env, PATH, BERTH_OUTPUT: outputFile },
       workingDirectory: options.workingDirectory,
       signal: options.signal,

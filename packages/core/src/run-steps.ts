@@ -92,7 +92,7 @@ async function keepOutputs(
   record: StepRecord,
 ): Promise<void> {
   try {
-    await outputs.record(step, record)
+    await outputs.record(run.pipeline, step, record)
   } catch (error) {
     // What the step did is done; only a later process misses its outputs.
     const text = `could not keep the outputs of \`${step}\` for the shutdown: ${String(error)}`

@@ -136,7 +136,8 @@ test('lets a command that gets TERM finish what it does', async () => {
     },
   )
   await expect(running).rejects.toThrow('enough')
-  expect(lines).toEqual(['ready', 'cleaned'])
+  // bash may say `Terminated` of the sleep that was in its group.
+  expect([lines[0], lines.at(-1)]).toEqual(['ready', 'cleaned'])
 })
 
 test('does not start a command after the abort', async () => {

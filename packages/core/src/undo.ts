@@ -1,7 +1,7 @@
 import { BerthError, errorFacts, type ErrorFacts } from './error.ts'
 import type { PipelineName, PipelineResult, StepResult } from './event.ts'
 import type { UndoIntent } from './journal.ts'
-import { outputFile, type StepRecord } from './outputs.ts'
+import { outputFile, type StepRecords } from './outputs.ts'
 import type { PipelineRun } from './pipeline-run.ts'
 import { type PipelineStops, watchStops } from './pipeline-stops.ts'
 import type { StepDefinition } from './plugin.ts'
@@ -41,11 +41,11 @@ export interface UndoOutcome {
  * Where there is a deadline, no undo gets more than half of the time that is left while others wait behind it. May run again at any time.
  */
 export async function undoAll(options: UndoOptions): Promise<UndoOutcome> {
-  const run = await openRun({ ...options, pipeline: 'shutdown' })
+  const run = openRun({ ...options, pipeline: 'shutdown' })
   const stops = watchStops(options)
   try {
     const intents = await run.journal.pending()
-    const records = intents.length === 0 ? {} : await outputFile(run.stateDirectory).read()
+    const records = intents.length === 0 ? {} : await readRecords(run)
     const undone: UndoEnd[] = []
     let result: UndoOutcome['result'] = 'ready'
     for (const [index, intent] of intents.entries()) {
@@ -61,6 +61,13 @@ export async function undoAll(options: UndoOptions): Promise<UndoOutcome> {
     stops.close()
     await run.journal.close()
   }
+}
+
+/** Without them an undo lacks at most a variable of its environment. */
+async function readRecords({ stateDirectory }: PipelineRun): Promise<StepRecords> {
+  return await outputFile(stateDirectory)
+    .read('shutdown')
+    .catch(() => ({}))
 }
 
 interface Source {
@@ -80,7 +87,7 @@ function findSource(recipe: Recipe, intent: UndoIntent): Source | undefined {
 
 interface UndoSurroundings {
   source: Source | undefined
-  records: Record<string, StepRecord>
+  records: StepRecords
   stops: PipelineStops
   /** How many wait behind this one. */
   behind: number

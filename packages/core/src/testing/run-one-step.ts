@@ -57,7 +57,7 @@ export async function runStep(
     signal: overrides.signal ?? new AbortController().signal,
     deadline: overrides.deadline,
   })
-  const records = await outputFile(stateDirectory).read()
+  const records = await outputFile(stateDirectory).read(overrides.pipeline)
   return {
     outcome: steps[ID] as StepEnd,
     outputs: records[ID]?.outputs ?? {},
