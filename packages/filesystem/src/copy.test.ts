@@ -230,6 +230,27 @@ test('names what was changing all the time, and what vanished', async () => {
   expect(existsSync(join(to, 'z'))).toBe(false)
 })
 
+test.each(['cut', 'gone', 'added'])(
+  'finds by reading it again that a file of the copy is %s',
+  async (damage) => {
+    const { from, parent, to } = makePlaces()
+    makeTree(from)
+    let isDamaged = false
+    const onProgress = ({ bytes }: { bytes: number }) => {
+      // The big file is under way; the small one before it is finished.
+      const half = join(parent, readdirSync(parent)[0] ?? '')
+      if (isDamaged || bytes < 15_000_000) return
+      isDamaged = true
+      if (damage === 'cut') writeFileSync(join(half, '.hidden'), 'longer')
+      else if (damage === 'gone') rmSync(join(half, '.hidden'))
+      else writeFileSync(join(half, 'lib-not-ours'), '')
+    }
+    const attempt = copyTree({ from, to, onProgress })
+    await expect(attempt).rejects.toMatchObject({ code: 'filesystem/copy-differs' })
+    expect(readdirSync(parent)).toEqual([])
+  },
+)
+
 test('removes what a killed copy left an hour ago, and leaves a younger one', async () => {
   const { from, parent, to } = makePlaces()
   const [old, young, other] = [

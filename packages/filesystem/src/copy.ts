@@ -67,13 +67,16 @@ export async function copyTree(settings: CopySettings): Promise<CopiedTree> {
 
 async function fillAndPlace(settings: CopySettings, temporary: string): Promise<CopiedTree> {
   const { to, signal } = settings
-  const heartbeat = setInterval(() => void beat(temporary), HEARTBEAT_MS).unref()
+  let beating = Promise.resolve()
+  const heartbeat = setInterval(() => (beating = beat(temporary)), HEARTBEAT_MS).unref()
   let isPlaced = false
   try {
     await removeAbandonedCopies(to, temporary)
     const copied = await copyEntries({ ...settings, to: temporary })
     await verifyCopy(copied, signal)
     clearInterval(heartbeat)
+    // One that is under way would give the finished directory the time of now.
+    await beating
     await finishDirectories(copied)
     signal?.throwIfAborted()
     isPlaced = await takePlace(temporary, to)

@@ -33,7 +33,7 @@ export interface PlatformFacts {
   fuse: boolean
   /** This process is the container's init. */
   isInit: boolean
-  /** How long the platform waits between SIGTERM and SIGKILL unless told otherwise. */
+  /** How long the platform waits between SIGTERM and SIGKILL unless told otherwise. Vast pauses an interruptible instance without a notice. */
   graceMs: number
   /** What tells this pod from others: the platform's own id, else the host name. */
   pod: string
@@ -53,11 +53,10 @@ export async function detectPlatform({
   root?: string
 }): Promise<PlatformFacts> {
   const name = platformName(env, root)
-  const container = isContainer(env, root, name)
   return {
     name,
     gpu: names(join(root, 'dev')).some((device) => /^(nvidia\d+|kfd|dxg)$/.test(device)),
-    container,
+    container: isContainer(env, root, name),
     cpus: Math.max(1, Math.min(availableParallelism(), Math.ceil(readCpuQuota(root) ?? Infinity))),
     memoryLimitBytes: readMemoryLimit(root),
     memoryBytes: totalmem(),
@@ -65,21 +64,17 @@ export async function detectPlatform({
     glibc: glibcVersion(),
     fuse: opens(join(root, 'dev/fuse')),
     isInit: process.pid === 1,
-    graceMs: graceMs[name] ?? (container ? DOCKER_GRACE_MS : HOST_GRACE_MS),
+    graceMs: graceMs[name] ?? DEFAULT_GRACE_MS,
     pod: podName(env),
   }
 }
 
-// docker stop: https://docs.docker.com/reference/cli/docker/container/stop/
-const DOCKER_GRACE_MS = 10_000
-// systemd's own default is longer (TimeoutStopSec=90s); nobody waits that long at a terminal.
-const HOST_GRACE_MS = 30_000
+// docker stop: https://docs.docker.com/reference/cli/docker/container/stop/ . Where nobody promises anything, no more is assumed.
+const DEFAULT_GRACE_MS = 10_000
 
 const graceMs: Partial<Record<PlatformName, number>> = {
   // Spot pods: 5 s between SIGTERM and SIGKILL (docs.runpod.io/faq, an older copy; no newer page says another number).
   runpod: 5_000,
-  // An interruptible instance is paused without a documented notice; a stop is docker's.
-  vast: 10_000,
   // terminationGracePeriodSeconds: https://kubernetes.io/docs/concepts/workloads/pods/pod-lifecycle/
   kubernetes: 30_000,
   // KillWait: https://slurm.schedmd.com/slurm.conf.html
