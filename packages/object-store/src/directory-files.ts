@@ -3,7 +3,8 @@ import { dirname } from 'node:path'
 import { hasCode } from './directory-error.ts'
 
 const unsupportedLink = ['EPERM', 'ENOTSUP', 'EOPNOTSUPP', 'ENOSYS', 'EMLINK', 'EINVAL']
-const unsupportedSync = ['EINVAL', 'ENOTSUP', 'EOPNOTSUPP', 'ENOSYS', 'EISDIR', 'EBADF']
+// EACCES: a directory in which one may write, but which one may not open.
+const unsupportedSync = ['EACCES', 'EINVAL', 'ENOTSUP', 'EOPNOTSUPP', 'ENOSYS', 'EISDIR', 'EBADF']
 
 /** Answers false where links can't be made; throws EEXIST where the name is taken. */
 export async function tryLink(from: string, to: string): Promise<boolean> {
@@ -67,13 +68,15 @@ export async function removeFile(path: string): Promise<void> {
 
 /** Makes new names in a directory survive a power cut, where the file system can. */
 export async function syncDirectory(path: string): Promise<void> {
-  const directory = await open(path, 'r')
   try {
-    await directory.sync()
+    const directory = await open(path, 'r')
+    try {
+      await directory.sync()
+    } finally {
+      await directory.close()
+    }
   } catch (error) {
     // Not every network file system can.
     if (!hasCode(error, unsupportedSync)) throw error
-  } finally {
-    await directory.close()
   }
 }

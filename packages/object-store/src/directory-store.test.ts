@@ -63,6 +63,14 @@ test('what killed writers left is not listed, and is removed after a day', async
   expect(await keysOf('')).toEqual(['a'])
 })
 
+test('a store that was removed is made again', async () => {
+  await store.put('a', Buffer.from('x'))
+  await rm(root, { recursive: true })
+  expect(await store.get('a')).toBeUndefined()
+  await store.put('b', Buffer.from('x'))
+  expect(await keysOf('')).toEqual(['b'])
+})
+
 test('a directory is no object', async () => {
   await store.put('a/b', Buffer.from('x'))
   expect(await store.get('a')).toBeUndefined()

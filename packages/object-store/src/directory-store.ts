@@ -118,11 +118,14 @@ class DirectoryStore implements ObjectStore {
     })
   }
 
-  async *list(prefix: string, options: RequestOptions = {}): AsyncIterable<ObjectInfo> {
+  async *list(
+    prefix: string,
+    options: RequestOptions & { after?: string } = {},
+  ): AsyncIterable<ObjectInfo> {
     checkPrefix(prefix)
     this.check(options)
     try {
-      for await (const key of walkKeys(this.root, prefix)) {
+      for await (const key of walkKeys(this.root, prefix, options.after)) {
         this.check(options)
         const found = await this.head(key, options)
         if (found) yield found
@@ -192,7 +195,7 @@ class DirectoryStore implements ObjectStore {
       throw error
     }
     const path = this.temporaryPath()
-    const file = await open(path, 'wx', 0o666)
+    const file = await this.create(path)
     try {
       const signal = this.signalOf(options)
       await file.writeFile(body, { ...(signal && { signal }) })
@@ -206,6 +209,17 @@ class DirectoryStore implements ObjectStore {
       await file.close()
     }
     return path
+  }
+
+  private async create(path: string): Promise<FileHandle> {
+    try {
+      return await open(path, 'wx')
+    } catch (error) {
+      // Someone has removed the whole store meanwhile.
+      if (!hasCode(error, ['ENOENT'])) throw error
+      await makeDirectory(this.temporary)
+      return open(path, 'wx')
+    }
   }
 
   /** Makes the root, and clears what writers that were killed have left behind. */

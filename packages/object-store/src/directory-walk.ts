@@ -4,13 +4,18 @@ import { join } from 'node:path'
 import { hasCode } from './directory-error.ts'
 import { compareKeys, reservedComponent } from './key.ts'
 
-/** The keys below a root that start with a prefix, in key order, one directory in memory at a time. */
-export async function* walkKeys(root: string, prefix: string): AsyncIterable<string> {
+/** The keys below a root that start with a prefix and come after a key, in key order, one directory in memory at a time. */
+export async function* walkKeys(root: string, prefix: string, after = ''): AsyncIterable<string> {
   const slash = prefix.lastIndexOf('/') + 1
-  yield* walk(root, prefix.slice(0, slash), prefix.slice(slash))
+  yield* walk({ root, after }, prefix.slice(0, slash), prefix.slice(slash))
 }
 
-async function* walk(root: string, parent: string, start: string): AsyncIterable<string> {
+async function* walk(
+  bounds: { root: string; after: string },
+  parent: string,
+  start: string,
+): AsyncIterable<string> {
+  const { root, after } = bounds
   const entries: string[] = []
   for (const entry of await readEntries(join(root, parent), parent === '')) {
     if (!entry.startsWith(start)) continue
@@ -19,8 +24,11 @@ async function* walk(root: string, parent: string, start: string): AsyncIterable
   }
   // A directory sorts as its name with the slash that its keys continue with: `a.txt` comes before `a/b`.
   for (const entry of entries.toSorted(compareKeys)) {
-    if (entry.endsWith('/')) yield* walk(root, parent + entry, '')
-    else yield parent + entry
+    const path = parent + entry
+    const isBelow = entry.endsWith('/') && after.startsWith(path)
+    if (!isBelow && compareKeys(path, after) <= 0) continue
+    if (entry.endsWith('/')) yield* walk(bounds, path, '')
+    else yield path
   }
 }
 

@@ -1,6 +1,5 @@
-import { BerthError } from '@berth/core/error'
+import { BerthError, suggest } from '@berth/core'
 import { credentialsInUrl, parseEndpoint } from './endpoint.ts'
-import { nearest } from './nearest.ts'
 
 /** A store URL, parsed and checked; nothing has been contacted. */
 export type StoreLocation = DirectoryLocation | S3Location
@@ -91,7 +90,7 @@ function parseQuery(text: string, query: string): Map<string, string> {
   const options = new Map<string, string>()
   for (const [key, value] of new URLSearchParams(query)) {
     if (!queryKeys.includes(key)) {
-      const known = nearest(key, queryKeys)
+      const known = suggest(key, queryKeys)
       throw new BerthError(
         'object-store/bad-url',
         `the store URL \`${redactUrl(text)}\` has the unknown option \`${key}\``,
@@ -170,7 +169,7 @@ function suggestUrl(text: string): string | undefined {
   if (file && /[:/]/.test(file[0])) return `file:///${text.slice(file[0].length)}`
   if (text.startsWith('/')) return `file://${text}`
   const [, scheme = ''] = /^([a-z0-9]+):\/\//i.exec(text) ?? []
-  const known = nearest(scheme.toLowerCase(), ['s3', 'file'])
+  const known = suggest(scheme.toLowerCase(), ['s3', 'file'])
   return known && `${known}://${text.slice(scheme.length + 3)}`
 }
 

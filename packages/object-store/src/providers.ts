@@ -36,7 +36,7 @@ const unknown: ProviderProfile = {
 }
 
 /** First match wins; the last one matches everything. */
-export const providers: readonly ProviderProfile[] = [
+const providers: readonly ProviderProfile[] = [
   {
     ...unknown,
     id: 'aws',

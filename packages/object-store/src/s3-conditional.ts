@@ -18,6 +18,8 @@ export async function putIfAbsent(
 ): Promise<ConditionalPutResult> {
   let answerLost = false
   return session.attempt(options, async (signal) => {
+    // A server that refuses may close the connection before it has read the body, and then the refusal is lost too.
+    if (answerLost && (await exists(session, key, signal))) return 'ours-or-theirs'
     try {
       await session.requests.put(session.fullKey(key), body, { ifAbsent: true, signal })
       return 'written'
@@ -29,6 +31,20 @@ export async function putIfAbsent(
       throw error
     }
   })
+}
+
+async function exists(
+  session: S3Session,
+  key: string,
+  signal: AbortSignal | undefined,
+): Promise<boolean> {
+  try {
+    await session.requests.head(session.fullKey(key), signal)
+    return true
+  } catch (error) {
+    if (readFailure(error)?.kind === 'missing') return false
+    throw error
+  }
 }
 
 /** Whether an MD5 ETag is that of these bytes. */

@@ -9,12 +9,12 @@ import type { ObjectInfo, RequestOptions } from './store.ts'
 export async function* listObjects(
   session: S3Session,
   prefix: string,
-  options: RequestOptions,
+  options: RequestOptions & { after?: string },
 ): AsyncIterable<ObjectInfo> {
   const root = session.fullKey('')
   const doing: Doing = prefix === '' ? { verb: 'list' } : { verb: 'list', key: prefix }
-  let request: S3PageRequest = { prefix: root + prefix }
-  let last: string | undefined
+  let last = options.after === undefined ? undefined : root + options.after
+  let request: S3PageRequest = { prefix: root + prefix, startAfter: last }
   for (;;) {
     const page = await session.run(doing, options, (signal) =>
       session.requests.listPage(request, signal),

@@ -98,7 +98,10 @@ class S3Store implements ObjectStore {
     return found && { key, ...found }
   }
 
-  list(prefix: string, options: RequestOptions = {}): AsyncIterable<ObjectInfo> {
+  list(
+    prefix: string,
+    options: RequestOptions & { after?: string } = {},
+  ): AsyncIterable<ObjectInfo> {
     checkPrefix(prefix)
     return listObjects(this.session, prefix, options)
   }

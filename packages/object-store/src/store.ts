@@ -31,9 +31,16 @@ export interface ObjectStore {
   readonly url: string
   /** Whether `ifAbsent` is really exclusive here. Found out once by a probe that writes and removes one object. */
   supportsConditionalWrites(options?: RequestOptions): Promise<boolean>
-  /** The object's bytes, or `undefined` when there is no such object. Never short: a body that ends early is continued or an error. */
+  /**
+   * The object's bytes, or `undefined` when there is no such object. Never short: a body that ends early is continued or an error.
+   * A range is cut at the end of the object; one that starts there or later is empty.
+   */
   get(key: string, options?: RequestOptions & { range?: ByteRange }): Promise<Buffer | undefined>
-  /** With `ifAbsent`, an existing object stays and the answer is `exists`. Idempotent: a lost answer is retried. */
+  /**
+   * With `ifAbsent`, an existing object stays and the answer is `exists`; where conditional writes don't work this is looked up first,
+   * and two writers at once may both succeed. Idempotent: after a lost answer the put is repeated, and an object with equal bytes
+   * counts as our own write.
+   */
   put(
     key: string,
     body: Uint8Array,

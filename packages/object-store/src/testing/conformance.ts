@@ -198,6 +198,22 @@ const listing: readonly Clause[] = [
   },
 
   {
+    title: 'a listing goes on after a key, whether or not there is such an object',
+    check: async (store) => {
+      const keys = ['m/1/a', 'm/1/b', 'm/2', 'm/3/a', 'm/4']
+      await Promise.all(keys.map((key) => store.put(key, Buffer.from('x'))))
+      const after = (key: string): Promise<string[]> => keysOf(store, 'm/', { after: key })
+      expect(await after('m/1/a')).toEqual(keys.slice(1))
+      expect(await after('m/1')).toEqual(keys)
+      expect(await after('m/1/bb')).toEqual(keys.slice(2))
+      expect(await after('m/2')).toEqual(keys.slice(3))
+      expect(await after('m/3/')).toEqual(keys.slice(3))
+      expect(await after('m/4')).toEqual([])
+      expect(await after('a')).toEqual(keys)
+      expect(await after('z')).toEqual([])
+    },
+  },
+  {
     title: 'a listing tells size and time, and stops when the reader does',
     check: async (store) => {
       await store.put('facts/a', Buffer.from('four'))
@@ -257,7 +273,7 @@ const contract = [...objects, ...conditionalWrites, ...listing, ...refusals]
 async function keysOf(
   store: ObjectStore,
   prefix: string,
-  options: { signal?: AbortSignal } = {},
+  options: { signal?: AbortSignal; after?: string } = {},
 ): Promise<string[]> {
   const keys: string[] = []
   for await (const { key } of store.list(prefix, options)) keys.push(key)

@@ -11,8 +11,19 @@ export interface CountingProxy {
   close: () => Promise<void>
 }
 
+/** What a test may do while a request is under way: end the process that sent it, for example. */
+export interface RequestWatch {
+  /** Before the request is passed on. */
+  arrived?: (request: RecordedRequest) => void
+  /** The server has carried it out; its answer has not been passed on yet. */
+  answered?: (request: RecordedRequest) => void
+}
+
 /** Starts an HTTP proxy that streams to `target` and records each request. `Host` is passed on, so that signatures hold. */
-export async function startCountingProxy(target: string): Promise<CountingProxy> {
+export async function startCountingProxy(
+  target: string,
+  watch: RequestWatch = {},
+): Promise<CountingProxy> {
   const { hostname, port } = new URL(target)
   const agent = new Agent({ keepAlive: true })
   const requests: RecordedRequest[] = []
@@ -22,6 +33,7 @@ export async function startCountingProxy(target: string): Promise<CountingProxy>
     const { key, query } = readTarget(incoming.url ?? '')
     const record: RecordedRequest = { method, key, query, status: 0, bytes: 0 }
     requests.push(record)
+    watch.arrived?.(record)
     const upstream = sendRequest({
       agent,
       hostname,
@@ -41,6 +53,7 @@ export async function startCountingProxy(target: string): Promise<CountingProxy>
     pipeline(incoming, upstream).catch(() => undefined)
     const answer = await answered
     record.status = answer.statusCode ?? 0
+    watch.answered?.(record)
     if (method === 'GET') answer.on('data', (chunk: Buffer) => (record.bytes += chunk.length))
     outgoing.writeHead(record.status, answer.headers)
     await pipeline(answer, outgoing)
