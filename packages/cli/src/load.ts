@@ -36,7 +36,7 @@ export async function loadRecipe({ file, text, set, env }: LoadRequest): Promise
 }
 
 /** What `platform.…` in a recipe can name: of the facts those that are text or true/false, numbers as text. */
-export function expressionPlatform(facts: PlatformFacts): ExpressionContext['platform'] {
+function expressionPlatform(facts: PlatformFacts): ExpressionContext['platform'] {
   return Object.fromEntries(
     Object.entries(facts).map(([name, value]) => [
       name,

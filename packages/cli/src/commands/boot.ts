@@ -1,5 +1,7 @@
+import { errorFacts } from '@berth/core/error'
 import { defineCommand } from '../command.ts'
 import { chooseReporter } from '../reporters/choose-reporter.ts'
+import { errorText } from '../reporters/error-text.ts'
 import { openReporter } from '../reporters/reporter.ts'
 import { parseSettings } from '../settings.ts'
 import { handOverToInit } from '../supervisor/init.ts'
@@ -45,7 +47,7 @@ export const boot = defineCommand({
     const reporterName = chooseReporter(values)
     const stateDirectory = openStateDirectory(values['state-dir'], process.env)
     const release = claimStateDirectory(stateDirectory)
-    surviveLostReaders()
+    survive()
     const reporter = await openReporter(reporterName)
     const supervisor = new Supervisor(
       {
@@ -73,7 +75,10 @@ export const boot = defineCommand({
   },
 })
 
-/** A log reader that went away must not take the saves with it. */
-function surviveLostReaders(): void {
+/** Neither a log reader that went away nor a bug of ours must take the saves with it. */
+function survive(): void {
+  process.on('uncaughtException', (error) => {
+    process.stderr.write(`${errorText(errorFacts(error)).join('\n')}\n`)
+  })
   for (const stream of [process.stdout, process.stderr]) stream.on('error', () => {})
 }

@@ -78,6 +78,7 @@ test.each([
   [['validate', 'recipe.yaml', '--format', 'xml'], 'cli/usage'],
   [['archive', 'save', '.', '--store', 'file:///tmp/x'], '`--name` is missing'],
   [['archive', 'list'], 'cli/no-store'],
+  [['archive', 'list', '--store', 's4://bucket'], 's4'],
 ])('ends with 2 and runs nothing for %j', (args, text) => {
   const pod = new Pod(valid)
   const { status, stderr } = runIn(pod, args, { BERTH_STORE: '', RUNPOD_S3_BUCKET: '' })

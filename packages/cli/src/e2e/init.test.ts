@@ -4,14 +4,16 @@ import { join } from 'node:path'
 import { requirement } from '@berth/core/testing'
 import { expect } from 'vitest'
 import { readStat } from '../supervisor/process-table.ts'
-import { eventually, Pod, type RunningBerth } from './pod.ts'
+import { eventually, hasCommand, Pod, type RunningBerth } from './pod.ts'
 
 const unshare = ['unshare', '--pid', '--mount', '--fork', '--mount-proc', '--kill-child']
 const canUnshare = spawnSync('unshare', [...unshare.slice(1), 'true']).status === 0
 const needsRoot = 'a PID namespace needs root and util-linux'
 const asPid1 = requirement('unshare', canUnshare || needsRoot)
-const hasTini = spawnSync('tini', ['--version']).status === 0
-const underTini = requirement('tini', canUnshare ? hasTini || 'tini is not installed' : needsRoot)
+const underTini = requirement(
+  'tini',
+  canUnshare ? hasCommand('tini') || 'tini is not installed' : needsRoot,
+)
 
 const recipe = `
 grace: 4s

@@ -1,4 +1,5 @@
 import { writeFileSync } from 'node:fs'
+import { requirement } from '@berth/core/testing'
 import { expect, test } from 'vitest'
 import { eventually, Pod } from './pod.ts'
 
@@ -189,4 +190,24 @@ shutdown:
   ])
   expect((await run.ended).code).toBe(0)
   expect(run.stderr).toMatch(/save +⚠ failed/)
+})
+
+const asRoot = requirement(
+  'root',
+  process.getuid?.() === 0 || 'only root may start main as another user',
+)
+
+asRoot('starts main as the user, and the group, that the recipe names', async () => {
+  const pod = new Pod(
+    `main: { command: [sh, -c, 'echo "$(id -u):$(id -g) $HOME"'], user: "nobody:65534" }`,
+  )
+  const run = pod.boot()
+  expect((await run.ended).code).toBe(0)
+  expect(run.stdout).toMatch(/^65534:65534 \//)
+})
+
+test('starts no main as a user that there isn’t, and says so', async () => {
+  const run = new Pod('main: { command: [id], user: no-such-user }').boot()
+  expect((await run.ended).code).toBe(127)
+  expect(run.stderr).toContain('cli/unknown-user')
 })

@@ -1,4 +1,4 @@
-import { type ChildProcess, spawn } from 'node:child_process'
+import { type ChildProcess, spawn, spawnSync } from 'node:child_process'
 import { mkdtempSync, readFileSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -6,6 +6,11 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
 
 export const berth = fileURLToPath(new URL('../../bin/berth', import.meta.url))
+
+/** Says whether a command is in PATH. */
+export function hasCommand(name: string): boolean {
+  return spawnSync('sh', ['-c', 'command -v "$0"', name]).status === 0
+}
 
 export interface PodEnd {
   code: number | null

@@ -1,15 +1,15 @@
-import { spawn, spawnSync } from 'node:child_process'
+import { spawn } from 'node:child_process'
 import { requirement } from '@berth/core/testing'
 import { expect } from 'vitest'
-import { berth, eventually, Pod, RunningBerth } from './pod.ts'
+import { berth, eventually, hasCommand, Pod, RunningBerth } from './pod.ts'
 
-const hasScript = spawnSync('script', ['--version']).status === 0
-const onTerminal = requirement('script', hasScript || 'util-linux’s script is not installed')
+const pty = 'script'
+const onTerminal = requirement(pty, hasCommand(pty) || 'util-linux’s script is not installed')
 
 /** Runs `berth boot` on a pseudo terminal of its own; everything it shows is on stdout. */
 function onPty(pod: Pod, args: string, env: NodeJS.ProcessEnv = {}): RunningBerth {
   const command = `stty cols 100 rows 30; exec ${berth} boot ${pod.recipe} ${args}`
-  const child = spawn('script', ['-qec', command, '/dev/null'], {
+  const child = spawn(pty, ['-qec', command, '/dev/null'], {
     cwd: pod.directory,
     stdio: ['pipe', 'pipe', 'pipe'],
     env: {

@@ -31,8 +31,10 @@ export class EventLines {
   #periodic = false
   #roundWasIdle = false
 
-  constructor(style: Style) {
+  /** `startedAt` is where elapsed time counts from; the first event unless given. */
+  constructor(style: Style, startedAt?: number) {
     this.#style = style
+    this.#startedAt = startedAt
   }
 
   of(event: BerthEvent): string[] {

@@ -11,7 +11,7 @@ const barWidth = 24
  */
 export function openPrettyReporter(stream: NodeJS.WriteStream): Reporter {
   const style = styleFor(stream)
-  const lines = new EventLines(style)
+  const lines = new EventLines(style, performance.timeOrigin)
   const running = new Map<string, number>()
   let drawnRows = 0
   let isMainRunning = false

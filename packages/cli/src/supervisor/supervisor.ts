@@ -54,6 +54,18 @@ export class Supervisor {
   }
 
   async run(): Promise<number> {
+    try {
+      return await this.#live()
+    } catch (error) {
+      // A bug of ours must not cost the save.
+      this.#emit({ type: 'error', error: errorFacts(error) })
+      await this.#main?.clear(this.#stop.halfDeadline())
+      await this.#runShutdown(Date.now())
+      return exitCodes.failed
+    }
+  }
+
+  async #live(): Promise<number> {
     const startedAt = Date.now()
     const boot = await this.#runBoot()
     if (boot === 'refused') return exitCodes.usage
