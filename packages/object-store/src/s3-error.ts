@@ -60,6 +60,16 @@ const cures: Partial<Record<FailureKind, Cure>> = {
       `the request was signed for \`${region}\`: add \`?region=…\` to the store URL, or set AWS_REGION`,
   },
   'no-room': { code: 'no-room', hint: () => 'free some space in the bucket, or raise its quota' },
+  'name-taken': {
+    code: 'not-a-directory',
+    hint: () =>
+      'this service keeps objects as files: choose another key, or remove the object above it',
+  },
+  'not-encrypted': {
+    code: 'not-encrypted',
+    hint: ({ bucket }) =>
+      `remove what was written to the bucket \`${bucket}\`, and unset BERTH_SSE_C_KEY or choose a service that knows SSE-C`,
+  },
   retry: serverError,
   conflict: serverError,
 }

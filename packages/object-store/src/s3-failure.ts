@@ -19,6 +19,8 @@ export type FailureKind =
   | 'no-credentials'
   | 'wrong-region'
   | 'no-room'
+  | 'name-taken'
+  | 'not-encrypted'
   | 'unsupported'
   | 'refused'
 
@@ -71,6 +73,9 @@ const kindsByCode: Record<string, FailureKind> = {
   AuthorizationHeaderMalformed: 'wrong-region',
   PermanentRedirect: 'wrong-region',
   IllegalLocationConstraintException: 'wrong-region',
+  // Services over a file system can't have `a` and `a/b`.
+  ObjectParentIsFile: 'name-taken',
+  XMinioParentIsObject: 'name-taken',
   QuotaExceeded: 'no-room',
   InsufficientStorage: 'no-room',
   XMinioStorageFull: 'no-room',

@@ -101,6 +101,9 @@ export class S3Requests {
     )
     // Some servers say 200 before they know, and put the error into the body.
     if (answer.ETag === undefined) throw new S3Failure('retry', 'the server confirmed no ETag')
+    if (this.settings.customerKey !== undefined && answer.SSECustomerAlgorithm === undefined) {
+      throw new S3Failure('not-encrypted', 'the server ignored the customer key (SSE-C)')
+    }
   }
 
   async head(key: string, signal: Signal): Promise<Omit<ObjectInfo, 'key'>> {

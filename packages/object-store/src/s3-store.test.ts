@@ -116,6 +116,38 @@ test('storage class, session token and customer key go with every request that t
     'x-amz-server-side-encryption-customer-key': key,
   })
   expect(stub.objects.get('pods/a')?.headers).not.toHaveProperty('x-amz-checksum-crc32')
+  expect((await store.get('a'))?.toString()).toBe('x')
+  expect(await store.head('a')).toMatchObject({ size: 1 })
+  const without = await openStore(stub.url, { env: stub.env })
+  expect(await errorOf(() => without.get('a'))).toMatchObject({ code: 'object-store/refused' })
+})
+
+const ignorant: [string, () => Promise<AnyServer>, string | undefined][] = [
+  ['our stub', () => startStubS3({ ignoresCustomerKeys: true }), undefined],
+  ['a real S3 server', startS3Server, missing],
+]
+test.for(ignorant)(
+  'a customer key that the server ignores is said (%s)',
+  async ([, start, reason], { skip }) => {
+    skip(reason !== undefined, reason)
+    const server = await started(start)
+    const env = { ...server.env, BERTH_SSE_C_KEY: Buffer.alloc(32, 7).toString('base64') }
+    const store = await openStore(server.url, { env })
+    expect(await errorOf(() => store.put('a', Buffer.from('x')))).toMatchObject({
+      code: 'object-store/not-encrypted',
+      message: expect.stringMatching(/: the server ignored the customer key \(SSE-C\)$/),
+    })
+  },
+)
+
+test('a service that keeps objects as files says when a name is taken', async ({ skip }) => {
+  skip(missing !== undefined, missing)
+  const server = await started(startS3Server)
+  const store = await openStore(server.url, { env: server.env })
+  await store.put('a', Buffer.from('x'))
+  expect(await errorOf(() => store.put('a/b', Buffer.from('x')))).toMatchObject({
+    code: 'object-store/not-a-directory',
+  })
 })
 
 test('nothing is read from the environment of the process', async () => {

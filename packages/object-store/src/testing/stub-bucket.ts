@@ -15,6 +15,9 @@ export interface StubAnswer {
   body?: Buffer
 }
 
+const customerKeyHeader = 'x-amz-server-side-encryption-customer-key'
+const customerAlgorithmHeader = 'x-amz-server-side-encryption-customer-algorithm'
+
 /** What a stub can be told to do differently from Amazon. */
 export interface StubBehaviour {
   /** `refused`: 501, as some gateways say. `ignored`: the object is overwritten, as others do. */
@@ -26,6 +29,8 @@ export interface StubBehaviour {
   refusesListing?: boolean
   /** Continuation tokens lead back to the same page. */
   repeatsTokens?: boolean
+  /** Takes objects with a customer key (SSE-C), and says nothing about it. */
+  ignoresCustomerKeys?: boolean
   /** Ignores `Range`. */
   ignoresRanges?: boolean
   /** Objects of a listing page; 1000 unless told. */
@@ -46,6 +51,10 @@ export class StubBucket {
   read(key: string, headers: Record<string, string | undefined>): StubAnswer {
     const object = this.objects.get(key)
     if (!object) return this.missing('NoSuchKey')
+    // Nothing is encrypted here, but nobody reads it without the key.
+    if (object.headers[customerKeyHeader] !== headers[customerKeyHeader]) {
+      return errorAnswer(400, 'InvalidRequest')
+    }
     const { body, etag, modified } = object
     const answer = {
       etag: `"${etag}"`,
@@ -85,7 +94,13 @@ export class StubBucket {
       modified: new Date(Math.floor(Date.now() / 1000) * 1000),
       headers: Object.fromEntries(kept.map(([name, value]) => [name, value ?? ''])),
     })
-    return { status: 200, headers: { etag: `"${etag}"` } }
+    const algorithm = this.behaviour.ignoresCustomerKeys
+      ? undefined
+      : headers[customerAlgorithmHeader]
+    return {
+      status: 200,
+      headers: { etag: `"${etag}"`, ...(algorithm && { [customerAlgorithmHeader]: algorithm }) },
+    }
   }
 
   remove(key: string): StubAnswer {
