@@ -16,22 +16,25 @@ export function createLineReader(mask: Mask, onLine: (line: string) => void): Li
   const decoder = new StringDecoder('utf8')
   const masked = mask.stream()
   let rest = ''
-  let rewrittenAt = 0
+  let rewrittenAt = -Infinity
   const take = (text: string) => {
     const parts = (rest + text).split(/(\r\n|\n|\r(?!$))/)
     rest = parts.pop() ?? ''
     for (let at = 0; at < parts.length; at += 2) passLine(parts[at] ?? '', parts[at + 1] === '\r')
-    while (rest.length > LONGEST_LINE) {
-      onLine(rest.slice(0, LONGEST_LINE))
-      rest = rest.slice(LONGEST_LINE)
-    }
+    rest = passPieces(rest)
   }
   const passLine = (line: string, isRewritten: boolean) => {
     if (isRewritten) {
       if (line === '' || performance.now() - rewrittenAt < REWRITE_MS) return
       rewrittenAt = performance.now()
     }
-    onLine(line)
+    onLine(passPieces(line))
+  }
+  const passPieces = (line: string): string => {
+    let at = 0
+    for (; line.length - at > LONGEST_LINE; at += LONGEST_LINE)
+      onLine(line.slice(at, at + LONGEST_LINE))
+    return line.slice(at)
   }
   return {
     write: (chunk) => take(masked.write(decoder.write(chunk))),

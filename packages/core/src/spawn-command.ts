@@ -64,8 +64,9 @@ export async function spawnCommand(options: CommandOptions): Promise<CommandEnd>
     }),
   ]
   try {
-    const end = await ended(child, options)
+    const { isAborted, ...end } = await ended(child, options)
     await drain(readers)
+    if (isAborted) throw signal?.reason
     return { ...end, errorTail }
   } finally {
     for (const reader of readers) reader.close()
@@ -95,17 +96,19 @@ async function checkDirectory(directory: string): Promise<void> {
   })
 }
 
+type Exit = Omit<CommandEnd, 'errorTail'>
+
 async function ended(
   child: ChildProcess,
   options: CommandOptions,
-): Promise<Omit<CommandEnd, 'errorTail'>> {
+): Promise<Exit & { isAborted: boolean }> {
   const { signal, killAfterMs = KILL_AFTER_MS } = options
-  const exit = new Promise<Omit<CommandEnd, 'errorTail'>>((resolve, reject) => {
+  const exit = new Promise<Exit>((resolve, reject) => {
     child.once('exit', (code, by) => resolve({ code, signal: by }))
     child.once('error', (error) => reject(spawnFailed(options.command[0], error)))
   })
   const group = child.pid
-  if (group === undefined) return await exit
+  if (group === undefined) return { ...(await exit), isAborted: false }
   let ending: Promise<void> | undefined
   const onAbort = () => {
     ending = endProcessGroup(group, killAfterMs)
@@ -116,8 +119,7 @@ async function ended(
     // A failed attempt must not go on in the background while the next one runs.
     if (end.code !== 0) ending ??= endProcessGroup(group, killAfterMs)
     await ending
-    signal?.throwIfAborted()
-    return end
+    return { ...end, isAborted: signal?.aborted === true }
   } finally {
     signal?.removeEventListener('abort', onAbort)
   }
