@@ -4,6 +4,7 @@ import { podExitCode, type PodLife } from './exit-code.ts'
 const well: PodLife = {
   boot: 'ready',
   onBootFailure: 'exit',
+  hasCommand: true,
   main: { code: 0, signal: null },
   shutdown: 'ready',
   stopSignal: undefined,
@@ -39,16 +40,21 @@ test.each<[string, Partial<PodLife>, number]>([
     { boot: 'failed', onBootFailure: 'continue', strict: true },
     3,
   ],
+  ['SIGTERM came between the boot and main', { main: undefined, stopSignal: 'SIGTERM' }, 143],
   [
     'SIGTERM cancelled the boot',
     { boot: 'cancelled', main: undefined, stopSignal: 'SIGTERM' },
     143,
   ],
   ['SIGINT cancelled the boot', { boot: 'cancelled', main: undefined, stopSignal: 'SIGINT' }, 130],
-  ['there was no main and a signal came', { main: undefined, stopSignal: 'SIGTERM' }, 0],
+  [
+    'there was no command and a signal came',
+    { hasCommand: false, main: undefined, stopSignal: 'SIGTERM' },
+    0,
+  ],
   [
     'there was no main and the save failed',
-    { main: undefined, stopSignal: 'SIGTERM', shutdown: 'failed' },
+    { hasCommand: false, main: undefined, stopSignal: 'SIGTERM', shutdown: 'failed' },
     1,
   ],
 ])('exits rightly when %s', (_title, life, code) => {

@@ -9,6 +9,8 @@ export interface Ending {
 export interface PodLife {
   boot: PipelineResult
   onBootFailure: 'exit' | 'hold' | 'continue'
+  /** There was a command, whether or not it came to be started. */
+  hasCommand: boolean
   /** Absent when main was never started. */
   main: Ending | undefined
   shutdown: PipelineResult
@@ -19,8 +21,8 @@ export interface PodLife {
 
 /**
  * The container's exit code: main's own; 1 for a boot that failed, and for a save that failed though main ended well; 3 for
- * `degraded` under `--strict`. A signal that cancels the boot counts; one that ends the waiting of a pod without a main is its
- * regular end.
+ * `degraded` under `--strict`. A signal that comes before main was started counts; one that ends the waiting of a pod without a
+ * command is its regular end.
  */
 export function podExitCode(life: PodLife): number {
   const own = ownExitCode(life)
@@ -31,11 +33,11 @@ export function podExitCode(life: PodLife): number {
   return life.strict && degraded ? exitCodes.degraded : exitCodes.right
 }
 
-function ownExitCode({ boot, onBootFailure, main, stopSignal }: PodLife): number {
+function ownExitCode({ boot, onBootFailure, hasCommand, main, stopSignal }: PodLife): number {
   if (boot === 'failed' && onBootFailure !== 'continue') return exitCodes.failed
   if (main !== undefined) {
     return main.signal === null ? (main.code ?? exitCodes.failed) : exitCodeOfSignal(main.signal)
   }
-  if (boot === 'cancelled') return exitCodeOfSignal(stopSignal ?? 'SIGTERM')
+  if (boot === 'cancelled' || hasCommand) return exitCodeOfSignal(stopSignal ?? 'SIGTERM')
   return exitCodes.right
 }

@@ -78,6 +78,7 @@ export class Supervisor {
     const code = podExitCode({
       boot: boot.result,
       onBootFailure: this.#onBootFailure(),
+      hasCommand: this.#mainFacts(boot).command.length > 0,
       main,
       shutdown: shutdown.result,
       stopSignal: this.#stop.signal?.name,
@@ -157,7 +158,7 @@ export class Supervisor {
       (steps) => this.#start('shutdown', steps),
       { signal: ending.signal, killAt: () => this.#stop.halfDeadline() },
     )
-    const facts = boot.main ?? mainWithoutRecipe(this.#request.command ?? [])
+    const facts = this.#mainFacts(boot)
     if (facts.command.length === 0) await this.#waitForStop('no command was given')
     const main = facts.command.length === 0 ? undefined : await this.#liveWithMain(facts, ending)
     ending.abort()
@@ -219,6 +220,10 @@ export class Supervisor {
     const alive = setInterval(() => {}, 2 ** 30)
     await this.#stop.requested
     clearInterval(alive)
+  }
+
+  #mainFacts(boot: PipelineEnd): MainFacts {
+    return boot.main ?? mainWithoutRecipe(this.#request.command ?? [])
   }
 
   #onBootFailure(): RecipeFacts['onBootFailure'] {
