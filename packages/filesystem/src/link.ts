@@ -5,7 +5,7 @@ import { explainErrno, hasErrno } from './errno.ts'
 import { makeDirectory, syncDirectory } from './file.ts'
 import { isInside, readlinkIfPresent, resolveReal } from './paths.ts'
 import { refuseSystemRoot } from './system-root.ts'
-import { isPresent, temporaryName } from './temporary.ts'
+import { temporaryName } from './temporary.ts'
 
 export interface LinkedDirectory {
   changed: boolean
@@ -28,7 +28,6 @@ export async function linkDirectory({
   refuseSystemRoot(at)
   const previous = await readlinkIfPresent(at)
   if (previous === target) return { changed: false, previous: undefined }
-  if (previous === undefined && (await isPresent(at))) throw notALink(at)
   await refuseSelfLink(at, target)
   await makeDirectory(dirname(at))
   await (previous === undefined ? createLink(at, target) : replaceLink(at, target))

@@ -1,6 +1,7 @@
 import { stat } from 'node:fs/promises'
 import { dirname, join, relative } from 'node:path'
 import { hasErrno } from './errno.ts'
+import type { Mount } from './mounts.ts'
 import { mountOf, readMounts } from './mounts.ts'
 import { isInside, resolveReal } from './paths.ts'
 
@@ -9,18 +10,22 @@ export type Relation = 'same' | 'a-inside-b' | 'b-inside-a' | 'apart'
 /**
  * How two directories lie to each other on the disk. Compared are their real paths, the device and inode of each and of its
  * ancestors, and their places within the file system that is mounted, so that symlinks and bind mounts hide nothing. Neither needs
- * to exist. A network share that is mounted twice as two devices can't be recognised.
+ * to exist. `mounts` spares reading them again. A network share that is mounted twice as two devices can't be recognised.
  */
-export async function relateDirectories(a: string, b: string): Promise<Relation> {
+export async function relateDirectories(
+  a: string,
+  b: string,
+  mounts?: readonly Mount[],
+): Promise<Relation> {
   const [realA, realB] = await Promise.all([resolveReal(a), resolveReal(b)])
   const byName = relateNames(realA, realB)
   if (byName !== 'apart') return byName
   const [ancestorsA, ancestorsB] = await Promise.all([identities(realA), identities(realB)])
   const byInode = relateIdentities(ancestorsA, ancestorsB)
   if (byInode !== 'apart') return byInode
-  const mounts = await readMounts()
+  const known = mounts ?? (await readMounts())
   const [placeA, placeB] = [realA, realB].map((path) => {
-    const mount = mountOf(path, mounts)
+    const mount = mountOf(path, known)
     return (
       mount && { device: mount.device, path: join(mount.root, relative(mount.mountPoint, path)) }
     )
