@@ -365,3 +365,16 @@ test('refuses a boot whose state cannot be written, and runs a shutdown all the 
   const notes = lab.events.flatMap((event) => (event.type === 'note' ? [event.text] : []))
   expect(notes[0]).toMatch(/^the state of the container is not to be relied upon: could not write/)
 })
+
+test('says how a script failed, with the meaning of its exit code and its last words', async () => {
+  const lab = await openLab(`boot:
+  - { id: venv, run: 'echo installing >&2; no-such-pip install' }
+`)
+  const { steps } = await lab.run('boot')
+  expect(steps.venv?.error).toEqual({
+    code: 'core/command-failed',
+    message:
+      'could not run `venv`: it ended with exit code 127 (command not found): line 1: no-such-pip: command not found',
+    excerpt: 'installing\nline 1: no-such-pip: command not found',
+  })
+})

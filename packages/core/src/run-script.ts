@@ -34,16 +34,23 @@ export async function runScript(options: ScriptOptions): Promise<Record<string, 
   const files = { output: '', script: options.script }
   const directory = await makeScratchDirectory(options.stateDirectory, options.step, files)
   const outputFile = join(directory, 'output')
+  const scriptFile = join(directory, 'script')
+  // The shell begins its messages with the file, which means nothing to the reader: `line 3: pip: command not found` does.
+  const prefix = `${scriptFile}: `
+  const readable = (line: string) => (line.startsWith(prefix) ? line.slice(prefix.length) : line)
   try {
     const end = await spawnCommand({
-      command: [...shell.command, join(directory, 'script')],
+      command: [...shell.command, scriptFile],
       env: { ...options.env, PATH, BERTH_OUTPUT: outputFile },
       workingDirectory: options.workingDirectory,
       signal: options.signal,
       mask: options.mask,
-      onLine: options.onLine,
+      onLine: (line) => options.onLine(readable(line)),
     })
-    if (end.code !== 0) throw commandFailed(`\`${options.step}\``, end)
+    if (end.code !== 0) {
+      const errorTail = end.errorTail.map(readable)
+      throw commandFailed(`\`${options.step}\``, { ...end, errorTail })
+    }
     return await readCommandOutput(outputFile)
   } finally {
     await rm(directory, { recursive: true, force: true })

@@ -4,6 +4,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { expect, test } from 'vitest'
 import { z } from 'zod'
 import { BerthError } from './error.ts'
+import { judgeRequirement } from './testing/requirement.ts'
 import { done, unchanged } from './outcome.ts'
 import { definePlugin, defineStep } from './plugin.ts'
 import {
@@ -102,9 +103,19 @@ test('has removed the directory of the test before', async () => {
 requirement('nothing', true)('runs a test whose requirement is there', () => {
   expect(process.env.NO_SUCH_VARIABLE).toBeUndefined()
 })
-requirement('a-machine-with-wings', 'this one has none')(
-  'skips a test whose requirement is missing',
-  () => {
-    throw new Error('it ran')
-  },
-)
+
+test('skips what is missing with its reason, and fails where it is required', () => {
+  expect(judgeRequirement('s3', true, 's3')).toEqual({ act: 'run' })
+  expect(judgeRequirement('s3', false, undefined)).toEqual({
+    act: 'skip',
+    reason: 's3 is not available',
+  })
+  expect(judgeRequirement('s3', 'no server', 'python,s3x')).toEqual({
+    act: 'skip',
+    reason: 's3: no server',
+  })
+  expect(judgeRequirement('s3', 'no server', 'python, s3')).toEqual({
+    act: 'fail',
+    reason: 's3: no server, and BERTH_TEST_REQUIRE names it',
+  })
+})

@@ -8,12 +8,26 @@ export type RequirementTest = (title: string, run: TestFunction, timeoutMs?: num
  */
 export function requirement(name: string, available: boolean | string): RequirementTest {
   const register: RequirementTest = test
-  if (available === true) return register
-  const reason = available === false ? `${name} is not available` : `${name}: ${available}`
-  const isRequired = (process.env.BERTH_TEST_REQUIRE ?? '').split(',').includes(name)
+  const verdict = judgeRequirement(name, available, process.env.BERTH_TEST_REQUIRE)
+  if (verdict.act === 'run') return register
   return (title) =>
     register(title, ({ skip }) => {
-      if (isRequired) throw new Error(`${reason}, and BERTH_TEST_REQUIRE names it`)
-      skip(reason)
+      if (verdict.act === 'fail') throw new Error(verdict.reason)
+      skip(verdict.reason)
     })
+}
+
+export type RequirementVerdict = { act: 'run' } | { act: 'skip' | 'fail'; reason: string }
+
+export function judgeRequirement(
+  name: string,
+  available: boolean | string,
+  required: string | undefined,
+): RequirementVerdict {
+  if (available === true) return { act: 'run' }
+  const reason = available === false ? `${name} is not available` : `${name}: ${available}`
+  const isRequired = (required ?? '').split(',').some((item) => item.trim() === name)
+  return isRequired
+    ? { act: 'fail', reason: `${reason}, and BERTH_TEST_REQUIRE names it` }
+    : { act: 'skip', reason }
 }
