@@ -143,6 +143,7 @@ test('says once that rounds find nothing, and speaks again when one saves', () =
   const round = (at: number, result: 'unchanged' | 'done'): Told[] => [
     { ...start, at, pipeline: 'shutdown', periodic: true } as Told,
     { at, type: 'step:start', step: 'volume', phase: 'run', attempt: 1 },
+    { at, type: 'step:log', step: 'volume', level: 'info', text: `venv: ${result}` },
     {
       at,
       type: 'step:end',
@@ -172,6 +173,7 @@ test('says once that rounds find nothing, and speaks again when one saves', () =
   expect(text).toMatchInlineSnapshot(`
     [
       "00:00.0  comfyui       – periodic shutdown: nothing had changed, 0.1 s",
+      "04:00.0  volume        … venv: done",
       "04:00.0  volume        ✔ 0.1 s",
       "04:00.0  comfyui       ✔ periodic shutdown complete: 1 done, 0.1 s",
       "06:00.0  comfyui       – periodic shutdown: nothing had changed, 0.1 s",

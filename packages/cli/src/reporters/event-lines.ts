@@ -14,6 +14,9 @@ const progressIntervalMs = 10_000
 /** The widest that the column of step names gets. */
 const widestColumn = 24
 
+/** The last lines of a step in a round are kept until it is known whether the round did anything. */
+const heldLines = 50
+
 /** A bar that is done sooner than this says nothing: the step's own line follows. */
 const worthSayingMs = 1000
 
@@ -30,6 +33,7 @@ export class EventLines {
   #spokenAt = new Map<string, number>()
   #periodic = false
   #roundWasIdle = false
+  #held: string[] = []
 
   /** `startedAt` is where elapsed time counts from; the first event unless given. */
   constructor(style: Style, startedAt?: number) {
@@ -49,7 +53,7 @@ export class EventLines {
         ]
       }
       case 'step:log':
-        return [this.#log(event)]
+        return this.#unlessIdle(event, this.#log(event))
       case 'step:progress':
         return this.#progress(event)
       case 'step:retry': {
@@ -132,7 +136,16 @@ export class EventLines {
       : event.time - spokenAt >= progressIntervalMs
     if (!due) return []
     if (!complete) this.#spokenAt.set(key, event.time)
-    return [this.#line(event, event.step, 'working', bar.text())]
+    return this.#unlessIdle(event, this.#line(event, event.step, 'working', bar.text()))
+  }
+
+  /** A round that finds nothing to do would otherwise fill a log with what it looked at. */
+  #unlessIdle(event: BerthEvent, line: string): string[] {
+    const isWarning = event.type === 'step:log' && event.level === 'warn'
+    if (!this.#periodic || isWarning) return [line]
+    this.#held.push(line)
+    if (this.#held.length > heldLines) this.#held.shift()
+    return []
   }
 
   #stepEnd(event: EventOf<'step:end'>): string[] {
@@ -143,8 +156,9 @@ export class EventLines {
     const duration = formatDuration(event.durationMs)
     const facts = factsText(event.facts ?? {})
     const tail = [event.reason ?? '', facts, duration].filter((text) => text !== '').join(', ')
+    const held = this.#held.splice(0)
     if (event.result === 'done') {
-      return [this.#line(event, event.step, 'done', `${undo}${tail}`)]
+      return [...held, this.#line(event, event.step, 'done', `${undo}${tail}`)]
     }
     if (event.result === 'unchanged' || event.result === 'skipped') {
       if (this.#periodic) return []
@@ -154,12 +168,13 @@ export class EventLines {
     const optional = event.optional ? ' (optional)' : ''
     const what = event.error?.message ?? event.reason ?? 'for an unknown reason'
     const verb = event.phase === 'undo' ? 'undo ' : ''
-    return this.#failure(
+    const failure = this.#failure(
       event,
       event.step,
       `${verb}${event.result}${optional} after ${duration}: ${what}`,
       event.error,
     )
+    return [...held, ...failure]
   }
 
   #failure(
