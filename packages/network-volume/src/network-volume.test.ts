@@ -1,49 +1,59 @@
 import { execFileSync } from 'node:child_process'
-import {
-  chmodSync,
-  mkdirSync,
-  mkdtempSync,
-  readdirSync,
-  realpathSync,
-  rmSync,
-  writeFileSync,
-} from 'node:fs'
+import { chmodSync, mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { afterEach, beforeEach, expect, test } from 'vitest'
+import type { StepDefinition } from '@berth/core'
+import { planStep, requirement, runStep, temporaryDirectory, testPlugin } from '@berth/core/testing'
+import { beforeEach, expect, test } from 'vitest'
 import { networkVolume } from './index.ts'
-import { planStep, runStep, type TestRun } from './test-step.ts'
+
+const step = networkVolume.steps['detect'] as StepDefinition
 
 let root: string
 let volume: string
 
-beforeEach(() => {
-  root = realpathSync(mkdtempSync(join(tmpdir(), 'berth-volume-')))
+beforeEach(async () => {
+  root = await temporaryDirectory()
   volume = join(root, 'volume')
   mkdirSync(volume)
 })
 
-afterEach(() => rmSync(root, { recursive: true, force: true }))
-
-function detect(candidates?: string[], env: Record<string, string> = {}): Promise<TestRun> {
-  return runStep(networkVolume, 'detect', candidates === undefined ? {} : { candidates }, {
-    env,
-    workingDirectory: root,
-  })
+async function detect(candidates?: string[], env: Record<string, string> = {}) {
+  const inputs = candidates === undefined ? {} : { candidates }
+  const { outcome, events } = await runStep(step, inputs, { env, workingDirectory: root })
+  const logs = events.flatMap((event) =>
+    event.type === 'step:log' ? [`${event.level}: ${event.text}`] : [],
+  )
+  return { outcome, facts: outcome.facts ?? {}, logs }
 }
 
+testPlugin(networkVolume, {
+  detect: {
+    prepare: (directory) => {
+      mkdirSync(join(directory, 'volume'))
+      return { inputs: { candidates: ['', 'absent', 'volume'] } }
+    },
+    first: 'unchanged',
+    bad: {
+      'a text instead of a list': { candidates: '/volume' },
+      'a number in the list': { candidates: [1] },
+      'an unknown input': { candidate: '/volume' },
+    },
+  },
+})
+
 test('finds a directory that can be written, renamed and linked in, and leaves nothing there', async () => {
-  const { outcome } = await detect([volume])
+  const { outcome, facts } = await detect([volume])
   expect(outcome).toMatchObject({
     result: 'unchanged',
     facts: { present: true, path: volume, refused: [] },
   })
-  expect(outcome.facts['freeBytes']).toBeGreaterThan(0)
+  expect(facts['freeBytes']).toBeGreaterThan(0)
   expect(readdirSync(volume)).toEqual([])
 })
 
 test('a relative candidate starts at the working directory', async () => {
-  expect((await detect(['volume'])).outcome.facts['path']).toBe(volume)
+  expect((await detect(['volume'])).facts['path']).toBe(volume)
 })
 
 test.each([[[]], [['']], [['', ' ']]])(
@@ -61,8 +71,8 @@ test.each([[[]], [['']], [['', ' ']]])(
 
 test('takes the first that is usable and says why the others are not', async () => {
   writeFileSync(join(root, 'file'), '')
-  const { outcome, logs } = await detect([join(root, 'absent'), join(root, 'file'), volume])
-  expect(outcome.facts).toMatchObject({
+  const { facts, logs } = await detect([join(root, 'absent'), join(root, 'file'), volume])
+  expect(facts).toMatchObject({
     path: volume,
     refused: [
       { path: join(root, 'absent'), code: 'filesystem/absent', reason: 'it does not exist' },
@@ -88,60 +98,55 @@ test.skipIf(process.getuid?.() === 0)(
   'a directory that may not be written is refused',
   async () => {
     chmodSync(volume, 0o555)
-    expect((await detect([volume])).outcome.facts['refused']).toMatchObject([
+    expect((await detect([volume])).facts['refused']).toMatchObject([
       { code: 'filesystem/not-writable' },
     ])
   },
 )
 
-const mayMount = process.getuid?.() === 0 && tryMount()
+const mount = requirement('mount', mayMount() || 'this user may not mount')
 
-function tryMount(): boolean {
-  const probe = mkdtempSync(join(tmpdir(), 'berth-mount-'))
+function mayMount(): boolean {
+  const place = mkdtempSync(join(tmpdir(), 'berth-mount-'))
   try {
-    execFileSync('mount', ['-t', 'tmpfs', 'none', probe], { stdio: 'ignore' })
-    execFileSync('umount', [probe])
+    execFileSync('mount', ['-t', 'tmpfs', 'none', place], { stdio: 'ignore' })
+    execFileSync('umount', [place])
     return true
   } catch {
     return false
   } finally {
-    rmSync(probe, { recursive: true })
+    rmSync(place, { recursive: true })
   }
 }
 
-test.skipIf(!mayMount)(
-  'a volume that is mounted read-only is refused, one of its own is not',
-  async () => {
-    execFileSync('mount', ['-t', 'tmpfs', 'none', volume])
-    try {
-      const { outcome, logs } = await detect([volume])
-      expect(outcome.facts).toMatchObject({ path: volume, type: 'tmpfs' })
-      expect(logs).toEqual([])
-      execFileSync('mount', ['-o', 'remount,ro', volume])
-      expect((await detect([volume])).outcome.facts['refused']).toEqual([
-        { path: volume, code: 'filesystem/read-only', reason: 'it is mounted read-only' },
-      ])
-    } finally {
-      execFileSync('umount', [volume])
-    }
-  },
-)
+mount('a volume that is mounted read-only is refused, one of its own is not', async () => {
+  execFileSync('mount', ['-t', 'tmpfs', 'none', volume])
+  try {
+    const { outcome, logs } = await detect([volume])
+    expect(outcome.facts).toMatchObject({ path: volume, type: 'tmpfs' })
+    expect(logs).toEqual([])
+    execFileSync('mount', ['-o', 'remount,ro', volume])
+    expect((await detect([volume])).facts['refused']).toEqual([
+      { path: volume, code: 'filesystem/read-only', reason: 'it is mounted read-only' },
+    ])
+  } finally {
+    execFileSync('umount', [volume])
+  }
+})
 
 test('tries the usual places of the platform only where no candidates are given', async () => {
   const runPod = { RUNPOD_POD_ID: 'abc' }
-  const { outcome } = await detect(undefined, runPod)
-  expect(outcome.facts['refused']).toMatchObject([{ path: '/runpod-volume' }])
-  expect((await detect([''], runPod)).outcome.facts['refused']).toEqual([])
+  const { facts } = await detect(undefined, runPod)
+  expect(facts['refused']).toMatchObject([{ path: '/runpod-volume' }])
+  expect((await detect([''], runPod)).facts['refused']).toEqual([])
 })
 
 test('a plan looks without writing', async () => {
   chmodSync(volume, 0o755)
-  const plan = await planStep(networkVolume, 'detect', { candidates: [volume] })
+  const plan = await planStep(step, { candidates: [volume] })
   expect(plan).toMatchObject({ action: 'unchanged', facts: { present: true, path: volume } })
   expect(readdirSync(root, { recursive: true })).toEqual(['volume'])
-  expect(
-    await planStep(networkVolume, 'detect', { candidates: [join(root, 'absent')] }),
-  ).toMatchObject({
+  expect(await planStep(step, { candidates: [join(root, 'absent')] })).toMatchObject({
     action: 'skipped',
     summary: `${root}/absent is not used: it does not exist`,
   })
