@@ -29,7 +29,8 @@ const server = http.createServer(async (request, response) => {
   fs.writeFileSync(path.join(pod, '.comfyui', 'workflows', path.basename(request.url)), body)
   return response.end(JSON.stringify({ bytes: body.length }))
 })
-process.on('SIGTERM', () => process.exit(0))
+// A code of its own, so that one can see whose exit code the pod ends with.
+process.on('SIGTERM', () => process.exit(42))
 server.listen(0, '127.0.0.1', () => {
   fs.writeFileSync(`${portFile}.new`, String(server.address().port))
   fs.renameSync(`${portFile}.new`, portFile)

@@ -44,6 +44,9 @@ export function makeVenv(pod: string): App {
   return { python, modules: ['pip'], lacks }
 }
 
+/** What app.py and app.mjs exit with at SIGTERM. */
+export const APP_EXIT_CODE = 42
+
 /** The command line of the app in a pod. */
 export function appCommand(app: App, pod: string, portFile: string): string[] {
   const interpreter = app.python === undefined ? process.execPath : `${pod}/venv/bin/python`

@@ -85,20 +85,33 @@ function isSame(was: Entry, is: Entry, key: keyof Entry): boolean {
   return difference <= MTIME_TOLERANCE_NS && -difference <= MTIME_TOLERANCE_NS
 }
 
-/** How many entries of each kind, and one digest over all but the times. */
-export function describeListing(listing: Listing) {
-  const entries = [...listing.values()]
+/** How many there are of each kind that has to come back. */
+export function countKinds(listing: Listing) {
+  const entries = [...listing]
+  const count = (is: (entry: Entry, name: string) => boolean): number =>
+    entries.filter(([name, entry]) => is(entry, name)).length
+  const parents = new Set(entries.map(([name]) => path.posix.dirname(name)))
+  return {
+    files: count(({ type }) => type === 'file'),
+    directories: count(({ type }) => type === 'directory'),
+    emptyDirectories: count(({ type }, name) => type === 'directory' && !parents.has(name)),
+    symlinks: count(({ type }) => type === 'symlink'),
+    symlinksOutOfTheTree: count(({ type, content }) => type === 'symlink' && content[0] === '/'),
+    hardLinks: count(({ hardLink }) => hardLink !== ''),
+    executables: count(
+      ({ type, mode }) => type === 'file' && (Number.parseInt(mode, 8) & 0o111) > 0,
+    ),
+    readOnlyFiles: count(({ mode }) => mode === '444'),
+    privateFiles: count(({ mode }) => mode === '600'),
+  }
+}
+
+/** One digest over everything but the times, to compare by eye. */
+export function digestOf(listing: Listing): string {
   const sorted = [...listing]
     .toSorted(([a], [b]) => (a < b ? -1 : 1))
     .map(([name, entry]) => [name, { ...entry, modified: undefined }])
-  return {
-    entries: entries.length,
-    files: entries.filter(({ type }) => type === 'file').length,
-    directories: entries.filter(({ type }) => type === 'directory').length,
-    symlinks: entries.filter(({ type }) => type === 'symlink').length,
-    hardLinks: entries.filter(({ hardLink }) => hardLink !== '').length,
-    sha256: sha256(Buffer.from(JSON.stringify(sorted))),
-  }
+  return sha256(Buffer.from(JSON.stringify(sorted)))
 }
 
 function sha256(bytes: Buffer): string {

@@ -1,11 +1,11 @@
 import * as fs from 'node:fs'
 import * as path from 'node:path'
 import type { BerthEvent } from '@berth/core'
-import { appCommand, askApp, saveWorkflow } from './app.ts'
+import { APP_EXIT_CODE, appCommand, askApp, saveWorkflow } from './app.ts'
 import type { App, AppFacts } from './app.ts'
 import type { openClaims } from './claims.ts'
 import { DIRECTORIES, listStore, wipeDisk } from './disk.ts'
-import { compareListings, describeListing, listTree } from './listing.ts'
+import { compareListings, countKinds, digestOf, listTree } from './listing.ts'
 import type { Listing } from './listing.ts'
 import { startPod } from './pod.ts'
 import type { RunningPod, StoppedPod } from './pod.ts'
@@ -61,16 +61,23 @@ export async function secondPod(story: Story): Promise<PodFacts> {
   const name = 'pod 2'
   const before = mustHave(story.left)
   wipeDisk(story.disk)
-  story.claims.check(name, 'the disk was wiped', fs.readdirSync(story.disk).length === 0, {})
+  const entries = fs.readdirSync(story.disk, { recursive: true }).length
+  story.claims.check(name, 'the disk was wiped', entries === 0, { before: before.size, entries })
   const pod = await start(story, name, story.volume)
   checkApp(story, name, 'the app imports from the restored venv', await askApp(pod.port))
   // After the app has imported: what Python had to compile anew would show here.
   const differences = compareListings(before, listTree(story.disk, DIRECTORIES))
+  const kinds = countKinds(before)
   story.claims.check(
     name,
     'everything is back: content, modes, owners, mtimes, symlinks, hard links, empty directories',
-    differences.length === 0 && before.size > 1000,
-    { ...describeListing(before), differences: differences.length, first: differences.slice(0, 5) },
+    differences.length === 0 && Math.min(...Object.values(kinds)) > 0,
+    {
+      ...kinds,
+      sha256: digestOf(before),
+      differences: differences.length,
+      first: differences.slice(0, 5),
+    },
   )
   const stored = listStore(story.store)
   await saveWorkflow(pod.port, WORKFLOW, '{ "nodes": ["made in pod 2"] }\n')
@@ -110,7 +117,7 @@ export async function thirdPod(story: Story): Promise<PodFacts> {
   })
   const differences = compareListings(before, listTree(story.disk, DIRECTORIES))
   story.claims.check(name, 'behind the links lies what pod 2 left', differences.length === 0, {
-    ...describeListing(before),
+    ...countKinds(before),
     differences: differences.length,
     first: differences.slice(0, 5),
   })
@@ -153,14 +160,14 @@ async function stop(story: Story, name: string, pod: RunningPod): Promise<Stoppe
   story.claims.check(
     name,
     `SIGTERM ended it within the grace, with the app's exit code`,
-    stopped.exitCode === 0 && stopped.stopMs < GRACE_MS && boots(pod.events),
-    { ...stopped, graceMs: GRACE_MS },
+    stopped.exitCode === APP_EXIT_CODE && stopped.stopMs < GRACE_MS && isWell(pod.events),
+    { ...stopped, appExitCode: APP_EXIT_CODE, graceMs: GRACE_MS },
   )
   return stopped
 }
 
 /** Every pipeline of the pod ended as it should, with no failed step, optional ones included. */
-function boots(events: readonly BerthEvent[]): boolean {
+function isWell(events: readonly BerthEvent[]): boolean {
   const ends = events.filter((event) => event.type === 'pipeline:end')
   return (
     ['boot', 'shutdown'].every((name) => ends.some(({ pipeline }) => pipeline === name)) &&

@@ -37,7 +37,7 @@ export function timelineLines(rows: readonly TimelineRow[]): string[] {
   return rows.map(({ atMs, durationMs, name, result, detail }) => {
     const took = durationMs === 0 ? '' : seconds(durationMs)
     const columns = [seconds(atMs).padStart(8), name.padEnd(12), result.padEnd(9), took.padStart(7)]
-    return `${columns.join('  ')}  ${cut(detail, 100)}`.trimEnd()
+    return `${columns.join('  ')}  ${cut(detail, 110)}`.trimEnd()
   })
 }
 
@@ -45,12 +45,27 @@ export function seconds(ms: number): string {
   return `${(ms / 1000).toFixed(2)} s`
 }
 
-/** The short facts; lists and objects are in `--json`. */
+/** Numbers in words and lists; what is nested deeper is in `--json`. */
 function factsText(facts: Record<string, unknown>): string {
   return Object.entries(facts)
-    .filter(([, value]) => typeof value !== 'object' && value !== '' && value !== 0)
-    .map(([name, value]) => `${name} ${String(value)}`)
-    .join(', ')
+    .map(([name, value]) => factText(name, value))
+    .filter((text) => text !== '')
+    .join('; ')
+}
+
+function factText(name: string, value: unknown): string {
+  if (name === 'seconds' || value === 0 || value === '') return ''
+  if (name === 'bytes') return sizeText(Number(value))
+  if (name === 'files')
+    return `${Number(value).toLocaleString('en')} ${value === 1 ? 'file' : name}`
+  if (!Array.isArray(value)) return typeof value === 'object' ? '' : `${name} ${String(value)}`
+  return value.length > 0 && value.every((one) => typeof one === 'string')
+    ? `${name} ${value.join(', ')}`
+    : ''
+}
+
+function sizeText(bytes: number): string {
+  return bytes < 2 ** 20 ? `${bytes} B` : `${(bytes / 2 ** 20).toFixed(1)} MiB`
 }
 
 function cut(text: string, width: number): string {

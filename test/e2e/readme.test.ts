@@ -1,0 +1,24 @@
+import { spawnSync } from 'node:child_process'
+import * as fs from 'node:fs'
+import * as os from 'node:os'
+import * as path from 'node:path'
+import { requirement } from '@berth/core/testing'
+import { expect, onTestFinished } from 'vitest'
+import { readText, root } from '../workspace.ts'
+
+const hasPython = spawnSync('python3', ['-c', 'import ensurepip, venv']).status === 0
+const test = requirement('python', hasPython || 'python3 with venv is not installed')
+
+test('the quick start of the README works as it is written', () => {
+  const home = fs.mkdtempSync(path.join(os.tmpdir(), 'berth-readme-'))
+  onTestFinished(() => fs.rmSync(home, { recursive: true, force: true }))
+  const [, block = ''] = /## Quick start[^]*?```sh\n([^]*?)```/.exec(readText('README.md')) ?? []
+  // The workspace is installed already, and another test must not install it under the feet of its neighbours.
+  const script = block.replace('npm install\n', '').replaceAll('/tmp/berth/', `${home}/`)
+  expect(script).toContain('berth boot recipes/comfyui.yaml')
+  const run = spawnSync('sh', ['-e'], { cwd: root, input: script, encoding: 'utf8' })
+  expect(run.status, run.stderr).toBe(0)
+  const lines = run.stdout.split('\n')
+  expect(lines).toContain('the app runs')
+  expect(lines).toContain(`${home}/pod/venv`)
+}, 180_000)
