@@ -13,7 +13,7 @@ import { join } from 'node:path'
 import { openStore } from '@berth/object-store'
 import { expect, test } from 'vitest'
 import { readRecord, restoreTree, saveTree, verifyArchive } from './index.ts'
-import { describeTree, makeTree, newDirectory, tick } from './testing-trees.ts'
+import { describeTree, makeTree, newDirectory, tick } from './testing.ts'
 
 async function setUp() {
   const base = newDirectory()

@@ -1,4 +1,4 @@
-import { BerthError } from '@berth/core'
+import { BerthError } from '@berth/core/error'
 import { machineFacts } from './machine.ts'
 import type { Manifest } from './manifest.ts'
 import { parseSnapshotName } from './format.ts'

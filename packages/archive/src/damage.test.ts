@@ -13,7 +13,7 @@ import { beforeAll, expect, test } from 'vitest'
 import { manifestKey } from './format.ts'
 import { restoreTree, saveTree, verifyArchive } from './index.ts'
 import { type Manifest, decodeManifest, encodeManifest } from './manifest.ts'
-import { newDirectory } from './testing-trees.ts'
+import { newDirectory } from './testing.ts'
 
 const name = 'test/tree'
 let pristine: string

@@ -1,4 +1,4 @@
-import { BerthError } from '@berth/core'
+import { BerthError } from '@berth/core/error'
 
 const PROBLEMS: Record<string, { code: string; why: string; hint: string }> = {
   ENOSPC: {

@@ -1,4 +1,4 @@
-import { BerthError } from '@berth/core'
+import { BerthError } from '@berth/core/error'
 import type { TreePath } from './tree.ts'
 
 /**

@@ -1,5 +1,5 @@
 import { constants, zstdCompressSync, zstdDecompressSync } from 'node:zlib'
-import { BerthError } from '@berth/core'
+import { BerthError } from '@berth/core/error'
 
 export type CompressionLevel = 'fast' | 'normal'
 

@@ -21,7 +21,7 @@ import {
   restoreTree,
   saveTree,
 } from './index.ts'
-import { describeTree, newDirectory, tick } from './testing-trees.ts'
+import { describeTree, newDirectory, tick } from './testing.ts'
 
 const name = 'pods/nodes'
 

@@ -1,4 +1,4 @@
-import { BerthError } from '@berth/core'
+import { BerthError } from '@berth/core/error'
 import type { Chunk, Manifest, StoredFile } from './manifest.ts'
 import type { TreePath } from './tree.ts'
 

@@ -1,5 +1,5 @@
 import { constants, zstdCompressSync, zstdDecompressSync } from 'node:zlib'
-import { BerthError } from '@berth/core'
+import { BerthError } from '@berth/core/error'
 import { type EncodedTree, decodeTree, encodeTree } from './manifest-tree.ts'
 import { checkManifest } from './manifest-check.ts'
 import { type ChunkKind, FORMAT } from './format.ts'

@@ -1,5 +1,5 @@
 import { Worker } from 'node:worker_threads'
-import { BerthError, errorFacts, type ErrorFacts } from '@berth/core'
+import { BerthError, errorFacts, type ErrorFacts } from '@berth/core/error'
 
 /** A message to a worker and its answer. Errors cross as facts: a thrown class would arrive without its code. */
 export type WorkerAnswer<Result> = { result: Result } | { error: ErrorFacts }

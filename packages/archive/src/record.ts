@@ -10,7 +10,7 @@ import {
 } from 'node:fs'
 import { basename, dirname, join } from 'node:path'
 import { setTimeout } from 'node:timers/promises'
-import { BerthError } from '@berth/core'
+import { BerthError } from '@berth/core/error'
 import { isMountpoint, readFileIfPresent, writeFileAtomic } from '@berth/filesystem'
 import { type Manifest, decodeManifest, encodeManifest } from './manifest.ts'
 import { micros, scanTree } from './scan.ts'

@@ -1,5 +1,5 @@
 import { appendFileSync, existsSync, mkdirSync, readFileSync } from 'node:fs'
-import { BerthError, isBerthError } from '@berth/core'
+import { BerthError, isBerthError } from '@berth/core/error'
 import { type ChunkKind, SEGMENT_BYTES, chunkKey } from './format.ts'
 import { type Chunk, type Manifest, storedBytes, totalBytes } from './manifest.ts'
 import { workerCount } from './machine.ts'

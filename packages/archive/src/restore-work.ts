@@ -11,7 +11,7 @@ import {
   unlinkSync,
   writeSync,
 } from 'node:fs'
-import { BerthError } from '@berth/core'
+import { BerthError } from '@berth/core/error'
 import { decompressFrame } from './frame.ts'
 import type { Frame } from './manifest.ts'
 import { type FileEntry, type TreePath, fileSystemPath } from './tree.ts'

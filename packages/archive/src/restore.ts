@@ -1,7 +1,7 @@
 import { existsSync, mkdirSync, readdirSync, rmSync } from 'node:fs'
 import { lstat, rename } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
-import { BerthError } from '@berth/core'
+import { BerthError } from '@berth/core/error'
 import {
   asideName,
   readFileIfPresent,

@@ -1,4 +1,4 @@
-import { BerthError } from '@berth/core'
+import { BerthError } from '@berth/core/error'
 import type { Manifest } from './manifest.ts'
 import { type TreeRecord, readIndex, readRecordIn } from './record.ts'
 import type { SaveOptions } from './save.ts'

@@ -1,6 +1,6 @@
 import { existsSync, lstatSync, realpathSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { BerthError } from '@berth/core'
+import { BerthError } from '@berth/core/error'
 import { refuseSystemRoot } from '@berth/filesystem'
 import { commitSnapshot } from './commit.ts'
 import { type Base, openBase } from './save-base.ts'

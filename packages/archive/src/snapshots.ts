@@ -1,4 +1,4 @@
-import { BerthError } from '@berth/core'
+import { BerthError } from '@berth/core/error'
 import type { ObjectStore, RequestOptions } from '@berth/object-store'
 import {
   formatSnapshotName,

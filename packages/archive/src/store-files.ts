@@ -1,4 +1,4 @@
-import { BerthError } from '@berth/core'
+import { BerthError } from '@berth/core/error'
 import type { ObjectStore, RequestOptions } from '@berth/object-store'
 import { FORMAT, README_KEY, STORE_FILE_KEY } from './format.ts'
 import { newerFormat } from './manifest.ts'

@@ -1,4 +1,4 @@
-import { isBerthError } from '@berth/core'
+import { isBerthError } from '@berth/core/error'
 import { createLimit } from './limit.ts'
 import { chunkKey } from './format.ts'
 import type { Chunk, Manifest } from './manifest.ts'
