@@ -5,7 +5,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
 import type { BerthEvent, PipelineResult } from '@berth/core'
 import { BerthError, errorFacts, type ErrorFacts } from '@berth/core/error'
-import { processesMarked, signalProcess } from './process-table.ts'
+import { killProcesses, processesMarked, signalProcess } from './process-table.ts'
 import type { MainFacts, Order, PipelineRequest, RecipeFacts, Report } from './protocol.ts'
 
 /** The environment variable by which everything that a pipeline started is found again after it died. */
@@ -106,19 +106,20 @@ export class PipelineHandle {
     if (answer.type === 'ended') this.#outcome = answer
   }
 
-  #settle(how: string): void {
+  async #settle(how: string): Promise<void> {
     clearTimeout(this.#killTimer)
     if (this.#outcome !== undefined) {
       this.#ended.resolve(this.#outcome)
       return
     }
-    for (const orphan of processesMarked(pipelineMark, this.#mark)) signalProcess(orphan, 'SIGKILL')
     const crashed = this.#crash(how)
-    void this.#loaded.promise.then((loaded) => {
-      if (!('refused' in loaded)) this.#report({ type: 'error', time: Date.now(), error: crashed })
-      this.#ended.resolve({ result: 'failed' })
-    })
     this.#loaded.resolve({ crashed })
+    if (!('refused' in (await this.loaded))) {
+      this.#report({ type: 'error', time: Date.now(), error: crashed })
+    }
+    // Nothing that it started may still write when the next pipeline begins.
+    await killProcesses(() => processesMarked(pipelineMark, this.#mark))
+    this.#ended.resolve({ result: 'failed' })
   }
 
   #crash(how: string): ErrorFacts {

@@ -77,16 +77,23 @@ export function signalProcess(pid: number, signal: NodeJS.Signals): void {
   }
 }
 
-/** Ends what `find` finds: SIGTERM, up to `patienceMs`, SIGKILL. Resolves with how many there were. */
-export async function endProcesses(find: () => number[], patienceMs: number): Promise<number> {
+/** After SIGKILL only the kernel can still hold a process (a hung volume); waiting longer doesn't help. */
+const afterKillMs = 200
+
+/** Ends what `find` finds: SIGTERM, up to `patienceMs`, SIGKILL. Resolves when nothing is left, or shortly after the SIGKILL. */
+export async function endProcesses(find: () => number[], patienceMs: number): Promise<void> {
   const found = find()
   for (const pid of found) signalProcess(pid, 'SIGTERM')
   const until = Date.now() + patienceMs
-  let left = found
-  while (left.length > 0 && Date.now() < until) {
-    await sleep(Math.min(20, patienceMs))
-    left = find()
+  while (Date.now() < until && find().length > 0) await sleep(10)
+  await killProcesses(find)
+}
+
+/** Kills what `find` finds, again and again: what was forked in between is found the next time. */
+export async function killProcesses(find: () => number[]): Promise<void> {
+  const until = Date.now() + afterKillMs
+  for (let left = find(); left.length > 0 && Date.now() < until; left = find()) {
+    for (const pid of left) signalProcess(pid, 'SIGKILL')
+    await sleep(10)
   }
-  for (const pid of left) signalProcess(pid, 'SIGKILL')
-  return found.length
 }
