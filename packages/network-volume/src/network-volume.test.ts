@@ -7,6 +7,10 @@ import { planStep, requirement, runStep, temporaryDirectory, testPlugin } from '
 import { beforeEach, expect, test } from 'vitest'
 import { networkVolume } from './index.ts'
 
+const unprivileged = requirement(
+  'unprivileged',
+  process.getuid?.() !== 0 || 'root may write everywhere',
+)
 const step = networkVolume.steps['detect'] as StepDefinition
 
 let root: string
@@ -94,15 +98,12 @@ test.each(['/', '/usr', '/proc'])('%s is never a volume', async (path) => {
   expect(outcome).toMatchObject({ result: 'skipped', facts: { present: false } })
 })
 
-test.skipIf(process.getuid?.() === 0)(
-  'a directory that may not be written is refused',
-  async () => {
-    chmodSync(volume, 0o555)
-    expect((await detect([volume])).facts['refused']).toMatchObject([
-      { code: 'filesystem/not-writable' },
-    ])
-  },
-)
+unprivileged('a directory that may not be written is refused', async () => {
+  chmodSync(volume, 0o555)
+  expect((await detect([volume])).facts['refused']).toMatchObject([
+    { code: 'filesystem/not-writable' },
+  ])
+})
 
 const mount = requirement('mount', mayMount() || 'this user may not mount')
 

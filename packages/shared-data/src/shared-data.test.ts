@@ -398,6 +398,18 @@ test('saves from the pod, and the second time there is nothing to do', async () 
   expect(read(join(await restored(), 'file'))).toBe('two')
 })
 
+test('what a user changed and removed in a restored directory is saved, and stays removed', async () => {
+  for (const name of ['kept', 'changed', 'removed']) write(join(pod, 'venv', name, 'file'), 'one')
+  await save()
+  const place = dirname(await restored())
+  write(join(place, 'venv', 'changed', 'file'), 'two')
+  rmSync(join(place, 'venv', 'removed'), { recursive: true })
+  expect(await save({ from: place })).toMatchObject({ facts: { saved: ['venv'], files: 1 } })
+  const next = await restored()
+  expect(readdirSync(next).toSorted()).toEqual(['changed', 'kept'])
+  expect(read(join(next, 'changed', 'file'))).toBe('two')
+})
+
 test('saves from the volume where the directory is a link, and keeps the index there', async () => {
   write(join(volume, 'venv', 'file'), 'shared')
   symlinkSync(join(volume, 'venv'), join(pod, 'venv'))
