@@ -49,6 +49,22 @@ test('kills main’s whole group, not only the shell that started the app', asyn
   expect(pod.log.at(-1)).toBe('save')
 })
 
+test('leaves nothing of main that could write while the saves run, also what left its group', async () => {
+  const pod = new Pod(saveOnly.replace('echo save', 'echo begin >> "$LOG"; sleep 0.3; echo save'))
+  const writer = `trap '' TERM; while :; do echo tick >> "$LOG"; sleep 0.05; done`
+  const run = pod.boot(['--', 'sh', '-c', `setsid sh -c "$WRITER" & exec sleep 60`], {
+    WRITER: writer,
+  })
+  await eventually(() => pod.log.includes('tick'))
+  run.kill('SIGTERM')
+  expect((await run.ended).code).toBe(143)
+  const ended = pod.log.lastIndexOf('tick')
+  expect(pod.log.slice(ended + 1)).toEqual(['begin', 'save'])
+  const before = pod.log.length
+  await new Promise((resolve) => setTimeout(resolve, 200))
+  expect(pod.log).toHaveLength(before)
+})
+
 test('skips what is optional, and kills main, at the second SIGTERM; critical saves still run', async () => {
   const pod = new Pod(recipe.replace('grace: 4s', 'grace: 20s'))
   const run = pod.boot(['--', 'sh', '-c', deaf])

@@ -1,13 +1,23 @@
 import { type ChildProcess, spawn } from 'node:child_process'
+import { randomUUID } from 'node:crypto'
 import { constants } from 'node:os'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { BerthError } from '@berth/core/error'
 import type { Ending } from './exit-code.ts'
-import { endProcesses, processesOfGroup, signalProcess } from './process-table.ts'
+import {
+  endProcesses,
+  killProcesses,
+  processesMarked,
+  processesOfGroup,
+  signalProcess,
+} from './process-table.ts'
 import type { MainFacts } from './protocol.ts'
 import { findUser } from './user.ts'
 
-/** What is left of main's group gets this long between SIGTERM and SIGKILL. */
+/** The environment variable by which what main started is found, also where it left main's group. */
+const mainMark = 'BERTH_MAIN'
+
+/** What main leaves behind gets this long between SIGTERM and SIGKILL. */
 const leftoverPatienceMs = 2000
 
 /** The app's own process, from its start until nothing of it is left. */
@@ -17,20 +27,21 @@ export interface MainProcess {
   hasTerminal: boolean
   ended: Promise<Ending>
   signal: (name: NodeJS.Signals) => void
-  /** Ends what is left: at once by SIGKILL when main itself is still there, else as kindly as the time allows. */
+  /** Ends all that main started: at once by SIGKILL when main itself is still there, else as kindly as the time allows. */
   clear: (deadline: number) => Promise<void>
 }
 
 /** Starts main with our terminal and the whole environment. Throws `cli/main-not-started` when there is no such command. */
 export async function startMain(main: MainFacts, env: NodeJS.ProcessEnv): Promise<MainProcess> {
   const [file = '', ...args] = main.command
+  const mark = randomUUID()
   const user = main.user === undefined ? undefined : findUser(main.user)
   // Only the terminal's foreground group may read from it, and Node can't hand the foreground over.
   const hasTerminal = process.stdin.isTTY === true
   const child = spawn(file, args, {
     stdio: 'inherit',
     detached: !hasTerminal,
-    env: { ...env, ...user?.env, ...main.env },
+    env: { ...env, ...user?.env, ...main.env, [mainMark]: mark },
     ...(main.workingDirectory === undefined ? {} : { cwd: main.workingDirectory }),
     ...(user === undefined ? {} : { uid: user.uid, gid: user.gid }),
   })
@@ -49,8 +60,13 @@ export async function startMain(main: MainFacts, env: NodeJS.ProcessEnv): Promis
     },
     clear: async (deadline) => {
       const patience = Math.max(0, Math.min(leftoverPatienceMs, deadline - Date.now()))
-      if (!isOver()) signalProcess(hasTerminal ? pid : -pid, 'SIGKILL')
-      else if (!hasTerminal) await endProcesses(() => processesOfGroup(pid), patience)
+      const ours = (): number[] => [
+        ...(hasTerminal ? [] : processesOfGroup(pid)),
+        ...processesMarked(mainMark, mark),
+      ]
+      if (isOver()) await endProcesses(ours, patience)
+      else signalProcess(hasTerminal ? pid : -pid, 'SIGKILL')
+      await killProcesses(ours)
       // A process in an uninterruptible wait (a hung volume) may not even die of SIGKILL in time.
       await Promise.race([ended, sleep(1000)])
     },
