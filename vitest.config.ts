@@ -1,6 +1,9 @@
 import { defineConfig } from 'vitest/config'
 import { ResultsReporter } from './test/reporter.ts'
 
+// nx sets it for whatever it runs, and what a process prints in a test must not depend on who runs the test.
+delete process.env['FORCE_COLOR']
+
 export default defineConfig({
   test: {
     include: ['src/**/*.test.ts', '*.test.ts', '{demo,e2e,servers}/**/*.test.ts'],

@@ -73,14 +73,14 @@ test('source imports what its package.json declares, and nothing outside its fol
   expect(wrong).toEqual([])
 })
 
-test('no file of code is over 300 lines, and no test over 500', () => {
+test('no file of code is over 300 lines, and no test over 600', () => {
   const files = ['packages', 'test', '.ci'].flatMap((folder) =>
     listFiles(folder, /\.(?:ts|mjs|sh|html|css)$|^[^.]+$/),
   )
   expect(files).toContain('test/repository.test.ts')
   const long = files
     .map((file) => ({ file, lines: readText(file).match(/^.*\S.*$/gm)?.length ?? 0 }))
-    .filter(({ file, lines }) => lines > (file.endsWith('.test.ts') ? 500 : 300))
+    .filter(({ file, lines }) => lines > (file.endsWith('.test.ts') ? 600 : 300))
   expect(long).toEqual([])
 })
 
