@@ -479,9 +479,9 @@ unprivileged('a volume that may not be written is passed over', async () => {
   useStore(1)
   fillVolume()
   chmodSync(join(volume, 'venv'), 0o555)
-  expect(await run()).toMatchObject({ facts: { unpacked: ['venv'] } 
+  expect(await run()).toMatchObject({ facts: { unpacked: ['venv'] } })
   // The temporary directory is removed by the same user.
-  chmodSync(join(volume, 'venv'), 0o755)})
+  chmodSync(join(volume, 'venv'), 0o755)
 })
 
 test('a volume that nobody recorded anything about is linked', async () => {
