@@ -5,7 +5,7 @@ import type { TreePath } from './tree.ts'
  * Where well-known tools keep credentials; such a file would otherwise end up in a store that many can read. A pattern matches a
  * path in any directory of the tree: `*` stands for a name or part of one, `**` for any number of directories.
  */
-export const CREDENTIAL_FILES = [
+const CREDENTIAL_FILES = [
   '.netrc',
   '.git-credentials',
   '.pypirc',

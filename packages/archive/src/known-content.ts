@@ -122,7 +122,7 @@ function hashesByPlace(chunk: ChunkHashes | undefined): Map<string, string> {
   return places
 }
 
-export function rawSize(chunk: Chunk): number {
+function rawSize(chunk: Chunk): number {
   return chunk.frames.reduce((sum, frame) => sum + frame.raw, 0)
 }
 

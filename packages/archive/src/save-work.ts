@@ -57,7 +57,7 @@ export function performSave(task: SaveTask): SaveTaskResult {
 }
 
 /** Half of a sha256: 128 bits are beyond accidental collision, and half the bytes to keep. */
-export function contentHash(bytes: Uint8Array): string {
+function contentHash(bytes: Uint8Array): string {
   return hash('sha256', bytes, 'hex').slice(0, 32)
 }
 

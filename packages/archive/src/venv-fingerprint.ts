@@ -33,7 +33,7 @@ export function misfit(venv: VenvFingerprint, machine: MachineFacts): string | u
 }
 
 /** Negative, zero or positive, comparing dotted numbers. */
-export function compareVersions(a: string, b: string): number {
+function compareVersions(a: string, b: string): number {
   const left = a.split('.').map(Number)
   const right = b.split('.').map(Number)
   for (let index = 0; index < Math.max(left.length, right.length); index++) {

@@ -22,7 +22,7 @@ const START_TIMEOUT_MS = 20_000
 const MAX_DEPTH = 2
 
 /** The venvs of a tree: every directory with a `pyvenv.cfg`, down to depth 2. Paths relative to the tree. */
-export function findVenvs(directory: string): string[] {
+function findVenvs(directory: string): string[] {
   const found: string[] = []
   const look = (path: string, depth: number): void => {
     const absolute = join(directory, path)
