@@ -40,7 +40,7 @@ const WORKFLOW = 'made-in-pod-2.json'
 export async function firstPod(story: Story): Promise<PodFacts> {
   const name = 'pod 1'
   const pod = await start(story, name)
-  checkApp(story, name, 'the app imports from the venv', await askApp(pod.port))
+  checkApp(story, name, `the app imports from the ${treeOf(story)}`, await askApp(pod.port))
   const stopped = await stop(story, name, pod)
   const stored = listStore(story.store)
   const bytes = sum([...stored.values()])
@@ -64,7 +64,12 @@ export async function secondPod(story: Story): Promise<PodFacts> {
   const entries = fs.readdirSync(story.disk, { recursive: true }).length
   story.claims.check(name, 'the disk was wiped', entries === 0, { before: before.size, entries })
   const pod = await start(story, name, story.volume)
-  checkApp(story, name, 'the app imports from the restored venv', await askApp(pod.port))
+  checkApp(
+    story,
+    name,
+    `the app imports from the restored ${treeOf(story)}`,
+    await askApp(pod.port),
+  )
   // After the app has imported: what Python had to compile anew would show here.
   const differences = compareListings(before, listTree(story.disk, DIRECTORIES))
   const kinds = countKinds(before)
@@ -159,6 +164,10 @@ async function start(story: Story, name: string, volume?: string): Promise<Runni
     command: appCommand(story.app, story.disk, portFile),
     portFile,
   })
+}
+
+function treeOf({ app }: Story): string {
+  return app.python === undefined ? 'tree' : 'venv'
 }
 
 function checkApp(story: Story, name: string, claim: string, facts: AppFacts): void {
