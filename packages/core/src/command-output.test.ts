@@ -22,6 +22,7 @@ test.each([
   ['a=1\nbad name=2', 'line 2 of $BERTH_OUTPUT is `bad name=2`'],
   ['a<<EOF\nno end', 'line 1 of $BERTH_OUTPUT is `a<<EOF`, and its end `EOF` is missing'],
   ['a<<', 'line 1'],
+  ['x'.repeat(81), 'line 1 of $BERTH_OUTPUT has 81 characters, and it is neither'],
 ])('refuses %j', (text, message) => {
   expect(() => parseCommandOutput(text)).toThrow(message)
 })

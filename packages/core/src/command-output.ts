@@ -46,10 +46,11 @@ function badLine(
   line: string,
   reason = 'it is neither `name=value` nor `name<<END`',
 ): BerthError {
-  const shown = line.length > 80 ? `${line.slice(0, 80)}…` : line
+  // Not its beginning: of a secret that is cut nobody could tell that it is one.
+  const what = line.length > 80 ? `has ${line.length} characters` : `is \`${line}\``
   return new BerthError(
     'core/bad-output',
-    `could not read the outputs of the command: line ${number} of $BERTH_OUTPUT is \`${shown}\`, and ${reason}`,
+    `could not read the outputs of the command: line ${number} of $BERTH_OUTPUT ${what}, and ${reason}`,
     { hint: 'write `echo "name=value" >> "$BERTH_OUTPUT"`' },
   )
 }

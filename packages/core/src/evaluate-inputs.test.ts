@@ -81,3 +81,11 @@ test('a run step has no inputs', async () => {
   const recipe = await goodRecipe('boot: [{ run: x }]\n')
   expect(evaluateInputs(bootStep(recipe, 0), context)).toEqual({})
 })
+
+test('a long value that is wrong is not shown in part, because no mask would know it', async () => {
+  const step = await inputsOf('      jobs: ${{ vars.words }}\n')
+  const long = { ...context, vars: { ...context.vars, words: 'x'.repeat(61) } }
+  expect(() => evaluateInputs(step, long)).toThrow(
+    /`jobs` must be a number, not a text of 61 characters$/,
+  )
+})

@@ -1,4 +1,5 @@
 import { expect, test } from 'vitest'
+import { errorFacts } from './error.ts'
 import {
   evaluateCondition,
   evaluateExpression,
@@ -106,4 +107,17 @@ test.each([
   const statuses = ['success', 'failure', 'cancelled'] as const
   const held = statuses.map((status) => evaluateCondition(text, { ...context, status }))
   expect(held).toEqual(expected)
+})
+
+test('does not repeat the beginning of a secret that is no JSON', () => {
+  const thrown: unknown[] = []
+  try {
+    evaluateText('${{ fromJSON(secrets.TOKEN) }}', {
+      ...context,
+      secrets: { TOKEN: 'hf_abcdefghijk' },
+    })
+  } catch (error) {
+    thrown.push(error)
+  }
+  expect(JSON.stringify(thrown.map(errorFacts))).toMatch(/Error parsing JSON(?!.*hf_)/)
 })

@@ -108,7 +108,8 @@ function evaluate(text: string, context: ExpressionContext): ExpressionData {
   } catch (cause) {
     const reason = cause instanceof Error ? cause.message : String(cause)
     const message = `could not evaluate \`${text.trim()}\`: ${reason}`
-    throw new BerthError('recipe/expression', message, { cause })
+    // Without the cause: the engine's own message about bad JSON quotes the first characters of it, which may be a secret's.
+    throw new BerthError('recipe/expression', message)
   }
 }
 

@@ -3,9 +3,12 @@ import { expect, test } from 'vitest'
 import { createLineReader } from './line-reader.ts'
 import { createMask } from './mask.ts'
 
-function read(chunks: readonly (string | Buffer)[]): string[] {
+function read(
+  chunks: readonly (string | Buffer)[],
+  secrets: Record<string, string> = {},
+): string[] {
   const lines: string[] = []
-  const reader = createLineReader(createMask({}), (line) => lines.push(line))
+  const reader = createLineReader(createMask(secrets), (line) => lines.push(line))
   for (const chunk of chunks) reader.write(Buffer.from(chunk))
   reader.end()
   return lines
@@ -35,4 +38,14 @@ test('gives the same lines wherever the bytes are cut', () => {
 
 test('passes on the last state of a progress line that is rewritten', () => {
   expect(read(['1%\r', '2%\r', '3%\r', '100%\ndone\r'])).toEqual(['1%', '100%', 'done'])
+})
+
+test('hides a secret that a colour parts, wherever the bytes are cut', () => {
+  const link = '\u001B]8;;https://example.com\u001B\\link\u001B]8;;\u0007'
+  const text = `token \u001B[01;31mhf_abc\u001B[m\u001B[Kdefghi end\n${link} \u001B(Bplain\n`
+  const bytes = Buffer.from(text)
+  const cuts = Array.from(bytes, (_, at) => [bytes.subarray(0, at), bytes.subarray(at)])
+  for (const chunks of [...cuts, Array.from(bytes, (byte) => Buffer.of(byte))]) {
+    expect(read(chunks, { TOKEN: 'hf_abcdefghi' })).toEqual(['token [secret] end', 'link plain'])
+  }
 })

@@ -1,4 +1,5 @@
 import { StringDecoder } from 'node:string_decoder'
+import { createControlStripper } from './control-sequences.ts'
 import type { Mask } from './mask.ts'
 
 /** A longer line is passed on in pieces. */
@@ -11,9 +12,14 @@ export interface LineReader {
   end: () => void
 }
 
-/** Turns a command's bytes into masked lines, whatever the chunks' borders cut through. Memory is bounded by a line's longest length. */
+/**
+ * Turns a command's bytes into masked lines without colours, whatever the chunks' borders cut through. Memory is bounded by a line's
+ * longest length.
+ */
 export function createLineReader(mask: Mask, onLine: (line: string) => void): LineReader {
   const decoder = new StringDecoder('utf8')
+  // Before the mask: a colour in the middle of a secret would hide it from the mask and from nobody else.
+  const plain = createControlStripper()
   const masked = mask.stream()
   let rest = ''
   let rewrittenAt = -Infinity
@@ -37,9 +43,9 @@ export function createLineReader(mask: Mask, onLine: (line: string) => void): Li
     return line.slice(at)
   }
   return {
-    write: (chunk) => take(masked.write(decoder.write(chunk))),
+    write: (chunk) => take(masked.write(plain.write(decoder.write(chunk)))),
     end: () => {
-      take(masked.write(decoder.end()) + masked.end())
+      take(masked.write(plain.write(decoder.end()) + plain.end()) + masked.end())
       if (rest !== '') onLine(rest.replace(/\r$/, ''))
       rest = ''
     },

@@ -1,3 +1,4 @@
+import { spawnSync } from 'node:child_process'
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
 import { createMask, credentialVariables } from './mask.ts'
@@ -33,6 +34,39 @@ test.each([
   const shown = createMask({ KEY }).text(`before ${text} after`)
   expect(shown).toMatch(/^before .{0,14}\[secret\].{0,8} after$/)
 })
+
+test('hides all of a long value in lines of base64 and of hex', () => {
+  const value = Array.from({ length: 30 }, (_, index) => `part ${index}`).join(';')
+  const mask = createMask({ KEY: value })
+  const lines = (text: string, width: number) => text.match(new RegExp(`.{1,${width}}`, 'g')) ?? []
+  const texts = [
+    ...lines(Buffer.from(value).toString('base64'), 76),
+    ...lines(Buffer.from(`${value}\n`).toString('base64'), 76),
+    ...lines(Buffer.from(`${value}\n`).toString('base64'), 64),
+    ...lines(Buffer.from(value).toString('hex'), 60),
+  ]
+  for (const line of texts) expect(mask.text(`${line}\n`)).toMatch(/^(\[secret\])?.{0,7}\n$/)
+})
+
+test.each(['declare -p KEY', `printf '%q\\n' "$KEY"`, 'set -x; : "$KEY"', 'set | grep -A2 ^KEY='])(
+  'hides a value as bash writes it by `%s`',
+  (command) => {
+    for (const value of [
+      KEY,
+      `${KEY}\ttab'quote`,
+      `two\nlines of 'it'`,
+      'ünïcode *?~#!(){}[]^;|<>,',
+    ]) {
+      const { stdout, stderr } = spawnSync('bash', ['--norc', '-c', `(${command}) 2>&1`], {
+        env: { PATH: process.env['PATH'], KEY: value },
+        encoding: 'utf8',
+      })
+      const shown = createMask({ KEY: value }).text(stdout + stderr)
+      expect(shown).toContain('[secret]')
+      expect(shown).not.toMatch(/s3cr3t|quote|lines|code/)
+    }
+  },
+)
 
 test('hides each long line of a value of several lines', () => {
   const mask = createMask({ KEY: '-----BEGIN KEY-----\nabcdefgh12345\nshort\n' })

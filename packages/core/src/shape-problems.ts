@@ -227,7 +227,9 @@ export function describeValue(value: unknown): string {
   }
   switch (typeof value) {
     case 'string':
-      return value === '' ? 'the empty text' : `the text \`${value.slice(0, 60)}\``
+      // Not its beginning: of a secret that is cut nobody could tell that it is one.
+      if (value.length > 60) return `a text of ${value.length} characters`
+      return value === '' ? 'the empty text' : `the text \`${value}\``
     case 'number':
       return `the number ${value}`
     case 'boolean':
