@@ -72,7 +72,7 @@ async function newestFitting(
     'archive/no-fitting-snapshot',
     `could not restore \`${name}\`: none of its ${passedOver.length} newest snapshots fits this machine; the newest: ${passedOver[0]?.reason}`,
     {
-      hint: 'Use an image with that Python, or make the venv anew and save it; `--at` restores a snapshot as it is.',
+      hint: 'use an image with that Python, or make the venv anew and save it; `--at` restores a snapshot as it is',
     },
   )
 }
@@ -93,8 +93,8 @@ function findAsked(
     `could not restore \`${name}\` at \`${at}\`: ${store.url} has no such snapshot`,
     {
       hint: isName
-        ? 'Run `berth archive list` to see the snapshots that are there.'
-        : 'Give a generation, such as 42, or a name from `berth archive list`.',
+        ? 'run `berth archive list` to see the snapshots that are there'
+        : 'give a generation, such as 42, or a name from `berth archive list`',
     },
   )
 }

@@ -4,37 +4,37 @@ const PROBLEMS: Record<string, { code: string; why: string; hint: string }> = {
   ENOSPC: {
     code: 'archive/no-room',
     why: 'the disk is full',
-    hint: 'Free some room, or use a larger disk; what was there before is untouched.',
+    hint: 'free some room, or use a larger disk; what was there before is untouched',
   },
   EDQUOT: {
     code: 'archive/no-room',
     why: 'the quota is used up',
-    hint: 'Free some room, or raise the quota; what was there before is untouched.',
+    hint: 'free some room, or raise the quota; what was there before is untouched',
   },
   EACCES: {
     code: 'archive/not-permitted',
     why: 'permission was denied',
-    hint: 'Run as a user who may read and write the directory and its parent.',
+    hint: 'run as a user who may read and write the directory and its parent',
   },
   EPERM: {
     code: 'archive/not-permitted',
     why: 'it is not permitted',
-    hint: 'Run as a user who may read and write the directory and its parent.',
+    hint: 'run as a user who may read and write the directory and its parent',
   },
   EROFS: {
     code: 'archive/not-permitted',
     why: 'the file system is read-only',
-    hint: 'Choose a directory on a disk that can be written.',
+    hint: 'choose a directory on a disk that can be written',
   },
   EIO: {
     code: 'archive/disk-failure',
     why: 'the disk failed',
-    hint: 'Look at `dmesg`; move to another disk.',
+    hint: 'look at `dmesg`; move to another disk',
   },
   ENOTDIR: {
     code: 'archive/not-a-directory',
     why: 'a file is where a directory should be',
-    hint: 'Move the file away.',
+    hint: 'move the file away',
   },
 }
 

@@ -1,4 +1,5 @@
 import { BerthError } from '@berth/core/error'
+import { textInput } from '@berth/core'
 import type { TreePath } from './tree.ts'
 
 /**
@@ -27,6 +28,9 @@ const CREDENTIAL_FILES = [
   'civitai_api_key*',
 ] as const
 
+/** An input that holds a pattern of what stays out of an archive. */
+export const excludeInput = textInput(translate)
+
 /** Says for each path why it stays out of the archive. Berth's own state always does. Throws `archive/bad-pattern`. */
 export function createExclusion(
   patterns: readonly string[] = [],
@@ -54,7 +58,7 @@ function translate(pattern: string): string {
       'archive/bad-pattern',
       `could not use the pattern \`${pattern}\`: it must be relative to the tree`,
       {
-        hint: 'Write it without a leading slash and without `..`, such as `*.tmp` or `logs/**`.',
+        hint: 'write it without a leading slash and without `..`, such as `*.tmp` or `logs/**`',
       },
     )
   }

@@ -1,3 +1,5 @@
+export { archiveNameInput } from './name.ts'
+export { excludeInput } from './exclude.ts'
 export { checkVenvs, type VenvCheck } from './venv.ts'
 export { copyRecord, readRecord, stateDirectoryOf, type TreeRecord } from './record.ts'
 export { latestGeneration, listArchives, listSnapshots, type SnapshotInfo } from './snapshots.ts'

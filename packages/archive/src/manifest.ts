@@ -107,7 +107,7 @@ export function decodeManifest(bytes: Uint8Array, key: string): Manifest {
 }
 
 const restoreOlder =
-  'Restore an older generation with `--at`, and run `berth archive verify` to see what else is damaged.'
+  'restore an older generation with `--at`, and run `berth archive verify` to see what else is damaged'
 
 function parseEncoded(bytes: Uint8Array, key: string): EncodedManifest {
   try {
@@ -195,7 +195,7 @@ export function newerFormat(key: string, format: number): BerthError {
     'archive/newer-format',
     `could not read ${key}: it has format ${format}, this berth knows ${FORMAT}`,
     {
-      hint: 'Use the berth version that wrote it, or a later one.',
+      hint: 'use the berth version that wrote it, or a later one',
     },
   )
 }

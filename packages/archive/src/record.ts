@@ -80,7 +80,7 @@ export async function readRecordIn(state: string): Promise<TreeRecord | undefine
       'archive/bad-record',
       `could not read ${path}: ${(cause as Error).message}`,
       {
-        hint: 'Remove the file: the next save then only adds to the archive.',
+        hint: 'remove the file: the next save then only adds to the archive',
         cause,
       },
     )

@@ -177,7 +177,7 @@ export async function fetchChunk(
       'archive/missing-chunk',
       `could not restore: ${key} is missing from ${store.url}`,
       {
-        hint: 'Run `berth archive verify` to see what else is, and restore an older generation with `--at`.',
+        hint: 'run `berth archive verify` to see what else is, and restore an older generation with `--at`',
       },
     )
   }
@@ -187,7 +187,7 @@ export async function fetchChunk(
       'archive/corrupt-chunk',
       `${key} has ${bytes.length} bytes instead of ${expected}`,
       {
-        hint: 'Run `berth archive verify` to see what else is damaged, and restore an older generation with `--at`.',
+        hint: 'run `berth archive verify` to see what else is damaged, and restore an older generation with `--at`',
       },
     )
   }

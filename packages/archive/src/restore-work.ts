@@ -85,7 +85,7 @@ function checkSum(chunk: ChunkToCheck): void {
     'archive/corrupt-chunk',
     `${chunk.key} is damaged: its bytes have the sha256 ${sha256}`,
     {
-      hint: 'Run `berth archive verify` to see what else is, and restore an older generation with `--at`.',
+      hint: 'run `berth archive verify` to see what else is, and restore an older generation with `--at`',
     },
   )
 }

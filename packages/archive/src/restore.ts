@@ -14,6 +14,7 @@ import {
 import { chooseSnapshot, type ChosenSnapshot, type PassedOver } from './choose-snapshot.ts'
 import { asDiskError } from './disk-error.ts'
 import { totalBytes } from './manifest.ts'
+import { checkArchiveName } from './name.ts'
 import type { ArchiveOptions } from './options.ts'
 import {
   type TreeRecord,
@@ -23,6 +24,7 @@ import {
   writeRecord,
 } from './record.ts'
 import { fillStaging } from './restore-tree.ts'
+import { refuseStoreInside } from './store-place.ts'
 
 export interface RestoreOptions extends ArchiveOptions {
   /** Absolute. Absent, the old or the complete new tree: never anything between. */
@@ -70,6 +72,8 @@ export async function restoreTree(options: RestoreOptions): Promise<RestoreResul
 async function restore(options: RestoreOptions): Promise<RestoreResult> {
   const { directory } = options
   refuseSystemRoot(directory)
+  checkArchiveName(options.name)
+  refuseStoreInside(directory, options.store)
   mkdirSync(dirname(directory), { recursive: true })
   const state = await stateDirectoryOf(directory)
   await recoverSwap(directory)
@@ -136,7 +140,7 @@ function decideKept(
       'archive/existing',
       `could not restore \`${directory}\`: a directory that is not berth's is there`,
       {
-        hint: 'Move it away, or use `existing: aside` to have it renamed.',
+        hint: 'move it away, or use `existing: aside` to have it renamed',
       },
     )
   }

@@ -60,7 +60,7 @@ function incompleteRestore({ directory, name }: SaveOptions): BerthError {
     'archive/incomplete-restore',
     `could not save \`${directory}\`: its restore from \`${name}\` began and did not finish`,
     {
-      hint: 'Boot again to finish the restore. Nothing was saved, so the archive keeps what this directory lacks.',
+      hint: 'boot again to finish the restore. Nothing was saved, so the archive keeps what this directory lacks',
     },
   )
 }

@@ -12,6 +12,7 @@ import type { CompressionLevel } from './frame.ts'
 import { readKnownContent } from './known-content.ts'
 import type { StoredFile } from './manifest.ts'
 import { machineFacts, workerCount } from './machine.ts'
+import { checkArchiveName } from './name.ts'
 import type { ArchiveOptions } from './options.ts'
 import { type Pool, createPool } from './pool.ts'
 import { probeClock, stateDirectoryOf } from './record.ts'
@@ -27,6 +28,7 @@ import {
 import type { SaveTask, SaveTaskResult } from './save-work.ts'
 import { type ScannedFile, scanTree } from './scan.ts'
 import { createStoreFiles } from './store-files.ts'
+import { refuseStoreInside } from './store-place.ts'
 import { isSameTree } from './same-tree.ts'
 import type { LeftOut, Tree } from './tree.ts'
 import { SMALL_FILE_BYTES } from './format.ts'
@@ -81,21 +83,25 @@ export async function saveTree(options: SaveOptions): Promise<SaveResult> {
 }
 
 async function save(options: SaveOptions): Promise<SaveResult> {
+  checkArchiveName(options.name)
+  const excluded = createExclusion(options.exclude)
   if (!existsSync(options.directory))
     return { result: 'skipped', reason: 'the directory does not exist' }
   const root = realpathSync(options.directory)
   refuseSystemRoot(root)
+  refuseStoreInside(root, options.store)
   if (!lstatSync(root).isDirectory()) {
     throw new BerthError(
       'archive/not-a-directory',
       `could not save \`${options.directory}\`: it is not a directory`,
+      { hint: 'name the directory that holds it, or another' },
     )
   }
   const state = await stateDirectoryOf(root)
   const base = await openBase(options, state)
   const watermark = probeClock(state)
   const scan = await scanTree(root, {
-    excluded: createExclusion(options.exclude),
+    excluded,
     signal: options.signal,
   })
   const pool = createPool<SaveTask, SaveTaskResult>(

@@ -8,6 +8,7 @@ import {
   snapshotPrefix,
 } from './format.ts'
 import { type Manifest, decodeManifest, storedBytes, totalBytes } from './manifest.ts'
+import { checkArchiveName } from './name.ts'
 import { checkStoreFormat } from './store-files.ts'
 
 /** A snapshot as its key tells it. */
@@ -114,7 +115,7 @@ export async function readSnapshot(
       'archive/missing-snapshot',
       `could not read snapshot \`${name}\` of \`${archive}\`: ${key} is missing from ${store.url}`,
       {
-        hint: 'Run `berth archive list` to see the snapshots that are there.',
+        hint: 'run `berth archive list` to see the snapshots that are there',
       },
     )
   }
@@ -127,6 +128,7 @@ export async function listSnapshots(
   archive: string,
   options: RequestOptions = {},
 ): Promise<SnapshotInfo[]> {
+  checkArchiveName(archive)
   await checkStoreFormat(store, options)
   const { history, siblings } = await readSnapshotList(store, archive, options)
   const infos: SnapshotInfo[] = []

@@ -44,7 +44,7 @@ function badStoreFile(store: ObjectStore, cause: unknown): BerthError {
     'archive/bad-store',
     `could not use ${store.url}: its ${STORE_FILE_KEY} is not one of berth's`,
     {
-      hint: 'Point the store at an empty prefix, or at one that berth wrote.',
+      hint: 'point the store at an empty prefix, or at one that berth wrote',
       cause,
     },
   )

@@ -4,6 +4,7 @@ import { chunkKey } from './format.ts'
 import type { Chunk, Manifest } from './manifest.ts'
 import { storedBytes } from './manifest.ts'
 import { workerCount } from './machine.ts'
+import { checkArchiveName } from './name.ts'
 import type { ArchiveOptions } from './options.ts'
 import { type Pool, createPool } from './pool.ts'
 import { fetchChunk } from './restore-tree.ts'
@@ -35,6 +36,7 @@ export interface VerifyResult {
 /** Fetches and decodes everything that the snapshots need. Changes nothing; finds problems rather than throwing them. */
 export async function verifyArchive(options: VerifyOptions): Promise<VerifyResult> {
   const { store, name, signal } = options
+  checkArchiveName(name)
   await checkStoreFormat(store, { signal })
   const { history, siblings } = await readSnapshotList(store, name, { signal })
   const references = [...history, ...siblings].filter(

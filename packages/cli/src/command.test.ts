@@ -51,8 +51,8 @@ test.each([
   [['here', '-x'], 'cli/usage: the option `-x` is unknown'],
   [[], 'cli/usage: `berth example PATH [-- COMMAND…]` needs more arguments'],
   [['a', 'b'], 'cli/usage: `berth example PATH [-- COMMAND…]` does not take the argument `b`'],
-  [['a', '--grace'], 'cli/usage: Option `--grace <value>` argument missing'],
-  [['a', '--strict=yes'], 'cli/usage: Option `--strict` does not take an argument'],
+  [['a', '--grace'], 'cli/usage: the option `--grace` needs a value: `--grace DURATION`'],
+  [['a', '--strict=yes'], 'cli/usage: the option `--strict` takes no value'],
 ])('refuses %j', (args, message) => {
   expect(messageOf(() => parseInvocation(example, args))).toBe(message)
 })

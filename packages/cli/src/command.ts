@@ -84,8 +84,16 @@ function parseOwn(command: Command, args: string[]) {
     }
     return { positionals, values: complete }
   } catch (error) {
-    const message = error instanceof Error ? (error.message.split('\n')[0] ?? '') : String(error)
-    throw usageError(command, message.replaceAll("'", '`').replace(/\.$/, ''), error)
+    const { code, message } = error as NodeJS.ErrnoException
+    if (code !== 'ERR_PARSE_ARGS_INVALID_OPTION_VALUE') throw error
+    const [, name = ''] = /--([\w-]+)/.exec(message) ?? []
+    const option = command.options[name]
+    throw usageError(
+      command,
+      option?.type === 'string'
+        ? `the option \`--${name}\` needs a value: \`--${name} ${option.value ?? 'VALUE'}\``
+        : `the option \`--${name}\` takes no value`,
+    )
   }
 }
 
@@ -110,7 +118,7 @@ function refuseUnknownOptions(command: Command, args: string[]): void {
   }
 }
 
-function usageError(command: Command, message: string, cause?: unknown): BerthError {
+function usageError(command: Command, message: string): BerthError {
   const verb = command.usage.split(/ (?=[A-Z[])/)[0] ?? command.usage
-  return new BerthError('cli/usage', message, { hint: `see \`berth ${verb} --help\``, cause })
+  return new BerthError('cli/usage', message, { hint: `see \`berth ${verb} --help\`` })
 }

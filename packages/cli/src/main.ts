@@ -5,6 +5,10 @@ import { commands, selectCommand } from './commands.ts'
 import { exitCodes } from './exit-codes.ts'
 import { errorText } from './reporters/error-text.ts'
 
+/** What is wrong with the command line or the recipe, whoever finds it; nothing has been done by then. */
+const usageCodes =
+  /^(cli|recipe)\/|^archive\/(bad-(name|pattern)|store-inside)$|^filesystem\/(system-root|bad-path)$/
+
 async function execute(argv: readonly string[]): Promise<number> {
   const own = argv.includes('--') ? argv.slice(0, argv.indexOf('--')) : argv
   if (own[0] === '--version') {
@@ -32,6 +36,6 @@ try {
   process.exit(await execute(process.argv.slice(2)))
 } catch (error) {
   process.stderr.write(`${errorText(errorFacts(error)).join('\n')}\n`)
-  const isUsage = isBerthError(error) && /^(cli|recipe)\//.test(error.code)
+  const isUsage = isBerthError(error) && usageCodes.test(error.code)
   process.exit(isUsage ? exitCodes.usage : exitCodes.failed)
 }

@@ -49,7 +49,11 @@ export function valueAt(value: unknown, path: Path): unknown {
   )
 }
 
-function safeParse(schema: z.ZodType, values: unknown): z.ZodSafeParseResult<unknown> | undefined {
+/** Undefined when the schema can't judge values that still hold expressions. */
+export function safeParse(
+  schema: z.ZodType,
+  values: unknown,
+): z.ZodSafeParseResult<unknown> | undefined {
   try {
     return schema.safeParse(values)
   } catch (error) {
@@ -62,7 +66,7 @@ function safeParse(schema: z.ZodType, values: unknown): z.ZodSafeParseResult<unk
 }
 
 /** The issues that hold whatever the expressions give. */
-function knowable(issues: readonly Issue[], values: unknown): Issue[] {
+export function knowable(issues: readonly Issue[], values: unknown): Issue[] {
   return issues.flatMap((issue): Issue[] => {
     const value = valueAt(values, issue.path)
     if (isWholeExpression(value)) {

@@ -21,6 +21,7 @@ test.each([
   [['a//b'], 0],
   [['.berth'], 0],
   [['a/.berth/b'], 0],
+  [['a/@'], 0],
   [['a\0b'], 0],
   [['venv', 'b', 'venv'], 2],
   [['ComfyUI/custom_nodes', 'ComfyUI'], 1],

@@ -2,10 +2,13 @@ import { z } from 'zod'
 
 const directory = z
   .string()
-  .refine((path) => /^[^/\0]/.test(path) && !path.includes('\0'), 'must be a relative path')
+  .refine((path) => /^[^/\0]/.test(path) && !path.includes('\0'), {
+    error: 'must be a relative path',
+    abort: true,
+  })
   .refine(
-    (path) => path.split('/').every((part) => !['', '.', '..', '.berth'].includes(part)),
-    'must not hold `.`, `..`, `.berth`, `//` or a slash at its end',
+    (path) => path.split('/').every((part) => !['', '.', '..', '@', '.berth'].includes(part)),
+    'must not hold `.`, `..`, `@`, `.berth`, `//` or a slash at its end',
   )
 
 /** An input that names directories below one root: at least one, none twice and none in another. */
@@ -17,9 +20,7 @@ export const directoryList = z
       const other = list.find((each, at) => at < index && overlaps(each, path))
       if (other === undefined) continue
       const message =
-        other === path
-          ? `\`${path}\` is given twice`
-          : `\`${path}\` and \`${other}\` lie in one another`
+        other === path ? 'must not be given twice' : `must not overlap with \`${other}\``
       addIssue({ code: 'custom', path: [index], message })
     }
   })

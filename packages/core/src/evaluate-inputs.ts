@@ -1,9 +1,10 @@
+import { z } from 'zod'
 import { BerthError, isBerthError } from './error.ts'
 import { ownerOf, valueAt } from './check-inputs.ts'
 import { evaluateValue, type ExpressionContext } from './expression.ts'
 import type { RecipeStep } from './recipe.ts'
 import { problem, type Path } from './recipe-node.ts'
-import { shapeProblems } from './shape-problems.ts'
+import { shapeProblems, type Shape } from './shape-problems.ts'
 
 /**
  * A step's inputs with their expressions evaluated, validated and with the plugin's defaults, as `run` and `plan` take them. A `run`
@@ -13,22 +14,27 @@ export function evaluateInputs(step: RecipeStep, context: ExpressionContext): un
   if (!step.uses) {
     return {}
   }
-  const { name, definition } = step.uses
+  const { definition } = step.uses
   const values = evaluated(step, context)
   const result = definition.inputs.safeParse(values)
   if (result.success) {
     return result.data
   }
+  throw invalidInput(step, shapeProblems(result.error.issues, inputShape(step, values)))
+}
+
+/** How to speak of a step's inputs, as they were given or with the values of their expressions. */
+export function inputShape(step: RecipeStep, values: unknown): Shape {
+  const { name = '', definition } = step.uses ?? {}
   const positionOf = (path: Path) => step.positionOf(['with', ...(path as (string | number)[])])
-  const problems = shapeProblems(result.error.issues, {
-    schema: definition.inputs,
+  return {
+    schema: definition?.inputs ?? z.unknown(),
     noun: 'input',
     owner: (path) => ownerOf(name, path),
     valueAt: (path) => valueAt(values, path),
     positionOf,
     keyPositionOf: positionOf,
-  })
-  throw invalidInput(step, problems)
+  }
 }
 
 function evaluated(step: RecipeStep, context: ExpressionContext): unknown {

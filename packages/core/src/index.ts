@@ -32,6 +32,7 @@ export {
 } from './plugin.ts'
 export type { Recipe, RecipeMain, RecipeStep, VarDeclaration } from './recipe.ts'
 export { asUserError, attemptEach, type Attempts } from './attempt-each.ts'
+export { checkKnownInputs, type KnownInputsQuestion } from './check-known-inputs.ts'
 export { checkRecipe, readRecipe } from './check-recipe.ts'
 export { describeOptions } from './describe-options.ts'
 export { directoryList } from './directory-list.ts'
@@ -46,6 +47,7 @@ export {
 } from './expression.ts'
 export { recipeJsonSchema } from './json-schema.ts'
 export { didYouMean, suggest } from './suggest.ts'
+export { textInput } from './text-input.ts'
 export { resolveValues, type RecipeValues, type ValueSources, type VarValue } from './values.ts'
 
 // The running half: runner, shell, journal, secrets.

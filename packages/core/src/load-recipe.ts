@@ -31,6 +31,7 @@ export async function readRecipeText(file: string): Promise<string> {
     }
     const reason = reasons[String(code)] ?? (cause instanceof Error ? cause.message : String(cause))
     throw new BerthError('recipe/unreadable', `could not read the recipe \`${file}\`: ${reason}`, {
+      hint: 'name a text file that this user may read',
       cause,
     })
   }

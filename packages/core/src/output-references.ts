@@ -1,4 +1,4 @@
-import { parseExpression } from './parse-expression.ts'
+import { parseExpression, type ContextName } from './parse-expression.ts'
 import type { RecipeStep } from './recipe.ts'
 import { parseTemplate } from './template.ts'
 import { references } from './walk-expression.ts'
@@ -11,9 +11,7 @@ export interface OutputReference {
 
 /** Which outputs of other steps a step is made of: in its condition, inputs, script, environment and directory. */
 export function outputReferences(step: RecipeStep): OutputReference[] {
-  const texts = [step.inputs, step.run, step.env, step.workingDirectory].flatMap(
-    templateExpressions,
-  )
+  const texts = [step.inputs, step.run, step.env, step.workingDirectory].flatMap(expressionsIn)
   return [...texts, ...(step.if === undefined ? [] : [step.if])].flatMap(referencesIn)
 }
 
@@ -26,13 +24,21 @@ function referencesIn(expression: string): OutputReference[] {
     .map(({ names }) => ({ step: names[0]?.text, output: names[2]?.text }))
 }
 
-function templateExpressions(value: unknown): string[] {
+/** Says whether a bare expression names anything of a context. */
+export function namesContext(expression: string, name: ContextName): boolean {
+  return references(parseExpression(expression).tree).some(
+    ({ context }) => context.lexeme.toLowerCase() === name,
+  )
+}
+
+/** The bare expressions in all texts within a value. */
+export function expressionsIn(value: unknown): string[] {
   if (typeof value === 'string') {
     return parseTemplate(value).parts.flatMap((part) =>
       part.kind === 'expression' ? [part.text] : [],
     )
   }
   return typeof value === 'object' && value !== null
-    ? Object.values(value).flatMap(templateExpressions)
+    ? Object.values(value).flatMap(expressionsIn)
     : []
 }

@@ -57,6 +57,13 @@ export interface StepDefinition<
   outputs: Outputs
   /** Names of environment variables that hold secrets and that this step may read although the recipe declares them as secrets. */
   reads?: readonly string[]
+  /**
+   * Throws a BerthError for what is wrong with the inputs together, or with them in this environment. Called before anything runs where
+   * the inputs are known by then, so that a pod doesn't learn at its end that it can't save. Writes nothing, contacts nothing.
+   */
+  check?: (
+    question: Pick<StepContext<z.output<Inputs>>, 'inputs' | 'env' | 'workingDirectory'>,
+  ) => void
   /** Writes nothing. */
   plan: (
     context: Omit<StepContext<z.output<Inputs>>, 'willUndo' | 'progress'>,

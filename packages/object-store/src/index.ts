@@ -1,3 +1,4 @@
+export { checkStore, storeUrlInput } from './inputs.ts'
 export { parseStoreUrl, type StoreLocation } from './location.ts'
 export { openStore, type OpenStoreOptions } from './open-store.ts'
 export type { Patience } from './patience.ts'

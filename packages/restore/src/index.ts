@@ -1,6 +1,8 @@
 import { definePlugin, defineStep, directoryList, z } from '@berth/core'
-import { storeSecrets } from '@berth/object-store'
+import { archiveNameInput } from '@berth/archive'
+import { storeSecrets, storeUrlInput } from '@berth/object-store'
 import { planShared } from './plan-shared.ts'
+import { checkShared } from './prepare.ts'
 import { restoreShared } from './restore-shared.ts'
 
 const inputs = z.strictObject({
@@ -9,12 +11,10 @@ const inputs = z.strictObject({
     .string()
     .default('')
     .describe('The network volume, which may hold the same directories; empty means none.'),
-  store: z
-    .string()
+  store: storeUrlInput
     .default('')
     .describe('The store that the archives are in; empty means none: only links are made then.'),
-  archive: z
-    .string()
+  archive: archiveNameInput
     .min(1)
     .describe(
       'What the archives are called: `comfyui` makes `comfyui/venv` for the directory `venv`.',
@@ -54,6 +54,7 @@ export const restore = definePlugin({
       inputs,
       outputs,
       reads: storeSecrets,
+      check: checkShared,
       plan: planShared,
       run: restoreShared,
     }),

@@ -1,6 +1,7 @@
 import { resolve } from 'node:path'
 import type { StepContext } from '@berth/core'
-import { openStore, type ObjectStore } from '@berth/object-store'
+import { refuseSystemRoot } from '@berth/filesystem'
+import { checkStore, openStore, type ObjectStore } from '@berth/object-store'
 import type { Existing } from './choose-source.ts'
 import { listPlaces, type Place } from './inspect.ts'
 
@@ -14,6 +15,18 @@ export interface SharedInputs {
 }
 
 export type PlanContext = Omit<StepContext<SharedInputs>, 'willUndo' | 'progress'>
+
+/** Throws for what no attempt could cure: a directory of the system, settings of the store that contradict each other. */
+export function checkShared({
+  inputs,
+  env,
+  workingDirectory,
+}: Pick<PlanContext, 'inputs' | 'env' | 'workingDirectory'>): void {
+  for (const directory of inputs.directories) {
+    refuseSystemRoot(resolve(workingDirectory, inputs.to, directory))
+  }
+  checkStore(inputs.store, env)
+}
 
 /** Disposing of it closes the store. */
 export interface Prepared extends AsyncDisposable {

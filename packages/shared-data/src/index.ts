@@ -1,7 +1,8 @@
 import { definePlugin, defineStep, directoryList, z } from '@berth/core'
-import { storeSecrets } from '@berth/object-store'
+import { archiveNameInput, excludeInput } from '@berth/archive'
+import { storeSecrets, storeUrlInput } from '@berth/object-store'
 import { copyShared, planCopy } from './copy-shared.ts'
-import { planSave, saveShared } from './save-shared.ts'
+import { checkSave, planSave, saveShared } from './save-shared.ts'
 
 const from = z.string().min(1).describe("The pod's own disk: where the app finds the directories.")
 const directories = directoryList.describe(
@@ -35,16 +36,15 @@ const copyOutputs = z.object({
 
 const saveInputs = z.strictObject({
   from,
-  store: z.string().default('').describe('The store to save to; empty means none.'),
-  archive: z
-    .string()
+  store: storeUrlInput.default('').describe('The store to save to; empty means none.'),
+  archive: archiveNameInput
     .min(1)
     .describe(
       'What the archives are called: `comfyui` makes `comfyui/venv` for the directory `venv`.',
     ),
   directories,
   exclude: z
-    .array(z.string())
+    .array(excludeInput)
     .default([])
     .describe(
       'Patterns of what stays out, relative to each directory; known token files always do.',
@@ -79,6 +79,7 @@ export const sharedData = definePlugin({
       inputs: saveInputs,
       outputs: saveOutputs,
       reads: storeSecrets,
+      check: checkSave,
       plan: planSave,
       run: saveShared,
     }),

@@ -10,7 +10,7 @@ import {
   type StepContext,
 } from '@berth/core'
 import { refuseSystemRoot } from '@berth/filesystem'
-import { openStore } from '@berth/object-store'
+import { checkStore, openStore } from '@berth/object-store'
 import { saveDirectory, type Saved } from './save-directory.ts'
 
 export interface SaveInputs {
@@ -55,6 +55,14 @@ export async function saveShared(context: StepContext<SaveInputs>) {
   } finally {
     await store.close()
   }
+}
+
+/** Throws for what would keep every save from beginning. */
+export function checkSave(
+  context: Pick<StepContext<SaveInputs>, 'inputs' | 'env' | 'workingDirectory'>,
+): void {
+  listSources(context)
+  checkStore(context.inputs.store, context.env)
 }
 
 /** What a save would look at; whether anything changed, only the save itself can tell. */

@@ -1,13 +1,14 @@
 import { definePlugin, defineStep, z } from '@berth/core'
-import { storeSecrets } from '@berth/object-store'
+import { archiveNameInput, excludeInput } from '@berth/archive'
+import { storeSecrets, storeUrlInput } from '@berth/object-store'
+import { checkTree } from './place.ts'
 import { planRestore, restoreVenv } from './restore.ts'
 import { planSave, saveVenv } from './save.ts'
 import { planVerify, verifyVenv } from './verify.ts'
 
 const directory = z.string().min(1).describe('The tree: a venv, or a directory that holds some.')
-const store = z.string().min(1).describe('The store that the archive is in.')
-const archive = z
-  .string()
+const store = storeUrlInput.min(1).describe('The store that the archive is in.')
+const archive = archiveNameInput
   .min(1)
   .describe("The archive's name in the store, such as `comfyui/venv`.")
 
@@ -39,7 +40,7 @@ const saveInputs = z.strictObject({
   store,
   archive,
   exclude: z
-    .array(z.string())
+    .array(excludeInput)
     .default([])
     .describe('Patterns of what stays out, relative to the tree; known token files always do.'),
 })
@@ -52,11 +53,10 @@ const saveOutputs = z.object({
 
 const verifyInputs = z.strictObject({
   directory,
-  store: z
-    .string()
+  store: storeUrlInput
     .default('')
     .describe('The store whose archive is read and checked as well; empty means none.'),
-  archive: z.string().default('').describe("The archive's name; needed with a store."),
+  archive: archiveNameInput.default('').describe("The archive's name; needed with a store."),
 })
 
 const verifyOutputs = z.object({
@@ -76,6 +76,7 @@ export const venvArchive = definePlugin({
       inputs: restoreInputs,
       outputs: restoreOutputs,
       reads: storeSecrets,
+      check: checkTree,
       plan: planRestore,
       run: restoreVenv,
     }),
@@ -85,6 +86,7 @@ export const venvArchive = definePlugin({
       inputs: saveInputs,
       outputs: saveOutputs,
       reads: storeSecrets,
+      check: checkTree,
       plan: planSave,
       run: saveVenv,
     }),

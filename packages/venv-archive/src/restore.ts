@@ -1,5 +1,4 @@
 import { lstat, stat } from 'node:fs/promises'
-import { resolve } from 'node:path'
 import { latestGeneration, readRecord, restoreTree } from '@berth/archive'
 import {
   BerthError,
@@ -9,8 +8,8 @@ import {
   type PlannedAction,
   type StepContext,
 } from '@berth/core'
-import { refuseSystemRoot } from '@berth/filesystem'
 import { openStore } from '@berth/object-store'
+import { treePlace } from './place.ts'
 import { startVenvs } from './start-venvs.ts'
 
 export interface RestoreInputs {
@@ -27,7 +26,7 @@ type PlanContext = Omit<StepContext<RestoreInputs>, 'willUndo' | 'progress'>
 /** Restores the tree and starts its interpreters: a tree that can't be used is not restored. */
 export async function restoreVenv(context: StepContext<RestoreInputs>) {
   const { inputs, env, signal, log, progress } = context
-  const directory = checkPlace(context)
+  const directory = treePlace(context)
   const store = await openStore(inputs.store, { env, signal })
   try {
     const target = await linkTarget(directory)
@@ -57,7 +56,7 @@ export async function restoreVenv(context: StepContext<RestoreInputs>) {
 /** What a restore would do; asks the store for its newest generation. */
 export async function planRestore(context: PlanContext): Promise<PlannedAction> {
   const { inputs, env, signal } = context
-  const directory = checkPlace(context)
+  const directory = treePlace(context)
   const store = await openStore(inputs.store, { env, signal })
   try {
     const target = await linkTarget(directory)
@@ -83,15 +82,6 @@ export async function planRestore(context: PlanContext): Promise<PlannedAction> 
   } finally {
     await store.close()
   }
-}
-
-function checkPlace({
-  inputs,
-  workingDirectory,
-}: Pick<PlanContext, 'inputs' | 'workingDirectory'>): string {
-  const directory = resolve(workingDirectory, inputs.directory)
-  refuseSystemRoot(directory)
-  return directory
 }
 
 /** A link is someone's decision about where the tree lies: it is never replaced by this step. */

@@ -1,9 +1,8 @@
 import { hostname } from 'node:os'
-import { resolve } from 'node:path'
 import { saveTree } from '@berth/archive'
 import { done, skipped, unchanged, type PlannedAction, type StepContext } from '@berth/core'
-import { refuseSystemRoot } from '@berth/filesystem'
 import { openStore } from '@berth/object-store'
+import { treePlace } from './place.ts'
 
 export interface SaveInputs {
   directory: string
@@ -15,7 +14,7 @@ export interface SaveInputs {
 /** Saves the tree. */
 export async function saveVenv(context: StepContext<SaveInputs>) {
   const { inputs, env, signal, deadline, log, progress } = context
-  const directory = placeOf(context)
+  const directory = treePlace(context)
   const store = await openStore(inputs.store, { env, signal })
   try {
     const result = await saveTree({
@@ -47,15 +46,6 @@ export function planSave(
 ): PlannedAction {
   return {
     action: 'run',
-    summary: `save what changed in ${placeOf(context)} as ${context.inputs.archive}`,
+    summary: `save what changed in ${treePlace(context)} as ${context.inputs.archive}`,
   }
-}
-
-function placeOf({
-  inputs,
-  workingDirectory,
-}: Pick<StepContext<SaveInputs>, 'inputs' | 'workingDirectory'>): string {
-  const directory = resolve(workingDirectory, inputs.directory)
-  refuseSystemRoot(directory)
-  return directory
 }

@@ -41,6 +41,8 @@ export const run = defineCommand({
     const { loadRecipe } = await import('../load.ts')
     const loaded = await loadRecipe({ file, set, env: process.env })
     if (loaded.recipe.pipelines[pipeline] === undefined) throw missingPipeline(file, pipeline)
+    const { checkKnownInputs, runPipeline } = await import('@berth/core')
+    checkKnownInputs({ ...loaded, pipelines: [pipeline] })
     const stateDirectory = openStateDirectory(values['state-dir'], process.env)
     const reporter = await openReporter(reporterName)
     const cancel = new AbortController()
@@ -54,7 +56,6 @@ export const run = defineCommand({
       else skipOptional.abort()
       stopped ??= signal.name
     })
-    const { runPipeline } = await import('@berth/core')
     const { result } = await runPipeline({
       ...loaded,
       pipeline,

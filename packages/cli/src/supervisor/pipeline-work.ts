@@ -1,6 +1,7 @@
 import { readFile } from 'node:fs/promises'
 import {
   BerthError,
+  checkKnownInputs,
   errorFacts,
   isBerthError,
   type NewEvent,
@@ -37,6 +38,10 @@ export async function loadPipeline(surroundings: PipelineSurroundings): Promise<
   const { request, cancel } = surroundings
   const { recipe: file, set } = request
   const loaded = await loadRecipe({ file, text: request.text, set, env: process.env })
+  // A boot must not begin what its shutdown can't save; a shutdown saves what it can.
+  if (request.pipeline === 'boot') {
+    checkKnownInputs({ ...loaded, pipelines: ['boot', 'shutdown'] })
+  }
   const text = request.text ?? (await readFile(file, 'utf8'))
   return {
     facts: factsOf(loaded, request, text),
