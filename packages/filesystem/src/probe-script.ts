@@ -22,21 +22,28 @@ interface Tried {
   failure?: { code: string; message: string }
 }
 
+/** What the probing process is asked, as JSON in this variable of its environment: everyone may read a process's arguments. */
+export const QUESTION_VARIABLE = 'BERTH_PROBE'
+
+export interface ProbeQuestion {
+  path: string
+  /** Null: nothing may be written. */
+  temporary: string | null
+}
+
 /**
  * The program of the probing process, in which everything is synchronous: it is this process that a hung file system is allowed to
  * hold. It prints a `ProbeAnswer`. Without `temporary` it writes nothing; with it, it removes what it made, whatever failed.
  */
-export function probeProgram(path: string, temporary: string | undefined): string {
-  return `
+export const probeProgram = `
     const fs = process.getBuiltinModule('node:fs')
     const lookAt = ${lookAt}
     const tryOut = ${tryOut}
-    const seen = lookAt(fs, ${JSON.stringify(path)})
-    const temporary = ${JSON.stringify(temporary ?? null)}
+    const { path, temporary } = JSON.parse(process.env.${QUESTION_VARIABLE})
+    const seen = lookAt(fs, path)
     const tried = seen.writable && temporary !== null ? tryOut(fs, temporary) : {}
     process.stdout.write(JSON.stringify({ ...seen, ...tried }))
   `
-}
 
 // The two below become text of that program: they may use nothing but their arguments.
 

@@ -1,8 +1,8 @@
 import { spawn } from 'node:child_process'
 import { join, resolve } from 'node:path'
 import { mountOf, readMounts } from './mounts.ts'
-import type { ProbeAnswer } from './probe-script.ts'
-import { probeProgram } from './probe-script.ts'
+import type { ProbeAnswer, ProbeQuestion } from './probe-script.ts'
+import { probeProgram, QUESTION_VARIABLE } from './probe-script.ts'
 import { temporaryName } from './temporary.ts'
 
 export interface DirectoryProbe {
@@ -150,16 +150,13 @@ async function askProcess(
 ): Promise<ProbeAnswer | undefined> {
   // Not killed when time is over: it is stuck for as long as the file system is, and then still removes what it made. Its own
   // session, so that neither Ctrl-C nor the end of this process group cuts it in the middle.
-  const child = spawn(
-    process.execPath,
-    ['--input-type=commonjs', '-e', probeProgram(path, temporary)],
-    {
-      cwd: '/',
-      env: {},
-      stdio: ['ignore', 'pipe', 'pipe'],
-      detached: true,
-    },
-  )
+  const question: ProbeQuestion = { path, temporary: temporary ?? null }
+  const child = spawn(process.execPath, ['--input-type=commonjs', '-e', probeProgram], {
+    cwd: '/',
+    env: { [QUESTION_VARIABLE]: JSON.stringify(question) },
+    stdio: ['ignore', 'pipe', 'pipe'],
+    detached: true,
+  })
   const { promise, resolve: answerWith, reject } = Promise.withResolvers<string | undefined>()
   let [output, complaints] = ['', '']
   child.stdout.setEncoding('utf8').on('data', (text: string) => (output += text))
