@@ -78,6 +78,8 @@ test.for([
   'file:///a/../b',
   'file:///a%00b',
   'ftp://host/a',
+  's3:bucket/prefix',
+  'http:bucket',
 ])('refuses %j', (url) => {
   const error = problemOf(url)
   expect(error.code).toBe('object-store/bad-url')
@@ -93,10 +95,28 @@ test.for([
   's3://art?token=hunter2secret',
   'https://me:hunter2secret@s3.example.com/art',
   's3:/AKIAXYZ:hunter2secret@art',
+  's3://AKIAXYZ:hun/ter2+hunter2@art/p',
+  's3://AKIAXYZ:hun?ter2&hunter2@art/p',
+  's3://AKIAXYZ:hunter2secret/art/p',
+  's3://AKIAXYZ:2/hunter2@art/p',
+  's3//AKIAXYZ:hun/hunter2@art',
+  'AKIAXYZ:hunter2/secret@art',
+  'https://me:hun/hunter2@s3.example.com/art',
+  's3://art?regoin=x&endpoint=http://me:hun/hunter2@h',
+  's3://art?regoin=x&endpoint=http%3A%2F%2Fme%3Ahun%2Fhunter2%40h',
 ])('refuses the credentials in %s without repeating them', (url) => {
   const error = problemOf(url)
   expect(error.code).toBe('object-store/credentials-in-url')
   expect(JSON.stringify([error.message, error.hint, error.stack])).not.toMatch(/hunter2|AKIAXYZ/)
+})
+
+test.for([
+  'file:///mnt/a:b@c',
+  's3://art/me@host/p',
+  's3://art/a:b/me@host',
+  's3://art/a?endpoint=http://[::1]:9000',
+])('sees no credentials in %s', (url) => {
+  expect(parseStoreUrl(url)).toBeDefined()
 })
 
 test('hides the value of an option that it does not know', () => {

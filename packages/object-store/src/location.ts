@@ -141,9 +141,17 @@ function matching(
   throw badUrl(text, `\`${key}\` can't be \`${value}\``, meant && `${key}=${meant}`)
 }
 
+/** Wherever a key may stand in a URL, and also where it holds a `/`, a `?` or a `&`, as the keys of Amazon often do. */
 function refuseCredentials(text: string): void {
-  const [, authority = '', query = ''] = /^[^/]*\/{0,3}([^/?]*)[^?]*\??(.*)$/su.exec(text) ?? []
-  if (authority.includes('@')) throw credentialsInUrl('the store URL')
+  const [, start = '', rest = ''] =
+    /^((?:s3[a-z]?|file|https?)(?::|(?=\/))|[a-z0-9]+:(?=\/))?\/{0,3}(.*)$/isu.exec(text) ?? []
+  const [authority = ''] = rest.split(/[/?]/, 1)
+  const query = rest.includes('?') ? rest.slice(rest.indexOf('?') + 1) : ''
+  const isDirectory = /^file:?$/i.test(start) || text.startsWith('/')
+  const hasUser = /@|%40/i.test(authority.includes(':') ? rest : authority + query)
+  // A host has a port behind its colon, and a bucket has no colon.
+  const hasPair = /:(?!\d{1,5}$)/.test(authority)
+  if (!isDirectory && (hasUser || hasPair)) throw credentialsInUrl('the store URL')
   for (const key of new URLSearchParams(query).keys()) {
     if (!queryKeys.includes(key) && credentialWords.test(key))
       throw credentialsInUrl('the store URL')

@@ -173,6 +173,8 @@ function describe(status: number | undefined, code: string, message: string): st
   return said === '' || said === code || said === 'UnknownError' ? label : `${label}: ${said}`
 }
 
+/** Cut between words: of a key that the server repeats a part would be a secret that no mask knows. */
 function firstLine(text: string): string {
-  return (text.split('\n', 1)[0] ?? '').trim().replace(/\.$/, '').slice(0, 200)
+  const line = (text.split('\n', 1)[0] ?? '').trim().replace(/\.$/, '')
+  return line.length > 200 ? `${line.slice(0, 201).replace(/\S*$/, '').trim()}…` : line
 }
