@@ -1,10 +1,9 @@
 import type { SaveOptions } from '@berth/archive'
 import type { Facts } from '@berth/core'
 import { createMask, credentialVariables } from '@berth/core'
-import { BerthError, errorFacts, isBerthError } from '@berth/core/error'
-import { defaultStoreUrl, type ObjectStore, openStore } from '@berth/object-store'
-import { exitCodeOfSignal, exitCodes } from './exit-codes.ts'
-import { errorText } from './reporters/error-text.ts'
+import { BerthError } from '@berth/core/error'
+import { defaultStoreUrl, openStore } from '@berth/object-store'
+import { exitCodeOfSignal } from './exit-codes.ts'
 import { factsText } from './reporters/facts.ts'
 import { openLineReporter } from './reporters/line.ts'
 import type { Reporter } from './reporters/reporter.ts'
@@ -56,8 +55,10 @@ export async function withArchive(
       ),
     )
   })
-  const store = await openNamedStore(request.store, cancel.signal)
-  if (store === undefined) return exitCodes.usage
+  const store = await openStore(storeUrl(request.store), {
+    env: process.env,
+    signal: cancel.signal,
+  })
   const reporter = openLineReporter(process.stderr)
   const mask = createMask(credentialVariables(process.env))
   try {
@@ -94,21 +95,6 @@ function listeners(
         progress: { done, total, unit: 'bytes' },
         time: Date.now(),
       }),
-  }
-}
-
-/** A URL or a key pair that is wrong is a mistake of usage: nothing has been contacted yet. Says what, and gives `undefined`. */
-async function openNamedStore(
-  option: string | undefined,
-  signal: AbortSignal,
-): Promise<ObjectStore | undefined> {
-  const url = storeUrl(option)
-  try {
-    return await openStore(url, { env: process.env, signal })
-  } catch (error) {
-    if (!isBerthError(error)) throw error
-    process.stderr.write(`${errorText(errorFacts(error)).join('\n')}\n`)
-    return undefined
   }
 }
 

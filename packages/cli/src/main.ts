@@ -6,8 +6,16 @@ import { exitCodes } from './exit-codes.ts'
 import { errorText } from './reporters/error-text.ts'
 
 /** What is wrong with the command line or the recipe, whoever finds it; nothing has been done by then. */
-const usageCodes =
-  /^(cli|recipe)\/|^archive\/(bad-(name|pattern)|store-inside)$|^filesystem\/(system-root|bad-path)$/
+const usageCodes = new RegExp(
+  [
+    '(cli|recipe)/.*',
+    'archive/(bad-name|bad-pattern|store-inside)',
+    'filesystem/(bad-path|system-root)',
+    'object-store/(bad-(url|endpoint|sse-key)|credentials-in-url|half-set-credentials|missing-endpoint)',
+  ]
+    .map((codes) => `^${codes}$`)
+    .join('|'),
+)
 
 async function execute(argv: readonly string[]): Promise<number> {
   const own = argv.includes('--') ? argv.slice(0, argv.indexOf('--')) : argv
@@ -32,10 +40,20 @@ async function execute(argv: readonly string[]): Promise<number> {
   return command.run(parseInvocation(command, args))
 }
 
+/** For whoever reads stdout: the same event that a boot would have reported. */
+function isJsonWanted(argv: readonly string[]): boolean {
+  const own = argv.includes('--') ? argv.slice(0, argv.indexOf('--')) : argv
+  return / --(json|reporter[ =]json)(?= |$)/.test(own.join(' '))
+}
+
 try {
   process.exit(await execute(process.argv.slice(2)))
 } catch (error) {
-  process.stderr.write(`${errorText(errorFacts(error)).join('\n')}\n`)
+  const facts = errorFacts(error)
+  process.stderr.write(`${errorText(facts).join('\n')}\n`)
+  if (isJsonWanted(process.argv)) {
+    process.stdout.write(`${JSON.stringify({ type: 'error', error: facts, time: Date.now() })}\n`)
+  }
   const isUsage = isBerthError(error) && usageCodes.test(error.code)
   process.exit(isUsage ? exitCodes.usage : exitCodes.failed)
 }
