@@ -7,6 +7,7 @@ import {
   resolveValues,
 } from '@berth/core'
 import { detectPlatform, type PlatformFacts } from '@berth/platform'
+import { hideVariables } from './output-mask.ts'
 import { plugins } from './plugins.ts'
 
 /** A recipe with everything that its expressions can see before a step has run. */
@@ -31,6 +32,7 @@ export async function loadRecipe({ file, text, set, env }: LoadRequest): Promise
     text === undefined ? readRecipe(file, plugins) : checkRecipe(text, { file, plugins }),
     detectPlatform({ env }),
   ])
+  hideVariables(recipe.secrets)
   const platform = expressionPlatform(platformFacts)
   return { recipe, values: resolveValues(recipe, { env, set, platform }), platform, platformFacts }
 }

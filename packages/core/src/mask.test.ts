@@ -150,6 +150,8 @@ test('finds credentials in an environment by their names', () => {
       HF_TOKEN: 'hf_abcdef',
       AWS_SECRET_ACCESS_KEY: 'abcdefgh',
       RUNPOD_S3_ACCESS_KEY: 'user_1',
+      BERTH_SSE_C_KEY: 'abcdefghi',
+      PGPASSWORD: 'abcdefghj',
       SHORT_TOKEN: 'x',
       PATH: '/usr/bin',
       AWS_ACCESS_KEY_ID: 'AKIAABCD',
@@ -158,6 +160,8 @@ test('finds credentials in an environment by their names', () => {
     HF_TOKEN: 'hf_abcdef',
     AWS_SECRET_ACCESS_KEY: 'abcdefgh',
     RUNPOD_S3_ACCESS_KEY: 'user_1',
+    BERTH_SSE_C_KEY: 'abcdefghi',
+    PGPASSWORD: 'abcdefghj',
   })
 })
 

@@ -17,7 +17,7 @@ const STRUCTURE = new Set(['type', 'time', 'step', 'phase', 'result', 'level', '
 
 /** Environment variables that hold credentials, whether a recipe declares them or not. */
 const CREDENTIAL_NAME =
-  /(^|_)(TOKEN|SECRET|SECRET_KEY|SECRET_ACCESS_KEY|ACCESS_KEY|PASSWORD|PASSPHRASE|API_KEY|PRIVATE_KEY)$/i
+  /(^|_)(TOKEN|SECRET|SECRET_KEY|SECRET_ACCESS_KEY|ACCESS_KEY|[A-Z]*PASSWORD|PASSPHRASE|API_KEY|PRIVATE_KEY|SSE_C_KEY)$/i
 
 export interface MaskStream {
   /** What may be shown of the text so far. A tail that could be the beginning of a secret is held until more comes. */

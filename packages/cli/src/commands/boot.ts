@@ -1,5 +1,5 @@
-import { errorFacts } from '@berth/core/error'
 import { defineCommand } from '../command.ts'
+import { shownError } from '../output-mask.ts'
 import { chooseReporter } from '../reporters/choose-reporter.ts'
 import { errorText } from '../reporters/error-text.ts'
 import { openReporter } from '../reporters/reporter.ts'
@@ -78,7 +78,7 @@ export const boot = defineCommand({
 /** Neither a log reader that went away nor a bug of ours must take the saves with it. */
 function survive(): void {
   process.on('uncaughtException', (error) => {
-    process.stderr.write(`${errorText(errorFacts(error)).join('\n')}\n`)
+    process.stderr.write(`${errorText(shownError(error)).join('\n')}\n`)
   })
   for (const stream of [process.stdout, process.stderr]) stream.on('error', () => {})
 }

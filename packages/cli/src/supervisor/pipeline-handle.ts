@@ -5,6 +5,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
 import type { BerthEvent, PipelineResult } from '@berth/core'
 import { BerthError, errorFacts, type ErrorFacts } from '@berth/core/error'
+import { outputMask } from '../output-mask.ts'
 import { killProcesses, processesMarked, signalProcess } from './process-table.ts'
 import type { MainFacts, Order, PipelineRequest, RecipeFacts, Report } from './protocol.ts'
 
@@ -142,7 +143,7 @@ export class PipelineHandle {
       createInterface({ input: stream }).on('line', (line) => {
         // An engine out of memory says so first, and then prints its stack.
         if (/^\s*\d+: 0x|Native stack trace/.test(line)) return
-        this.#lastWords.push(line.slice(0, 500))
+        this.#lastWords.push(outputMask().text(line).slice(0, 500))
         if (this.#lastWords.length > 20) this.#lastWords.shift()
       })
     }

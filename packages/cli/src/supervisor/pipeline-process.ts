@@ -1,5 +1,6 @@
-import { errorFacts, isBerthError } from '@berth/core/error'
+import { isBerthError } from '@berth/core/error'
 import type { NewEvent } from '@berth/core'
+import { shownError } from '../output-mask.ts'
 import { Outlet } from './outlet.ts'
 import type { Order, PipelineRequest, Report } from './protocol.ts'
 import type { LoadedPipeline } from './pipeline-work.ts'
@@ -45,7 +46,7 @@ async function work(request: PipelineRequest): Promise<Report> {
     loaded = await loadPipeline({ request, emit, cancel, skipOptional: skipOptional.signal })
   } catch (error) {
     if (!isBerthError(error)) throw error
-    return { type: 'refused', error: errorFacts(error) }
+    return { type: 'refused', error: shownError(error) }
   }
   outlet.report({ type: 'loaded', facts: loaded.facts })
   return loaded.run(await go.promise)

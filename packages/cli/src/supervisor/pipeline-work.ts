@@ -2,7 +2,6 @@ import { readFile } from 'node:fs/promises'
 import {
   BerthError,
   checkKnownInputs,
-  errorFacts,
   isBerthError,
   type NewEvent,
   parseDuration,
@@ -11,6 +10,7 @@ import {
   undoAll,
 } from '@berth/core'
 import { type LoadedRecipe, loadRecipe } from '../load.ts'
+import { shownError } from '../output-mask.ts'
 import { evaluateMain } from './main-facts.ts'
 import type { PipelineRequest, RecipeFacts, Report } from './protocol.ts'
 
@@ -70,6 +70,7 @@ function factsOf(
   return {
     name: recipe.name,
     text,
+    secrets: recipe.secrets,
     graceMs: fromOption ?? recipe.graceMs ?? platformFacts.graceMs,
     onBootFailure: recipe.onBootFailure,
     rounds,
@@ -110,7 +111,7 @@ async function runBoot(loaded: LoadedRecipe, surroundings: PipelineSurroundings)
     }
   } catch (error) {
     if (!isBerthError(error)) throw error
-    emit({ type: 'error', error: errorFacts(error) })
+    emit({ type: 'error', error: shownError(error) })
     return { type: 'ended', result: 'failed' }
   }
 }

@@ -21,6 +21,8 @@ export interface PipelineRequest {
 export interface RecipeFacts {
   name: string
   text: string
+  /** Names of the environment variables that it declares as secrets. */
+  secrets: string[]
   graceMs: number
   onBootFailure: 'exit' | 'hold' | 'continue'
   /** The shutdown steps that also run while main does. */

@@ -1,8 +1,8 @@
 import { randomUUID } from 'node:crypto'
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { BerthEvent, NewEvent } from '@berth/core'
-import { errorFacts } from '@berth/core/error'
 import { exitCodes } from '../exit-codes.ts'
+import { hideVariables, shownError } from '../output-mask.ts'
 import { formatDuration } from '../reporters/format.ts'
 import { type Ending, podExitCode } from './exit-code.ts'
 import { unhurriedMs } from './grace.ts'
@@ -58,7 +58,7 @@ export class Supervisor {
       return await this.#live()
     } catch (error) {
       // A bug of ours must not cost the save.
-      this.#emit({ type: 'error', error: errorFacts(error) })
+      this.#emit({ type: 'error', error: shownError(error) })
       await this.#main?.clear(this.#stop.halfDeadline())
       await this.#runShutdown(Date.now())
       return exitCodes.failed
@@ -128,6 +128,7 @@ export class Supervisor {
     const loaded = await boot.loaded
     if ('recipe' in loaded) {
       this.#recipe = loaded.recipe
+      hideVariables(loaded.recipe.secrets)
       this.#stop.graceMs = loaded.recipe.graceMs
       // The grace may have changed what was decided before the recipe was known.
       if (this.#stop.signal !== undefined) this.#cancelBoot(boot)
@@ -172,7 +173,7 @@ export class Supervisor {
     try {
       main = await startMain(facts, this.#env)
     } catch (error) {
-      this.#emit({ type: 'error', error: errorFacts(error) })
+      this.#emit({ type: 'error', error: shownError(error) })
       return { code: notStartedCode(error), signal: null }
     }
     this.#main = main
