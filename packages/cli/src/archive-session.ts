@@ -1,9 +1,9 @@
 import type { SaveOptions } from '@berth/archive'
 import type { Facts } from '@berth/core'
-import { createMask, credentialVariables } from '@berth/core'
 import { BerthError } from '@berth/core/error'
 import { defaultStoreUrl, openStore } from '@berth/object-store'
 import { exitCodeOfSignal } from './exit-codes.ts'
+import { outputMask } from './output-mask.ts'
 import { factsText } from './reporters/facts.ts'
 import { openLineReporter } from './reporters/line.ts'
 import type { Reporter } from './reporters/reporter.ts'
@@ -60,7 +60,7 @@ export async function withArchive(
     signal: cancel.signal,
   })
   const reporter = openLineReporter(process.stderr)
-  const mask = createMask(credentialVariables(process.env))
+  const mask = outputMask()
   try {
     const answer = await action({
       store,
@@ -68,7 +68,9 @@ export async function withArchive(
       signal: cancel.signal,
       ...listeners(request, reporter, mask.text),
     })
-    const text = request.json ? JSON.stringify(answer.data, undefined, 2) : mask.text(answer.text)
+    const text = request.json
+      ? JSON.stringify(mask.value(answer.data), undefined, 2)
+      : mask.text(answer.text)
     if (text !== '') process.stdout.write(`${text}\n`)
     return answer.exitCode
   } catch (error) {

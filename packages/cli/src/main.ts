@@ -1,8 +1,9 @@
 import { readFileSync } from 'node:fs'
-import { errorFacts, isBerthError } from '@berth/core/error'
+import { isBerthError } from '@berth/core/error'
 import { parseInvocation } from './command.ts'
 import { commands, selectCommand } from './commands.ts'
 import { exitCodes } from './exit-codes.ts'
+import { shownError } from './output-mask.ts'
 import { errorText } from './reporters/error-text.ts'
 
 /** What is wrong with the command line or the recipe, whoever finds it; nothing has been done by then. */
@@ -49,7 +50,7 @@ function isJsonWanted(argv: readonly string[]): boolean {
 try {
   process.exit(await execute(process.argv.slice(2)))
 } catch (error) {
-  const facts = errorFacts(error)
+  const facts = shownError(error)
   process.stderr.write(`${errorText(facts).join('\n')}\n`)
   if (isJsonWanted(process.argv)) {
     process.stdout.write(`${JSON.stringify({ type: 'error', error: facts, time: Date.now() })}\n`)
