@@ -4,6 +4,7 @@ const directory = z
   .string()
   .refine((path) => /^[^/\0]/.test(path) && !path.includes('\0'), {
     error: 'must be a relative path',
+    params: { hint: 'name it from the directory that holds it, such as `venv`' },
     abort: true,
   })
   .refine(
@@ -20,8 +21,11 @@ export const directoryList = z
       const other = list.find((each, at) => at < index && overlaps(each, path))
       if (other === undefined) continue
       const message =
-        other === path ? 'must not be given twice' : `must not overlap with \`${other}\``
-      addIssue({ code: 'custom', path: [index], message })
+        other === path
+          ? `\`${path}\` is given twice`
+          : `one of \`${path}\` and \`${other}\` lies in the other`
+      const params = { code: 'recipe/bad-value', hint: 'leave one of them out' }
+      addIssue({ code: 'custom', path: [index], message, params })
     }
   })
 

@@ -5,6 +5,7 @@ import {
   isSeq,
   LineCounter,
   parseDocument,
+  visit,
   type Document,
   type Node,
   type Pair,
@@ -74,6 +75,12 @@ function documentProblems(document: Document.Parsed, source: RecipeSource): Bert
     } else if (error.code === 'MULTIPLE_DOCS') {
       const message = 'the file holds several YAML documents'
       problems.push(problem('recipe/syntax', message, span, 'make a file of each'))
+    } else if (/^Missing closing ['"]/.test(error.message)) {
+      const start = openQuote(document, error.pos[0])
+      const message = 'the recipe is not YAML: this quote is not closed'
+      problems.push(
+        problem('recipe/syntax', message, { source, start, end: start + 1 }, closeQuoteHint),
+      )
     } else if (!problems.some(({ code }) => code === 'recipe/syntax')) {
       // One slip makes the parser stumble several times; only the first is the user's.
       const message = `the recipe is not YAML: ${lowerFirst(error.message)}`
@@ -99,6 +106,19 @@ function documentProblems(document: Document.Parsed, source: RecipeSource): Bert
 }
 
 const tagHint = 'a plain value cannot begin with `!`: put it in quotes'
+
+const closeQuoteHint = 'close it at the end of the value'
+
+/** The parser finds out at the end of the text, far from where it began. */
+function openQuote(document: Document.Parsed, missingAt: number): number {
+  let start = missingAt
+  visit(document, {
+    Scalar: (_key, { range }) => {
+      if (range && range[0] < missingAt && range[1] >= missingAt) start = range[0]
+    },
+  })
+  return start
+}
 
 function syntaxHint(code: string, span: { source: RecipeSource; start: number }): string {
   const { line } = span.source.lines.linePos(span.start)
