@@ -11,6 +11,8 @@ const LEVELS: Record<CompressionLevel, number> = { fast: 1, normal: 3 }
  */
 export function compressFrame(raw: Uint8Array, level: CompressionLevel): Buffer {
   return zstdCompressSync(raw, {
+    // Room for the worst case (ZSTD_COMPRESSBOUND): to grow by zlib's default of 16 KiB takes as long as the compression itself.
+    chunkSize: raw.length + (raw.length >> 8) + 128 * 1024,
     params: {
       [constants.ZSTD_c_compressionLevel]: LEVELS[level],
       [constants.ZSTD_c_checksumFlag]: 1,
