@@ -1,9 +1,10 @@
 import type { Committed } from './commit.ts'
 import type { Manifest } from './manifest.ts'
+import { isIntended } from './exclude.ts'
 import { writeRecord } from './record.ts'
 import type { Base } from './save-base.ts'
-import type { WrittenContent } from './save-chunks.ts'
 import type { SaveOptions } from './save.ts'
+import type { LeftOut } from './tree.ts'
 
 /** What the records of a save need to know of it. */
 export interface SaveFrame {
@@ -59,14 +60,28 @@ export async function recordUnchanged(save: SaveFrame, additive: boolean): Promi
   })
 }
 
-/** Says what was not saved, and why a snapshot lies beside the history. */
-export function announce(
-  { options, base }: SaveFrame,
-  facts: { committed: Committed; written: WrittenContent; vanished: number; entries: number },
-): void {
+// Of hundreds of sockets nobody reads the last.
+const NAMED_AT_MOST = 10
+
+interface SavedFacts {
+  committed: Committed
+  /** Files that could not be read whole. */
+  missed: readonly LeftOut[]
+  /** What the scan left out. */
+  skipped: readonly LeftOut[]
+  vanished: number
+  entries: number
+}
+
+/** Says what was not saved, of what is never saved only what is new, and why a snapshot lies beside the history. */
+export function announce({ options, base }: SaveFrame, facts: SavedFacts): void {
   const note = options.onNote ?? (() => {})
-  for (const { path, reason } of facts.written.leftOut)
+  const known = new Set(base.manifest?.tree.leftOut.map(({ path }) => path))
+  const fresh = facts.skipped.filter((entry) => !known.has(entry.path) && !isIntended(entry))
+  for (const { path, reason } of [...facts.missed, ...fresh.slice(0, NAMED_AT_MOST)])
     note('warn', `\`${path}\` was not saved: ${reason}`)
+  if (fresh.length > NAMED_AT_MOST)
+    note('warn', `${fresh.length - NAMED_AT_MOST} more were not saved; the manifest names them`)
   if (!facts.committed.sibling) return
   const why =
     facts.vanished * 2 > facts.entries

@@ -1,5 +1,5 @@
 import { existsSync, lstatSync, realpathSync, rmSync, writeFileSync } from 'node:fs'
-import { join } from 'node:path'
+import { join, resolve } from 'node:path'
 import { BerthError } from '@berth/core/error'
 import { refuseSystemRoot } from '@berth/filesystem'
 import { commitSnapshot } from './commit.ts'
@@ -84,7 +84,7 @@ export async function saveTree(options: SaveOptions): Promise<SaveResult> {
 
 async function save(options: SaveOptions): Promise<SaveResult> {
   checkArchiveName(options.name)
-  const excluded = createExclusion(options.exclude)
+  const excluded = createExclusion(options.exclude, resolve(options.directory))
   if (!existsSync(options.directory))
     return { result: 'skipped', reason: 'the directory does not exist' }
   const root = realpathSync(options.directory)
@@ -175,7 +175,7 @@ function assembleTree(
 }
 
 async function storeSnapshot(save: Save, plan: SavePlan): Promise<SaveResult> {
-  const { options, base, root, state, pool } = save
+  const { options, base, root, state, scan, pool } = save
   const chunks = [...(base.manifest?.chunks ?? [])]
   const pending = join(state, 'saving')
   const resumes = existsSync(pending)
@@ -198,7 +198,8 @@ async function storeSnapshot(save: Save, plan: SavePlan): Promise<SaveResult> {
   const committed = await commitSnapshot(options, { manifest, hashes: written.hashes, beside })
   await recordSaved(save, { manifest, committed, additive: added > 0 })
   rmSync(pending, { force: true })
-  announce(save, { committed, written, vanished, entries })
+  const { leftOut: skipped } = scan
+  announce(save, { committed, missed: written.leftOut, skipped, vanished, entries })
   return {
     result: 'saved',
     generation: manifest.generation,
