@@ -2,6 +2,8 @@
 export interface Patience {
   /** Tries of one request, the first included. */
   attempts: number
+  /** Fewer than that while no connection could be made at all: a wrong endpoint is said soon; one that has answered may be restarting. */
+  attemptsToReach: number
   /** The longest wait before the second try; doubles with each further one. */
   initialDelayMs: number
   maxDelayMs: number
@@ -13,6 +15,7 @@ export interface Patience {
 
 export const defaultPatience: Patience = {
   attempts: 8,
+  attemptsToReach: 4,
   initialDelayMs: 100,
   maxDelayMs: 5_000,
   connectMs: 5_000,

@@ -7,9 +7,6 @@ import { S3Requests } from './s3-requests.ts'
 import type { S3Settings } from './settings.ts'
 import type { RequestOptions } from './store.ts'
 
-// A wrong endpoint is said soon; a server that has answered before may be restarting.
-const attemptsToReach = 4
-
 type Task<Result> = (signal: AbortSignal | undefined) => Promise<Result>
 
 /** Requests with everything around them: the pool, the retries, the signals, and errors that say what was being done. */
@@ -88,7 +85,7 @@ export class S3Session {
   }
 
   private attemptsFor(failure: S3Failure): number {
-    const { attempts } = this.patience
+    const { attempts, attemptsToReach } = this.patience
     if (failure.kind === 'unreachable') {
       return this.hasAnswered ? attempts : Math.min(attempts, attemptsToReach)
     }

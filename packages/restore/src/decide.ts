@@ -24,6 +24,8 @@ export interface Decision extends SourceChoice {
 export interface DecisionOptions {
   links: Links
   store: ObjectStore | undefined
+  /** The same one, which gives up sooner. */
+  hastyStore: ObjectStore | undefined
   existing: Existing
   signal: AbortSignal
 }
@@ -61,11 +63,11 @@ function unasked({ store }: DecisionOptions): StoreAnswer {
 
 /** The newest generation, so that a volume that is behind is told from one that isn't. */
 export async function askStore(archive: string, options: DecisionOptions): Promise<StoreAnswer> {
-  const { store, signal } = options
-  if (store === undefined) return { store: 'none', unreachable: undefined }
+  const { hastyStore, signal } = options
+  if (hastyStore === undefined) return { store: 'none', unreachable: undefined }
   const patience = AbortSignal.timeout(STORE_PATIENCE_MS)
   try {
-    const generation = await latestGeneration(store, archive, {
+    const generation = await latestGeneration(hastyStore, archive, {
       signal: AbortSignal.any([signal, patience]),
     })
     return { store: generation ?? 'none', unreachable: undefined }

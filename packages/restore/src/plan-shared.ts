@@ -6,9 +6,10 @@ import { prepare, type PlanContext } from './prepare.ts'
 /** What would become of each directory, and why; writes nothing. */
 export async function planShared(context: PlanContext): Promise<PlannedAction> {
   await using prepared = await prepare(context)
-  const { pod, places, store } = prepared
+  const { pod, places, store, hastyStore } = prepared
+  const { signal, inputs } = context
   const links = await readLinks(pod)
-  const options = { links, store, existing: context.inputs.existing, signal: context.signal }
+  const options = { links, store, hastyStore, existing: inputs.existing, signal }
   const lines = await Promise.all(
     places.map(async (place) => describe(await decide(place, options), options)),
   )

@@ -1,7 +1,7 @@
 import { resolve } from 'node:path'
 import type { StepContext } from '@berth/core'
 import { refuseSystemRoot } from '@berth/filesystem'
-import { checkStore, openStore, type ObjectStore } from '@berth/object-store'
+import { checkStore, openStore, type ObjectStore, type Patience } from '@berth/object-store'
 import type { Existing } from './choose-source.ts'
 import { listPlaces, type Place } from './inspect.ts'
 
@@ -34,7 +34,12 @@ export interface Prepared extends AsyncDisposable {
   pod: string
   places: Place[]
   store: ObjectStore | undefined
+  /** The same one, for a question that a boot can do without an answer to: whether the volume is behind it. */
+  hastyStore: ObjectStore | undefined
 }
+
+// A pod whose volume has all it needs boots in a second, also where the store refuses connections.
+const HASTE = { attemptsToReach: 2 }
 
 /** Checks everything that can be wrong with the inputs before anything is touched. */
 export async function prepare(context: PlanContext): Promise<Prepared> {
@@ -42,9 +47,15 @@ export async function prepare(context: PlanContext): Promise<Prepared> {
   const pod = resolve(workingDirectory, inputs.to)
   const volume = inputs.volume === '' ? undefined : resolve(workingDirectory, inputs.volume)
   const { archive, directories } = inputs
-  const [places, store] = await Promise.all([
+  const open = async (patience: Partial<Patience>): Promise<ObjectStore | undefined> =>
+    inputs.store === '' ? undefined : openStore(inputs.store, { env, signal, patience })
+  const [places, store, hastyStore] = await Promise.all([
     listPlaces({ pod, volume, archive, directories }),
-    inputs.store === '' ? undefined : openStore(inputs.store, { env, signal }),
+    open({}),
+    open(HASTE),
   ])
-  return { pod, places, store, [Symbol.asyncDispose]: async () => store?.close() }
+  const close = async (): Promise<void> => {
+    await Promise.all([store?.close(), hastyStore?.close()])
+  }
+  return { pod, places, store, hastyStore, [Symbol.asyncDispose]: close }
 }

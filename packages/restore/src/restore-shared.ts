@@ -19,11 +19,11 @@ const UNPACKED_AT_ONCE = 4
 export async function restoreShared(context: StepContext<SharedInputs>) {
   const startedAt = performance.now()
   await using prepared = await prepare(context)
-  const { pod, places, store } = prepared
+  const { pod, places, store, hastyStore } = prepared
   const { signal, log, progress } = context
   const links = await readLinks(pod)
   const { existing } = context.inputs
-  const options: PlacementOptions = { links, store, existing, signal, log, progress }
+  const options: PlacementOptions = { links, store, hastyStore, existing, signal, log, progress }
   const decisions = await eachPlace(places, context, async (place) => {
     await recoverSwap(place.at)
     return decide(place, options)
