@@ -135,11 +135,17 @@ function networkFailure(code: string | undefined, error: Error): S3Failure | und
   if (code === undefined) return undefined
   if (notSent.includes(code)) return new S3Failure('unreachable', networkReason(code))
   if (untrusted.test(code))
-    return new S3Failure('untrusted', `${code}: ${firstLine(error.message)}`)
+    return new S3Failure('untrusted', `${code}: ${tlsReason(error.message)}`)
   if (/^(E[A-Z]+|HPE_[A-Z_]+|ERR_STREAM_PREMATURE_CLOSE)$/.test(code)) {
     return new S3Failure('retry', networkReason(code))
   }
   return undefined
+}
+
+/** Of OpenSSL's line of numbers, routines and source files only what it found. */
+function tlsReason(message: string): string {
+  const [, reason] = /:SSL routines:[^:]*:([^:]+):/.exec(message) ?? []
+  return reason === undefined ? firstLine(message) : `the TLS handshake failed, ${reason}`
 }
 
 function networkReason(code: string): string {
