@@ -15,7 +15,15 @@ import {
 } from './directory-files.ts'
 import { walkKeys } from './directory-walk.ts'
 import { checkKey, checkPrefix, reservedComponent } from './key.ts'
-import type { ByteRange, ObjectInfo, ObjectStore, PutResult, RequestOptions } from './store.ts'
+import { allocator } from './memory.ts'
+import type {
+  ByteRange,
+  GetOptions,
+  ObjectInfo,
+  ObjectStore,
+  PutResult,
+  RequestOptions,
+} from './store.ts'
 
 const staleMs = 24 * 60 * 60 * 1000
 
@@ -57,10 +65,7 @@ class DirectoryStore implements ObjectStore {
     return this.canLink === true
   }
 
-  async get(
-    key: string,
-    options: RequestOptions & { range?: ByteRange } = {},
-  ): Promise<Buffer | undefined> {
+  async get(key: string, options: GetOptions = {}): Promise<Buffer | undefined> {
     checkKey(key)
     this.check(options)
     return this.guard('read', key, async () => {
@@ -164,12 +169,8 @@ class DirectoryStore implements ObjectStore {
     }
   }
 
-  private async readAll(
-    file: FileHandle,
-    range: ByteRange,
-    options: RequestOptions,
-  ): Promise<Buffer> {
-    const bytes = Buffer.allocUnsafe(range.end - range.start)
+  private async readAll(file: FileHandle, range: ByteRange, options: GetOptions): Promise<Buffer> {
+    const bytes = allocator(options.bulk === true)(range.end - range.start)
     let filled = 0
     while (filled < bytes.length) {
       this.check(options)
@@ -217,14 +218,20 @@ class DirectoryStore implements ObjectStore {
     } catch (error) {
       // Someone has removed the whole store meanwhile.
       if (!hasCode(error, ['ENOENT'])) throw error
-      await makeDirectory(this.temporary)
+      await this.makeRoot()
       return open(path, 'wx')
     }
   }
 
+  private async makeRoot(): Promise<void> {
+    // What only its owner could read in a tree must not be everyone's to read in a store.
+    await makeDirectory(this.root, 0o750)
+    await makeDirectory(this.temporary)
+  }
+
   /** Makes the root, and clears what writers that were killed have left behind. */
   private async prepare(): Promise<void> {
-    await makeDirectory(this.temporary)
+    await this.makeRoot()
     for (const name of await readdir(this.temporary)) {
       const path = join(this.temporary, name)
       const status = await lstat(path).catch(() => undefined)

@@ -1,4 +1,3 @@
-import type { Readable } from 'node:stream'
 import { readFailure, S3Failure } from './s3-failure.ts'
 import type { S3Body } from './s3-requests.ts'
 import type { ByteRange } from './store.ts'
@@ -12,13 +11,18 @@ type OpenBody = (range: ByteRange | undefined, ifMatch: string | undefined) => P
 export class S3Reading {
   private readonly open: OpenBody
   private readonly range: ByteRange | undefined
+  private readonly allocate: (bytes: number) => Buffer
   private bytes: Buffer | undefined
   private filled = 0
   private etag: string | undefined
 
-  constructor(open: OpenBody, range: ByteRange | undefined) {
+  constructor(
+    open: OpenBody,
+    { range, allocate }: { range: ByteRange | undefined; allocate: (bytes: number) => Buffer },
+  ) {
     this.open = open
     this.range = range
+    this.allocate = allocate
   }
 
   async proceed(signal: AbortSignal | undefined): Promise<Buffer> {
@@ -56,10 +60,10 @@ export class S3Reading {
     const available = Math.max(0, body.length - skip)
     if (this.bytes === undefined) {
       const wanted = this.range ? this.range.end - this.range.start : available
-      this.bytes = Buffer.allocUnsafeSlow(Math.min(wanted, available))
+      this.bytes = this.allocate(Math.min(wanted, available))
       this.etag = body.etag
     }
-    await this.collect(body.stream, skip, signal)
+    await this.collect(body, skip, signal)
     if (this.filled < this.bytes.length) {
       throw new S3Failure(
         'retry',
@@ -69,27 +73,15 @@ export class S3Reading {
     return this.bytes
   }
 
-  private collect(stream: Readable, skip: number, signal: AbortSignal | undefined): Promise<void> {
+  private collect(body: S3Body, skip: number, signal: AbortSignal | undefined): Promise<void> {
     const target = this.bytes ?? Buffer.alloc(0)
     let ignore = skip
-    return new Promise((resolve, reject) => {
-      const stop = (): void => void stream.destroy(signal?.reason)
-      const settle = (error?: unknown): void => {
-        signal?.removeEventListener('abort', stop)
-        if (error === undefined) resolve()
-        else reject(error)
-      }
-      signal?.addEventListener('abort', stop, { once: true })
-      stream.on('data', (chunk: Buffer) => {
-        const from = Math.min(ignore, chunk.length)
-        ignore -= from
-        this.filled += chunk.copy(target, this.filled, from)
-        // More than asked for: nothing of it is needed, and the socket is not worth emptying.
-        if (this.filled === target.length && skip > 0) stream.destroy()
-      })
-      stream.once('end', () => settle())
-      stream.once('error', settle)
-      stream.once('close', () => settle())
-    })
+    return body.read((chunk) => {
+      const from = Math.min(ignore, chunk.length)
+      ignore -= from
+      this.filled += chunk.copy(target, this.filled, from)
+      // More than asked for: nothing of it is needed, and the socket is not worth emptying.
+      if (this.filled === target.length && skip > 0) body.discard()
+    }, signal)
   }
 }

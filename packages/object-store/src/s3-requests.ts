@@ -1,4 +1,3 @@
-import type { Readable } from 'node:stream'
 import {
   DeleteObjectCommand,
   DeleteObjectsCommand,
@@ -8,14 +7,20 @@ import {
   PutObjectCommand,
   type S3Client,
 } from '@aws-sdk/client-s3'
+import type { Readable } from 'node:stream'
+import { describeBody, requireObject, streamBody, unquote } from './s3-answer.ts'
 import { createS3Client } from './s3-client.ts'
+import { S3LeanReader } from './s3-lean.ts'
 import { S3Failure } from './s3-failure.ts'
 import type { Patience } from './patience.ts'
 import type { S3Settings } from './settings.ts'
 import type { ByteRange, ObjectInfo } from './store.ts'
 
 export interface S3Body {
-  stream: Readable
+  /** Passes the bytes on as they come, good only during the call; resolves at the end of the body, short or not. */
+  read: (sink: (bytes: Buffer) => void, signal: Signal) => Promise<void>
+  /** Gives up a body that is not read to its end: an unread one would hold its socket for ever. */
+  discard: () => void
   /** Of the body, not of the object. */
   length: number
   /** Where in the object the body starts. */
@@ -43,6 +48,8 @@ export interface S3PageRequest {
 }
 
 export interface S3GetRequest {
+  /** Large: worth the lean reader, at the price of a second request when the answer is an error. */
+  bulk: boolean
   range: ByteRange | undefined
   ifMatch: string | undefined
   signal: Signal
@@ -54,29 +61,34 @@ type Signal = AbortSignal | undefined
 export class S3Requests {
   private readonly client: S3Client
   private readonly settings: S3Settings
+  private readonly lean: S3LeanReader
 
   constructor(settings: S3Settings, patience: Patience) {
     this.settings = settings
     this.client = createS3Client(settings, patience)
+    this.lean = new S3LeanReader(this.client, patience)
   }
 
   async get(key: string, request: S3GetRequest): Promise<S3Body> {
     const { range, ifMatch, signal } = request
-    const answer = await this.client.send(
-      new GetObjectCommand({
-        ...this.object(key),
-        ...this.encryption(),
-        ...(range && { Range: `bytes=${range.start}-${range.end - 1}` }),
-        ...(ifMatch !== undefined && { IfMatch: `"${ifMatch}"` }),
-      }),
-      { ...(signal && { abortSignal: signal }) },
-    )
-    const stream = answer.Body as Readable
+    const input = {
+      ...this.object(key),
+      ...this.encryption(),
+      ...(range && { Range: `bytes=${range.start}-${range.end - 1}` }),
+      ...(ifMatch !== undefined && { IfMatch: `"${ifMatch}"` }),
+    }
+    if (request.bulk) {
+      const body = await this.lean.get(input, range, signal)
+      if (body !== undefined) return body
+    }
+    const answer = await this.client.send(new GetObjectCommand(input), {
+      ...(signal && { abortSignal: signal }),
+    })
+    const body = streamBody(answer.Body as Readable)
     try {
-      return { stream, ...describeBody(answer, range) }
+      return { ...body, ...describeBody(answer, range) }
     } catch (error) {
-      // An unread body would hold its socket for ever.
-      stream.destroy()
+      body.discard()
       throw error
     }
   }
@@ -168,6 +180,7 @@ export class S3Requests {
   }
 
   close(): void {
+    this.lean.close()
     this.client.destroy()
   }
 
@@ -183,40 +196,6 @@ export class S3Requests {
   }
 }
 
-function describeBody(
-  answer: {
-    ContentLength?: number | undefined
-    ContentRange?: string | undefined
-    ETag?: string | undefined
-    LastModified?: Date | undefined
-  },
-  range: ByteRange | undefined,
-): Omit<S3Body, 'stream'> {
-  requireObject(answer)
-  const etag = unquote(answer.ETag)
-  const length = answer.ContentLength
-  if (length === undefined)
-    throw new S3Failure('retry', 'the server sent a body without its length')
-  if (range === undefined || answer.ContentRange === undefined) return { length, start: 0, etag }
-
-  const found = /^bytes (\d+)-\d+\/(\d+)$/.exec(answer.ContentRange)
-  const [start, total] = [Number(found?.[1]), Number(found?.[2])]
-  if (start !== range.start || length !== Math.min(range.end, total) - start) {
-    throw new S3Failure('retry', `the server sent another range: ${answer.ContentRange}`)
-  }
-  return { length, start, etag }
-}
-
-/** Some servers say 200 to a request that failed; their error page has neither of what every object has. */
-function requireObject(answer: {
-  ETag?: string | undefined
-  LastModified?: Date | undefined
-}): void {
-  if (answer.ETag === undefined && answer.LastModified === undefined) {
-    throw new S3Failure('retry', 'the server sent something that is no object')
-  }
-}
-
 function objectFacts(
   size: number | undefined,
   modified: Date | undefined,
@@ -228,8 +207,4 @@ function objectFacts(
     modifiedAt: modified?.getTime() ?? 0,
     ...(etag !== undefined && { etag }),
   }
-}
-
-function unquote(etag: string | undefined): string | undefined {
-  return etag?.replaceAll(/^"|"$/g, '')
 }

@@ -9,7 +9,8 @@ import { listObjects } from './s3-list.ts'
 import { removeKeys } from './s3-remove.ts'
 import { S3Session } from './s3-session.ts'
 import type { S3Settings } from './settings.ts'
-import type { ByteRange, ObjectInfo, ObjectStore, PutResult, RequestOptions } from './store.ts'
+import { allocator } from './memory.ts'
+import type { GetOptions, ObjectInfo, ObjectStore, PutResult, RequestOptions } from './store.ts'
 
 type ObjectDoing = Doing & { verb: 'read' | 'stat'; key: string }
 
@@ -50,12 +51,9 @@ class S3Store implements ObjectStore {
     }
   }
 
-  async get(
-    key: string,
-    options: RequestOptions & { range?: ByteRange } = {},
-  ): Promise<Buffer | undefined> {
+  async get(key: string, options: GetOptions = {}): Promise<Buffer | undefined> {
     checkKey(key)
-    const { range } = options
+    const { range, bulk = false } = options
     if (range && range.end <= range.start) {
       return (await this.head(key, options)) && Buffer.alloc(0)
     }
@@ -64,8 +62,8 @@ class S3Store implements ObjectStore {
     return this.find({ verb: 'read', key }, options, () => {
       let current: AbortSignal | undefined
       const reading = new S3Reading(
-        (rest, ifMatch) => requests.get(fullKey, { range: rest, ifMatch, signal: current }),
-        range,
+        (rest, ifMatch) => requests.get(fullKey, { bulk, range: rest, ifMatch, signal: current }),
+        { range, allocate: allocator(bulk) },
       )
       return this.session.attempt(options, (signal) => {
         current = signal

@@ -19,6 +19,15 @@ export interface RequestOptions {
   signal?: AbortSignal | undefined
 }
 
+export interface GetOptions extends RequestOptions {
+  range?: ByteRange
+  /**
+   * One of many large objects: the bytes lie in shared memory, ready for worker threads, and the driver may read in a way that is
+   * faster but costs a second request when the object is missing.
+   */
+  bulk?: boolean
+}
+
 /**
  * Where archives and files live: a directory or a bucket under a prefix.
  *
@@ -35,7 +44,7 @@ export interface ObjectStore {
    * The object's bytes, or `undefined` when there is no such object. Never short: a body that ends early is continued or an error.
    * A range is cut at the end of the object; one that starts there or later is empty.
    */
-  get(key: string, options?: RequestOptions & { range?: ByteRange }): Promise<Buffer | undefined>
+  get(key: string, options?: GetOptions): Promise<Buffer | undefined>
   /**
    * With `ifAbsent`, an existing object stays and the answer is `exists`; where conditional writes don't work this is looked up first,
    * and two writers at once may both succeed. Idempotent: after a lost answer the put is repeated, and an object with equal bytes
