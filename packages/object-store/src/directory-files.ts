@@ -29,17 +29,17 @@ export async function isSameFile(left: string, right: string): Promise<boolean> 
   return a.ino === b.ino && a.dev === b.dev
 }
 
-/** Makes a directory and its missing parents, each of them on the disk when this resolves. */
-export async function makeDirectory(path: string): Promise<void> {
+/** Makes a directory, with a mode of its own, and its missing parents, each of them on the disk when this resolves. */
+export async function makeDirectory(path: string, mode = 0o777): Promise<void> {
   try {
-    await mkdir(path)
+    await mkdir(path, { mode })
   } catch (error) {
     // What is there and no directory is found out by the next call.
     if (hasCode(error, ['EEXIST'])) return
     // Not mkdir's own recursion: it says ENOENT where the file system is read-only.
     if (!hasCode(error, ['ENOENT']) || dirname(path) === path) throw error
     await makeDirectory(dirname(path))
-    await mkdir(path).catch((again: unknown) => {
+    await mkdir(path, { mode }).catch((again: unknown) => {
       if (!hasCode(again, ['EEXIST'])) throw again
     })
   }

@@ -1,4 +1,14 @@
-import { mkdir, mkdtemp, readdir, rm, symlink, utimes, writeFile } from 'node:fs/promises'
+import {
+  chmod,
+  mkdir,
+  mkdtemp,
+  readdir,
+  rm,
+  stat,
+  symlink,
+  utimes,
+  writeFile,
+} from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, expect, test } from 'vitest'
@@ -49,6 +59,15 @@ test('an object is a plain file, and nothing else stays behind', async () => {
     expect.arrayContaining(['a', join('a', 'b'), '.berth-tmp']),
   )
   expect(await readdir(join(root, '.berth-tmp'))).toEqual([])
+})
+
+test('a root that the store makes is not open to everyone, and one that is there stays as it is', async () => {
+  await store.put('a/b', Buffer.from('x'))
+  expect((await stat(root)).mode & 0o027).toBe(0)
+  await chmod(root, 0o755)
+  const again = await openStore(`file://${root}`, { env: {} })
+  await again.put('a/c', Buffer.from('x'))
+  expect((await stat(root)).mode & 0o777).toBe(0o755)
 })
 
 test('what killed writers left is not listed, and is removed after a day', async () => {
