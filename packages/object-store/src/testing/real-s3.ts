@@ -23,7 +23,21 @@ export interface S3Server {
   directory: string
   /** In the order in which they came. */
   requests: RecordedRequest[]
+  /** Of the server's process, for measurements. */
+  pid: number
   close: () => Promise<void>
+}
+
+/** What a measurement may want otherwise. */
+export interface S3ServerOptions {
+  /** Where the server keeps its files; the system's folder for temporary files. */
+  folder?: string
+  /** The address to listen on; the loopback interface's. */
+  host?: string
+  /** A command that runs the server, such as `ip netns exec NAME`. */
+  within?: readonly string[]
+  /** A file that gets a line for each request, past the proxy too. */
+  accessLog?: string
 }
 
 const program = 'versitygw'
@@ -36,11 +50,12 @@ export function missingS3Server(): string | undefined {
     : undefined
 }
 
-/** Starts a server with random credentials on a free port of the loopback interface. */
-export async function startS3Server(): Promise<S3Server> {
+/** Starts a server with random credentials on a free port. */
+export async function startS3Server(options: S3ServerOptions = {}): Promise<S3Server> {
+  const { folder = tmpdir(), host = '127.0.0.1', within = [], accessLog } = options
   const path = findProgram()
   if (path === undefined) throw new Error(missingS3Server())
-  const root = await mkdtemp(join(tmpdir(), 'berth-s3-'))
+  const root = await mkdtemp(join(folder, 'berth-s3-'))
   const bucket = 'berth-test'
   const data = join(root, 'data')
   const directory = join(data, bucket)
@@ -48,11 +63,14 @@ export async function startS3Server(): Promise<S3Server> {
   const id = `TEST${randomBytes(8).toString('hex')}`
   const secret = randomBytes(20).toString('hex')
   const port = await freePort()
-  const directEndpoint = `http://127.0.0.1:${port}`
+  const directEndpoint = `http://${host}:${port}`
+  const logs = accessLog === undefined ? [] : ['--access-log', accessLog]
+  const gateway = [path, ...flags, ...logs, '--port', `${host}:${port}`, 'posix']
+  // Not every temporary file system has user attributes, so metadata lies beside the objects.
+  const [first = path, ...rest] = [...within, ...gateway, '--sidecar', join(root, 'sidecar'), data]
   const server = spawn(
-    path,
-    // Not every temporary file system has user attributes, so metadata lies beside the objects.
-    [...flags, '--port', `127.0.0.1:${port}`, 'posix', '--sidecar', join(root, 'sidecar'), data],
+    first,
+    rest,
     // In the environment, because a process's arguments can be read by everyone.
     {
       env: { ...process.env, ROOT_ACCESS_KEY: id, ROOT_SECRET_KEY: secret },
@@ -69,6 +87,7 @@ export async function startS3Server(): Promise<S3Server> {
     directory,
     env: { AWS_ACCESS_KEY_ID: id, AWS_SECRET_ACCESS_KEY: secret },
     requests: proxy.requests,
+    pid: server.pid ?? 0,
     close: async () => {
       await proxy.close()
       await stop(server)
