@@ -1,7 +1,7 @@
 import { mkdir, readdir, realpath, rename, stat } from 'node:fs/promises'
 import { hostname } from 'node:os'
 import { basename, dirname, join } from 'node:path'
-import { copyRecord, readRecord, type TreeRecord } from '@berth/archive'
+import { copyRecord, forgetRecord, readRecord, type TreeRecord } from '@berth/archive'
 import { BerthError, type StepContext } from '@berth/core'
 import {
   acquireLease,
@@ -79,11 +79,13 @@ async function stateOfTarget(
 ) {
   if (await isEmpty(to)) return 'absent'
   if (!update) return 'held'
-  if (ours !== undefined && theirs !== undefined && ours.archive === theirs.archive) {
-    if (theirs.generation > ours.generation) return 'ahead'
-    if (theirs.generation === ours.generation && ours.sibling === theirs.sibling) return 'same'
-    return 'held'
-  }
+  const areOfOneHistory =
+    ours !== undefined &&
+    theirs !== undefined &&
+    ours.archive === theirs.archive &&
+    ours.store === theirs.store
+  if (areOfOneHistory && theirs.generation > ours.generation) return 'ahead'
+  // Equal records tell nothing of what was changed since: a save may have failed.
   return (await isSameTree(source, to)) ? 'same' : 'held'
 }
 
@@ -155,6 +157,8 @@ async function place(
   staged: string,
   { to, update }: CopyJob,
 ): Promise<{ isPlaced: boolean; aside?: string | undefined }> {
+  // Should the pod die before the copy has its own record, that of the old one must not speak for it.
+  await forgetRecord(to)
   if (update) return { isPlaced: true, aside: (await swapDirectory({ staged, at: to })).aside }
   try {
     // rename(2) puts a directory only where nothing or an empty directory is.
