@@ -215,7 +215,7 @@ requirement('python', lane)(
       '00000003.hashes',
       '00000003.json.zst',
       'chunk',
-      'pods/latest/comfyui/venv',
+      'pods/latest/comfyui/venv/@',
     ])
   },
   240_000,

@@ -1,6 +1,6 @@
 import { formatSnapshotName, hashesKey, hintKey, manifestKey } from './format.ts'
 import { type ChunkHashes, encodeHashes } from './known-content.ts'
-import { type Manifest, encodeManifest } from './manifest.ts'
+import { type Manifest, decodeManifest, encodeManifest } from './manifest.ts'
 import type { ArchiveOptions } from './options.ts'
 import { findLatest, readSnapshot } from './snapshots.ts'
 
@@ -27,22 +27,24 @@ export function bornName(manifest: { generation: number; id: string }): string {
 }
 
 /**
- * Puts the manifest: from that moment on the snapshot exists. Its hashes come before it, its hint after it. When another save has
- * taken the generation meanwhile, the snapshot is put beside it as a sibling: nothing is overwritten and nothing is lost.
+ * Puts the manifest: from that moment on the snapshot exists, and nothing that follows can fail the save. Its hashes come before it,
+ * its hint after it. When another save has taken the generation meanwhile, the snapshot is put beside it as a sibling: nothing is
+ * overwritten and nothing is lost.
  */
 export async function commitSnapshot(options: ArchiveOptions, commit: Commit): Promise<Committed> {
   const { store, signal, name: archive } = options
   const { manifest, hashes } = commit
+  const bytes = encodeManifest(manifest)
+  // A snapshot that no restore could read must not exist.
+  decodeManifest(bytes, manifestKey(archive, bornName(manifest)))
   if (hashes.length > 0)
     await store.put(hashesKey(archive, bornName(manifest)), encodeHashes(hashes), { signal })
-  if (commit.beside) return putSibling(options, manifest)
+  if (commit.beside) return putSibling(options, manifest, bytes)
   const conditional = await store.supportsConditionalWrites({ signal })
-  const name = formatSnapshotName({
-    generation: manifest.generation,
-    suffix: conditional ? '' : manifest.id,
-    sibling: false,
-  })
-  const result = await store.put(manifestKey(archive, name), encodeManifest(manifest), {
+  const name = conditional
+    ? formatSnapshotName({ generation: manifest.generation, suffix: '', sibling: false })
+    : bornName(manifest)
+  const result = await store.put(manifestKey(archive, name), bytes, {
     signal,
     ifAbsent: conditional,
   })
@@ -50,22 +52,31 @@ export async function commitSnapshot(options: ArchiveOptions, commit: Commit): P
     result === 'exists' &&
     (await readSnapshot(store, archive, name, { signal })).id !== manifest.id
   ) {
-    return putSibling(options, manifest)
+    return putSibling(options, manifest, bytes)
   }
-  // Without conditional writes two savers may both have put this generation; the listing says which of them is the history's.
-  const latest = conditional ? name : (await findLatest(store, archive, { signal }))?.name
-  if (latest === name) await store.put(hintKey(archive), Buffer.from(name), { signal })
-  return { name, sibling: latest !== name }
+  if (!conditional && !(await isLatest(options, name))) {
+    // Under this name alone it would pass for a part of the history, which goes on without it.
+    return putSibling(options, manifest, bytes)
+  }
+  await store.put(hintKey(archive), Buffer.from(name), { signal }).catch(() => undefined)
+  return { name, sibling: false }
 }
 
-async function putSibling(options: ArchiveOptions, manifest: Manifest): Promise<Committed> {
-  const name = formatSnapshotName({
-    generation: manifest.generation,
-    suffix: manifest.id,
-    sibling: true,
-  })
-  await options.store.put(manifestKey(options.name, name), encodeManifest(manifest), {
-    signal: options.signal,
-  })
+/** Without conditional writes several savers may have put this generation; the listing says which of them is the history's. */
+async function isLatest(
+  { store, signal, name: archive }: ArchiveOptions,
+  name: string,
+): Promise<boolean> {
+  const latest = await findLatest(store, archive, { signal }).catch(() => undefined)
+  return latest === undefined || latest.name === name
+}
+
+async function putSibling(
+  { store, name: archive, signal }: ArchiveOptions,
+  { generation, id }: Manifest,
+  bytes: Buffer,
+): Promise<Committed> {
+  const name = formatSnapshotName({ generation, suffix: id, sibling: true })
+  await store.put(manifestKey(archive, name), bytes, { signal })
   return { name, sibling: true }
 }

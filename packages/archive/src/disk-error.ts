@@ -31,6 +31,16 @@ const PROBLEMS: Record<string, { code: string; why: string; hint: string }> = {
     why: 'the disk failed',
     hint: 'look at `dmesg`; move to another disk',
   },
+  ENOTCONN: {
+    code: 'archive/disk-failure',
+    why: 'the program that serves this mount has died',
+    hint: 'mount it again',
+  },
+  ESTALE: {
+    code: 'archive/disk-failure',
+    why: 'the network disk lost it',
+    hint: 'mount it again',
+  },
   ENOTDIR: {
     code: 'archive/not-a-directory',
     why: 'a file is where a directory should be',

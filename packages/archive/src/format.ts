@@ -56,7 +56,8 @@ export function hashesKey(archive: string, snapshot: string): string {
 }
 
 export function hintKey(archive: string): string {
-  return `latest/${archive}`
+  // With the `@`, so that in a directory one archive can lie below another.
+  return `latest/${archive}/@`
 }
 
 export const STORE_FILE_KEY = 'berth.json'

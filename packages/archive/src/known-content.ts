@@ -1,7 +1,7 @@
 import { constants, zstdCompressSync, zstdDecompressSync } from 'node:zlib'
 import type { ObjectStore, RequestOptions } from '@berth/object-store'
 import { SEGMENT_BYTES, SMALL_FILE_BYTES, hashesKey } from './format.ts'
-import type { Chunk, Manifest, Place } from './manifest.ts'
+import { type Manifest, type Place, rawSize } from './manifest.ts'
 
 /** The content hashes of one chunk: of each file of a group by its place, or of a segment's raw bytes. */
 export interface ChunkHashes {
@@ -36,7 +36,7 @@ function decodeHashes(bytes: Buffer): ChunkHashes[] {
   const encoded = JSON.parse(zstdDecompressSync(bytes).toString('utf8')) as EncodedHashes
   return encoded.chunks.map(({ sha256, at, hashes }) => ({
     sha256,
-    at,
+    at: Array.from(at),
     hashes: hashes.match(/.{32}/g) ?? [],
   }))
 }
@@ -91,7 +91,7 @@ function chunksOfSizes(manifest: Manifest, sizes: ReadonlySet<number>): Set<numb
 
 function indexContent(manifest: Manifest, hashes: Map<string, ChunkHashes>): KnownContent {
   const files = new Map<string, Place>()
-  const own = new Map<string, { hash: string; place: Place }>()
+  const own = new Map<string, { hash: string; size: number; place: Place }>()
   const segments = new Map<string, number>()
   const places = manifest.chunks.map((chunk) => hashesByPlace(hashes.get(chunk.sha256)))
   for (const { path, size, place } of manifest.tree.files) {
@@ -99,7 +99,7 @@ function indexContent(manifest: Manifest, hashes: Map<string, ChunkHashes>): Kno
     const hash = places[place.chunk]?.get(`${place.frame}:${place.offset}`)
     if (hash === undefined) continue
     files.set(`${hash}:${size}`, { ...place, member: place.member ?? path })
-    own.set(path, { hash, place })
+    own.set(path, { hash, size, place })
   }
   for (const [number, chunk] of manifest.chunks.entries()) {
     const hash = chunk.kind === 'segment' ? hashes.get(chunk.sha256)?.hashes[0] : undefined
@@ -108,7 +108,9 @@ function indexContent(manifest: Manifest, hashes: Map<string, ChunkHashes>): Kno
   return {
     findFile: (hash, { path, size }) => {
       const before = own.get(path)
-      return before?.hash === hash ? before.place : files.get(`${hash}:${size}`)
+      return before?.hash === hash && before.size === size
+        ? before.place
+        : files.get(`${hash}:${size}`)
     },
     findSegment: (hash, size) => segments.get(`${hash}:${size}`),
   }
@@ -120,10 +122,6 @@ function hashesByPlace(chunk: ChunkHashes | undefined): Map<string, string> {
     places.set(`${chunk?.at[2 * index]}:${chunk?.at[2 * index + 1]}`, hash)
   }
   return places
-}
-
-function rawSize(chunk: Chunk): number {
-  return chunk.frames.reduce((sum, frame) => sum + frame.raw, 0)
 }
 
 /** The raw sizes of the segments that a file of this size is cut into. */

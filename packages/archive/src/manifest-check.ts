@@ -7,7 +7,8 @@ import type { TreePath } from './tree.ts'
  * system about each of them.
  */
 export function checkManifest(manifest: Manifest): void {
-  if (typeof manifest.id !== 'string' || !Number.isSafeInteger(manifest.generation))
+  // The id becomes part of a path.
+  if (!/^[0-9a-f]{8,64}$/.test(manifest.id) || !Number.isSafeInteger(manifest.generation))
     problem('it has no id or generation')
   for (const chunk of manifest.chunks) checkChunk(chunk)
   checkPaths(manifest)

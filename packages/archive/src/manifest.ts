@@ -174,6 +174,11 @@ export function totalBytes(tree: Tree): number {
   return tree.files.reduce((sum, file) => sum + file.size, 0)
 }
 
+/** Bytes that a chunk decodes to. */
+export function rawSize(chunk: Chunk): number {
+  return chunk.frames.reduce((sum, frame) => sum + frame.raw, 0)
+}
+
 /** Bytes of a chunk's object. */
 export function storedBytes(chunk: Chunk): number {
   return chunk.frames.reduce((sum, frame) => sum + frame.stored, 0)

@@ -11,7 +11,7 @@ const README = String.raw`This is a store of Berth, format 1. Nothing in it is e
   chunks/<hh>/<sha256>.zst                         segments of big files: one after another through "zstd -d" they are the file
   snapshots/<archive>/@/<generation>.json.zst      a manifest for each save: what the tree was, and where its content lies
   snapshots/<archive>/@/<generation>-<id>.hashes   content hashes, read only by a save
-  latest/<archive>                                 a hint; the highest generation without "~" is the newest
+  latest/<archive>/@                               a hint; the highest generation without "~" is the newest
 
 To get a tree out without Berth you need sh, zstd, tar, jq and coreutils. Copy the store to a disk if it is in S3, go to the
 directory of this file, and run this with archive= (such as comfyui/venv) and out= (a new directory) set:

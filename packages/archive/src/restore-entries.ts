@@ -107,18 +107,33 @@ export function createLinks(root: string, links: readonly LinkEntry[], restorer:
   }
 }
 
-/** Children before parents: every entry made in a directory sets its time anew. */
+/**
+ * Children before parents: every entry made in a directory sets its time anew. The tree itself stays writable for us: rename(2) needs
+ * that of a directory that gets another parent; `finishDirectory` ends it.
+ */
 export function finishDirectories(
   root: string,
   directories: readonly DirectoryEntry[],
   restorer: Restorer,
 ): void {
   for (const directory of directories.toReversed()) {
-    const path = fileSystemPath(root, directory.path)
-    giveOwner(path, directory, restorer)
-    chmodSync(path, directory.mode)
-    utimesSync(path, directory.mtime / 1e6, directory.mtime / 1e6)
+    const isTree = directory.path === ''
+    finishDirectory(
+      fileSystemPath(root, directory.path),
+      isTree ? { ...directory, mode: directory.mode | 0o700 } : directory,
+      restorer,
+    )
   }
+}
+
+export function finishDirectory(
+  path: string | Buffer,
+  directory: DirectoryEntry,
+  restorer: Restorer,
+): void {
+  giveOwner(path, directory, restorer)
+  chmodSync(path, directory.mode)
+  utimesSync(path, directory.mtime / 1e6, directory.mtime / 1e6)
 }
 
 function giveOwner(
@@ -126,7 +141,7 @@ function giveOwner(
   entry: { uid: number; gid: number },
   restorer: Restorer,
 ): void {
-  if (restorer.uid !== 0 || (entry.uid === restorer.uid && entry.gid === restorer.gid)) return
+  if (!restorer.isRoot || (entry.uid === restorer.uid && entry.gid === restorer.gid)) return
   ignoring('EPERM', () => ignoring('EINVAL', () => lchownSync(path, entry.uid, entry.gid)))
 }
 

@@ -1,7 +1,7 @@
-import { appendFileSync, existsSync, mkdirSync, readFileSync } from 'node:fs'
+import { chmodSync, mkdirSync, statSync } from 'node:fs'
 import { BerthError, isBerthError } from '@berth/core/error'
-import { type ChunkKind, SEGMENT_BYTES, chunkKey } from './format.ts'
-import { type Chunk, type Manifest, storedBytes, totalBytes } from './manifest.ts'
+import { type ChunkKind, chunkKey } from './format.ts'
+import { type Chunk, type Manifest, rawSize, storedBytes, totalBytes } from './manifest.ts'
 import { workerCount } from './machine.ts'
 import type { ArchiveOptions } from './options.ts'
 import { type Pool, createPool } from './pool.ts'
@@ -22,48 +22,54 @@ import {
   finishDirectories,
   finishLongFiles,
 } from './restore-entries.ts'
+import type { Staging } from './staging.ts'
 import { readUmask } from './umask.ts'
 
-export interface Staging {
+export interface TreeToFill {
   options: ArchiveOptions
   manifest: Manifest
-  /** Absolute; made when it is absent, continued when it is there. */
-  staging: string
-  /** One line for each chunk whose files are all written. */
-  journal: string
+  staging: Staging
 }
 
 /**
- * Builds a manifest's tree in the staging directory, whole, times and owners included. May be called again after it was cut: what
- * the journal has is not fetched again.
+ * Builds a manifest's tree in the staging directory, whole, times and owners included. May be called again after it was cut: chunks
+ * that were finished are not fetched again.
  */
-export async function fillStaging({ options, manifest, staging, journal }: Staging): Promise<void> {
+export async function fillStaging({ options, manifest, staging }: TreeToFill): Promise<Restorer> {
   const { tree } = manifest
-  const restorer: Restorer = {
-    uid: process.getuid?.() ?? 0,
-    gid: process.getgid?.() ?? 0,
-    umask: readUmask(),
-  }
-  mkdirSync(staging, { recursive: true, mode: 0o700 })
-  createDirectories(staging, tree.directories)
-  createLongFiles(staging, tree.files)
+  const root = staging.tree
+  const restorer = makeRoot(root)
+  createDirectories(root, tree.directories)
+  createLongFiles(root, tree.files)
+  options.signal?.throwIfAborted()
   const pool = createPool<RestoreTask, RestoreTaskResult>(
     new URL('./worker.ts', import.meta.url),
     workerCount(),
+    options.signal,
   )
   try {
-    await restoreChunks({ options, manifest, staging, journal, restorer, pool })
+    await restoreChunks({ options, manifest, staging, restorer, pool })
   } finally {
     await pool.close()
   }
-  createEmptyFiles(staging, tree.files, restorer)
-  finishLongFiles(staging, tree.files, restorer)
-  createHardLinks(staging, tree.hardLinks)
-  createLinks(staging, tree.links, restorer)
-  finishDirectories(staging, tree.directories, restorer)
+  createEmptyFiles(root, tree.files, restorer)
+  finishLongFiles(root, tree.files, restorer)
+  createHardLinks(root, tree.hardLinks)
+  createLinks(root, tree.links, restorer)
+  options.signal?.throwIfAborted()
+  finishDirectories(root, tree.directories, restorer)
+  return restorer
 }
 
-interface Filling extends Staging {
+/** The owner of what is new here is not always who makes it: a parent with setgid gives its group, a network disk may squash root. */
+function makeRoot(root: string): Restorer {
+  mkdirSync(root, { recursive: true, mode: 0o700 })
+  chmodSync(root, 0o700)
+  const { uid, gid } = statSync(root)
+  return { isRoot: process.getuid?.() === 0, uid, gid, umask: readUmask() }
+}
+
+interface Filling extends TreeToFill {
   restorer: Restorer
   pool: Pool<RestoreTask, RestoreTaskResult>
 }
@@ -81,9 +87,8 @@ interface ChunkWork {
 const REQUESTS = 16
 
 async function restoreChunks(filling: Filling): Promise<void> {
-  const { options, manifest, journal } = filling
-  const finished = readJournal(journal)
-  const work = planWork(manifest).filter(({ number }) => !finished.has(number))
+  const { options, manifest, staging } = filling
+  const work = planWork(manifest).filter(({ number }) => !staging.finished.has(number))
   const total = totalBytes(manifest.tree)
   let done = total - work.reduce((sum, item) => sum + workBytes(item), 0)
   const run = createLimit(REQUESTS)
@@ -91,7 +96,7 @@ async function restoreChunks(filling: Filling): Promise<void> {
     run(async () => {
       options.signal?.throwIfAborted()
       await restoreChunk(filling, item)
-      appendFileSync(journal, `${item.number}\n`)
+      staging.finish(item.number)
       done += workBytes(item)
       options.onProgress?.({ done, total })
     }),
@@ -118,12 +123,11 @@ function planWork(manifest: Manifest): ChunkWork[] {
       const { place, ...entry } = file
       work[place.chunk]?.files.push({ ...entry, frame: place.frame, offset: place.offset })
     } else if (file.place.kind === 'segments') {
-      for (const [index, number] of file.place.chunks.entries()) {
-        work[number]?.parts.push({
-          path: file.path,
-          position: index * SEGMENT_BYTES,
-          sparse: file.sparse,
-        })
+      let position = 0
+      for (const number of file.place.chunks) {
+        const { path, sparse } = file
+        work[number]?.parts.push({ path, position, sparse })
+        position += rawSize(manifest.chunks[number] as Chunk)
       }
     }
   }
@@ -134,8 +138,7 @@ function planWork(manifest: Manifest): ChunkWork[] {
 }
 
 function workBytes({ chunk, files, parts }: ChunkWork): number {
-  const raw = chunk.frames.reduce((sum, frame) => sum + frame.raw, 0)
-  return files.reduce((sum, file) => sum + file.size, 0) + parts.length * raw
+  return files.reduce((sum, file) => sum + file.size, 0) + parts.length * rawSize(chunk)
 }
 
 async function restoreChunk(filling: Filling, work: ChunkWork): Promise<void> {
@@ -160,9 +163,9 @@ async function restoreOnce(
     frames: chunk.frames,
   }
   if (files.length > 0)
-    await pool.run({ kind: 'restore-group', root: staging, chunk: check, files, restorer })
+    await pool.run({ kind: 'restore-group', root: staging.tree, chunk: check, files, restorer })
   for (const part of parts)
-    await pool.run({ kind: 'restore-segment', root: staging, chunk: check, ...part })
+    await pool.run({ kind: 'restore-segment', root: staging.tree, chunk: check, ...part })
 }
 
 /** The stored bytes, in memory that the workers share. Throws `archive/missing-chunk`. */
@@ -194,11 +197,4 @@ export async function fetchChunk(
   const shared = new Uint8Array(new SharedArrayBuffer(bytes.length))
   shared.set(bytes)
   return shared
-}
-
-function readJournal(journal: string): Set<number> {
-  if (!existsSync(journal)) return new Set()
-  // A line without its end was cut while it was written.
-  const lines = readFileSync(journal, 'utf8').split('\n').slice(0, -1)
-  return new Set(lines.map(Number))
 }

@@ -32,6 +32,8 @@ export interface FileInFrame extends FileEntry {
 
 /** Who restores: decides which owners and set-id bits can be given back. */
 export interface Restorer {
+  isRoot: boolean
+  /** The owner that new files get here. */
   uid: number
   gid: number
   umask: number
@@ -153,7 +155,7 @@ export function finishFile(fd: number, file: FileEntry, restorer: Restorer): voi
   const mode = ownerKept ? file.mode : file.mode & ~0o6000
   if (
     (file.mode & 0o777 & ~restorer.umask) !== mode ||
-    (restorer.uid === 0 && isForeign(file, restorer))
+    (restorer.isRoot && isForeign(file, restorer))
   )
     fchmodSync(fd, mode)
   futimesSync(fd, file.mtime / 1e6, file.mtime / 1e6)
@@ -163,10 +165,10 @@ function isForeign(file: FileEntry, restorer: Restorer): boolean {
   return file.uid !== restorer.uid || file.gid !== restorer.gid
 }
 
-/** Answers whether the file now has the owner it had. Without root that is so only where it was ours. */
+/** Answers whether the file now has the owner it had. Without root that is so only where new files get it anyway. */
 function giveOwner(fd: number, file: FileEntry, restorer: Restorer): boolean {
   if (!isForeign(file, restorer)) return true
-  if (restorer.uid !== 0) return false
+  if (!restorer.isRoot) return false
   try {
     fchownSync(fd, file.uid, file.gid)
     return true

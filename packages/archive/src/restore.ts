@@ -1,30 +1,29 @@
 import { existsSync, mkdirSync, readdirSync, rmSync } from 'node:fs'
-import { lstat, rename } from 'node:fs/promises'
+import { lstat } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import { BerthError } from '@berth/core/error'
-import {
-  asideName,
-  readFileIfPresent,
-  recoverSwap,
-  refuseSystemRoot,
-  requireRoom,
-  swapDirectory,
-  writeFileAtomic,
-} from '@berth/filesystem'
+import { recoverSwap, removeTree, requireRoom } from '@berth/filesystem'
 import { chooseSnapshot, type ChosenSnapshot, type PassedOver } from './choose-snapshot.ts'
+import { commitTree } from './commit-tree.ts'
 import { asDiskError } from './disk-error.ts'
-import { totalBytes } from './manifest.ts'
-import { checkArchiveName } from './name.ts'
+import { type Manifest, totalBytes } from './manifest.ts'
 import type { ArchiveOptions } from './options.ts'
+import { OWN_ENTRIES, finishMove, forgetMove } from './put-tree.ts'
 import {
   type TreeRecord,
-  readFileSystemClock,
-  readRecordIn,
-  stateDirectoryOf,
+  identityOf,
+  readRecordOf,
+  readStoredRecord,
+  unreadRecord,
   writeRecord,
 } from './record.ts'
+import { refuseUnusable } from './refuse.ts'
 import { fillStaging } from './restore-tree.ts'
-import { refuseStoreInside } from './store-place.ts'
+import type { Restorer } from './restore-work.ts'
+import { type Staging, openStaging } from './staging.ts'
+import { lockTree } from './tree-lock.ts'
+import { type TreePlace, placeAt } from './tree-place.ts'
+import type { Tree } from './tree.ts'
 
 export interface RestoreOptions extends ArchiveOptions {
   /** Absolute. Absent, the old or the complete new tree: never anything between. */
@@ -47,7 +46,7 @@ export type RestoreResult =
       aside?: string
       /** Newer snapshots that don't fit this machine. */
       passedOver: PassedOver[]
-      /** Snapshots that lie beside the history and that no later one continues. */
+      /** Snapshots that lie beside the history, newest first. */
       siblings: string[]
     }
   | { result: 'kept'; generation: number; reason: string }
@@ -59,41 +58,47 @@ export type RestoreResult =
  * continued. What Berth restored completely before is never rewritten.
  *
  * Throws `archive/existing`, `archive/missing-chunk`, `archive/corrupt-chunk`, `archive/no-fitting-snapshot`, `filesystem/no-room`
- * and the store's errors; the directory is then as it was, and a save of it is refused until a restore succeeds.
+ * and the store's errors; the directory is then as it was. Where it was not one that Berth knows whole, a save of it is refused until
+ * a restore succeeds.
  */
 export async function restoreTree(options: RestoreOptions): Promise<RestoreResult> {
   try {
-    return await restore(options)
+    refuseUnusable(options, options.directory)
+    mkdirSync(dirname(options.directory), { recursive: true })
+    const place = await placeAt(options.directory)
+    await using _lock = await lockTree(place.state, {
+      signal: options.signal,
+      onWait: () => options.onNote?.('info', `waits for another process at ${place.directory}`),
+    })
+    return await restore(options, place)
   } catch (error) {
     throw asDiskError(error, `restore \`${options.directory}\``)
   }
 }
 
-async function restore(options: RestoreOptions): Promise<RestoreResult> {
-  const { directory } = options
-  refuseSystemRoot(directory)
-  checkArchiveName(options.name)
-  refuseStoreInside(directory, options.store)
-  mkdirSync(dirname(directory), { recursive: true })
-  const state = await stateDirectoryOf(directory)
-  await recoverSwap(directory)
-  const record = await settleRecord(state, directory)
-  const present = await describePresent(directory, state)
+async function restore(options: RestoreOptions, place: TreePlace): Promise<RestoreResult> {
+  await recoverSwap(place.directory)
+  await settleRecord(place)
+  const record = await readRecordOf(place)
+  const present = await describePresent(place)
   const kept = decideKept(options, record, present)
   if (kept !== undefined) return kept
-  await beginRestore(options, state, record)
+  // A whole directory that shall be replaced stays whole, and is saved, until it is replaced.
+  const isWhole = record?.complete === true && present === 'filled'
+  const isRefused = record?.complete === false && record.archive === options.name
+  if (!isWhole && !isRefused) await writeRecord(place.state, unreadRecord(options))
   const chosen = await chooseSnapshot(options)
   if (chosen === undefined) {
     // Also one that an attempt wrote which did not reach the store: an archive that does not exist needs no protection from a save.
-    rmSync(join(state, 'record.json'), { force: true })
+    if (!isWhole) rmSync(join(place.state, 'record.json'), { force: true })
     return { result: 'absent' }
   }
-  return putInPlace(options, { state, chosen, present })
+  return putInPlace(options, place, chosen)
 }
 
 type Present = 'absent' | 'empty' | 'link' | 'filled' | 'file'
 
-async function describePresent(directory: string, state: string): Promise<Present> {
+async function describePresent({ directory, isMountpoint }: TreePlace): Promise<Present> {
   const stats = await lstat(directory).catch((error: NodeJS.ErrnoException) => {
     if (error.code === 'ENOENT') return undefined
     throw error
@@ -101,23 +106,20 @@ async function describePresent(directory: string, state: string): Promise<Presen
   if (stats === undefined) return 'absent'
   if (stats.isSymbolicLink()) return 'link'
   if (!stats.isDirectory()) return 'file'
-  // In a mountpoint our own state lies inside, and a fresh file system has a lost+found.
-  const isMounted = state.startsWith(`${directory}/`)
-  return readdirSync(directory).some((name) => !isMounted || !OWN_ENTRIES.has(name))
+  return readdirSync(directory).some((name) => !isMountpoint || !OWN_ENTRIES.has(name))
     ? 'filled'
     : 'empty'
 }
 
-/** A restore that was cut between the rename and its last record is complete: the directory is the staging directory by its inode. */
-async function settleRecord(state: string, directory: string): Promise<TreeRecord | undefined> {
-  const record = await readRecordIn(state)
-  if (record?.pendingInode === undefined) return record
-  const inode = (await lstat(directory).catch(() => undefined))?.ino
-  const moved = await finishMove(directory, state)
-  if (inode !== record.pendingInode && !moved) return record
-  const { pendingInode: _pending, ...settled } = { ...record, complete: true }
-  await writeRecord(state, { record: settled, index: undefined })
-  return settled
+/** Ends on the disk what a cut restore had begun: a move into a mountpoint, and the record of a rename that went through. */
+async function settleRecord(place: TreePlace): Promise<void> {
+  const isMoved = await finishMove(place)
+  const stored = await readStoredRecord(place)
+  if (stored?.pending === undefined) return forgetMove(place)
+  const { pending } = stored
+  if (isMoved || pending.identity === identityOf(place.directory))
+    await writeRecord(place.state, pending.record)
+  await forgetMove(place)
 }
 
 function decideKept(
@@ -125,8 +127,7 @@ function decideKept(
   record: TreeRecord | undefined,
   present: Present,
 ): RestoreResult | undefined {
-  const isThere = present === 'filled'
-  if (!isThere) return undefined
+  if (present !== 'filled') return undefined
   if (record?.complete === true && record.archive === name && at === undefined) {
     return {
       result: 'kept',
@@ -147,140 +148,65 @@ function decideKept(
   return undefined
 }
 
-/** From now on a save of this directory is refused, until all of it is in place. */
-async function beginRestore(
-  { name, store }: RestoreOptions,
-  state: string,
-  record: TreeRecord | undefined,
-): Promise<void> {
-  if (record !== undefined && !record.complete) return
-  await writeRecord(state, {
-    record: {
-      ...unreadRecord,
-      archive: name,
-      store: store.url,
-      writtenAt: new Date().toISOString(),
-    },
-    index: undefined,
-  })
-}
-
-const unreadRecord: TreeRecord = {
-  archive: '',
-  store: '',
-  snapshot: '',
-  generation: 0,
-  id: '',
-  complete: false,
-  additive: false,
-  sibling: '',
-  watermark: 0,
-  writtenAt: '',
-}
-
-interface Placing {
-  state: string
-  chosen: ChosenSnapshot
-  present: Present
-}
-
 async function putInPlace(
   options: RestoreOptions,
-  { state, chosen, present }: Placing,
+  place: TreePlace,
+  chosen: ChosenSnapshot,
 ): Promise<RestoreResult> {
-  const { manifest, reference } = chosen
-  const staging = join(state, `staging-${reference.name}`)
-  discardOtherStagings(state, staging)
-  const bytes = totalBytes(manifest.tree)
-  if (!existsSync(staging))
-    await requireRoom(
-      state,
-      { bytes, files: manifest.tree.files.length },
-      `\`${options.directory}\``,
-    )
-  await fillStaging({ options, manifest, staging, journal: `${staging}.journal` })
-  const watermark = await readFileSystemClock(state)
-  const record: TreeRecord = {
-    ...unreadRecord,
-    archive: options.name,
-    store: options.store.url,
-    snapshot: reference.sibling ? (chosen.latest ?? '') : reference.name,
-    generation: manifest.generation,
+  const { manifest, reference, passedOver, siblings } = chosen
+  const { state } = place
+  // Another pod on the same volume may be faster.
+  const keptNow = async () =>
+    decideKept(options, await readRecordOf(place), await describePresent(place))
+  using staging = await openStaging({
+    state,
     id: manifest.id,
-    sibling: reference.sibling ? reference.name : '',
-    watermark,
-    writtenAt: new Date().toISOString(),
+    signal: options.signal,
+    isDone: async () => (await keptNow()) !== undefined,
+  })
+  if (staging !== undefined && !staging.continued)
+    await requireRoom(state, roomFor(manifest.tree), `restore \`${options.directory}\``)
+  const restorer = staging && (await fillOrExplain(options, manifest, staging))
+  const kept = await keptNow()
+  if (kept !== undefined) {
+    if (staging !== undefined) await removeTree(staging.directory)
+    return kept
   }
-  const pendingInode = (await lstat(staging)).ino
-  await writeRecord(state, { record: { ...record, pendingInode }, index: manifest })
-  const aside = await moveIntoPlace(options.directory, { staging, state, present })
-  await writeRecord(state, { record: { ...record, complete: true }, index: manifest })
-  rmSync(`${staging}.journal`, { force: true })
+  if (staging === undefined || restorer === undefined) return putInPlace(options, place, chosen)
+  const aside = await commitTree(options, { place, chosen, staging, restorer })
   return {
     result: 'restored',
     generation: manifest.generation,
     snapshot: reference.name,
     files: manifest.tree.files.length,
-    bytes,
+    bytes: totalBytes(manifest.tree),
     ...(aside === undefined ? {} : { aside }),
-    passedOver: chosen.passedOver,
-    siblings: chosen.siblings,
+    passedOver,
+    siblings,
   }
 }
 
-/** A half-made tree of another snapshot is of no use to this one. */
-function discardOtherStagings(state: string, staging: string): void {
-  for (const name of readdirSync(state)) {
-    const path = join(state, name)
-    if (name.startsWith('staging-') && path !== staging && path !== `${staging}.journal`)
-      rmSync(path, { recursive: true, force: true })
+/** Holes take no room; how many a sparse file has is not known. */
+function roomFor({ files, directories, links }: Tree): { bytes: number; files: number } {
+  return {
+    bytes: files.reduce((sum, file) => sum + (file.sparse ? 0 : file.size), 0),
+    files: files.length + directories.length + links.length,
   }
 }
 
-async function moveIntoPlace(
-  directory: string,
-  from: { staging: string; state: string; present: Present },
-): Promise<string | undefined> {
-  if (from.state.startsWith(`${directory}/`)) return moveEntries(directory, from)
-  if (from.present === 'link') {
-    const aside = await asideName(directory)
-    await rename(directory, aside)
-    await swapDirectory({ staged: from.staging, at: directory })
-    return aside
+async function fillOrExplain(
+  options: RestoreOptions,
+  manifest: Manifest,
+  staging: Staging,
+): Promise<Restorer> {
+  try {
+    return await fillStaging({ options, manifest, staging })
+  } catch (cause) {
+    if (existsSync(staging.directory)) throw cause
+    throw new BerthError(
+      'archive/taken-over',
+      `could not restore \`${options.directory}\`: another pod has taken it over after this one had been still`,
+      { hint: 'try again: what the other pod puts in place is kept', cause },
+    )
   }
-  return (await swapDirectory({ staged: from.staging, at: directory })).aside
-}
-
-/**
- * Into a mountpoint, which can't be renamed over: entry by entry, after what was there was moved aside. A marker keeps the name of the
- * staging directory until the last entry is in, so that a cut is ended by the next call.
- */
-async function moveEntries(
-  directory: string,
-  { staging, state }: { staging: string; state: string },
-): Promise<string | undefined> {
-  const occupied = readdirSync(directory).filter((name) => !OWN_ENTRIES.has(name))
-  let aside: string | undefined
-  if (occupied.length > 0) {
-    aside = join(directory, '.berth', `aside-${Date.now()}`)
-    mkdirSync(aside, { recursive: true })
-    for (const name of occupied) await rename(join(directory, name), join(aside, name))
-  }
-  await writeFileAtomic(join(state, MOVING), staging)
-  await finishMove(directory, state)
-  return aside
-}
-
-const OWN_ENTRIES: ReadonlySet<string> = new Set(['.berth', 'lost+found'])
-const MOVING = 'moving'
-
-/** Moves what is left in the staging directory. Answers whether a move had begun. */
-async function finishMove(directory: string, state: string): Promise<boolean> {
-  const staging = (await readFileIfPresent(join(state, MOVING)))?.toString('utf8')
-  if (staging === undefined) return false
-  for (const name of existsSync(staging) ? readdirSync(staging) : [])
-    await rename(join(staging, name), join(directory, name))
-  rmSync(staging, { recursive: true, force: true })
-  rmSync(join(state, MOVING))
-  return true
 }

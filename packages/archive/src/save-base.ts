@@ -1,58 +1,154 @@
-import { BerthError } from '@berth/core/error'
+import { readdirSync, rmSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { BerthError, isBerthError } from '@berth/core/error'
 import type { Manifest } from './manifest.ts'
-import { type TreeRecord, readIndex, readRecordIn } from './record.ts'
+import { type TreeRecord, readIndex, readRecordOf, unreadRecord } from './record.ts'
 import type { SaveOptions } from './save.ts'
-import { findLatest, readSnapshot } from './snapshots.ts'
+import { type SnapshotReference, findLatest, readSnapshot } from './snapshots.ts'
 import { checkStoreFormat } from './store-files.ts'
+import type { TreePlace } from './tree-place.ts'
 
 /** What a save starts from. */
 export interface Base {
+  /** Only when it speaks of this archive, and of a snapshot that is there. */
   record: TreeRecord | undefined
   /** The history's newest snapshot at the start. */
-  latest: string | undefined
-  /** The state that the tree is compared with. */
+  latest: SnapshotReference | undefined
+  /** The state that the tree is compared with; its chunks are in the store. */
   manifest: Manifest | undefined
-  /** Whether the manifest is the index, so that times vouch for contents. */
-  indexed: boolean
+  /** A file of the manifest whose ctime is older has not been touched since; 0 where times vouch for nothing. */
+  watermark: number
+  /** The directory's own past is unknown: what it lacks may never have been there. */
   additive: boolean
+  /** The history is not what this directory was made from: the save goes beside it. */
+  diverged: boolean
+  /** Ids of this directory's saves that were cut, or whose end was not recorded. */
+  marks: string[]
 }
 
 /** Reads the record, the index and the history's newest snapshot; refuses a restore that never finished. */
-export async function openBase(options: SaveOptions, state: string): Promise<Base> {
+export async function openBase(options: SaveOptions, place: TreePlace): Promise<Base> {
   const { store, signal, name } = options
-  const record = await readRecordIn(state)
+  const record = await readRecordOf(place)
   if (record !== undefined && !record.complete && record.archive === name)
     throw incompleteRestore(options)
   const [, latest] = await Promise.all([
     checkStoreFormat(store, { signal }),
     findLatest(store, name, { signal }),
   ])
-  const own =
-    record?.archive === name && record.store === store.url && latest !== undefined
-      ? record
-      : undefined
-  if (own === undefined) {
-    const manifest =
-      latest === undefined ? undefined : await readSnapshot(store, name, latest.name, { signal })
+  const own = record?.archive === name && record.store === store.url ? record : undefined
+  const marks = readMarks(place)
+  if (latest === undefined) return { ...unknownPast, latest, marks }
+  const adopted = await adoptCommit(options, { latest, own, marks })
+  if (adopted !== undefined) return adopted
+  if (own === undefined) return startFromLatest(options, { latest, marks })
+  // Also the chunks that the index speaks of are only there as long as their snapshot is.
+  const snapshot = await tryReadSnapshot(options, own.sibling === '' ? own.snapshot : own.sibling)
+  if (snapshot?.id !== own.id)
     return {
-      record: undefined,
-      latest: latest?.name,
-      manifest,
-      indexed: false,
-      additive: manifest !== undefined,
+      ...(await startFromLatest(options, { latest, marks })),
+      additive: false,
+      diverged: true,
     }
-  }
-  const index = await readIndex(state, own)
-  const manifest =
-    index ??
-    (await readSnapshot(store, name, own.sibling === '' ? own.snapshot : own.sibling, { signal }))
+  const index = await readIndex(place.state, own)
   return {
     record: own,
-    latest: latest?.name,
-    manifest,
-    indexed: index !== undefined,
+    latest,
+    manifest: index ?? snapshot,
+    watermark: index === undefined ? 0 : own.watermark,
     additive: own.additive,
+    diverged: own.snapshot !== latest.name,
+    marks,
   }
+}
+
+const unknownPast = {
+  record: undefined,
+  manifest: undefined,
+  watermark: 0,
+  additive: false,
+  diverged: false,
+}
+
+interface Known {
+  latest: SnapshotReference
+  own?: TreeRecord | undefined
+  marks: string[]
+}
+
+async function startFromLatest(options: SaveOptions, { latest, marks }: Known): Promise<Base> {
+  const manifest = await tryReadSnapshot(options, latest.name)
+  if (manifest !== undefined) return { ...unknownPast, latest, manifest, additive: true, marks }
+  options.onNote?.(
+    'warn',
+    `the newest snapshot of \`${options.name}\`, ${latest.name}, can't be read: all is saved anew, beside it`,
+  )
+  return { ...unknownPast, latest, diverged: true, marks }
+}
+
+/**
+ * A save that was killed between its commit and its record: the history's newest snapshot is this directory's own. What has not been
+ * touched since the record before it was then as it is now.
+ */
+async function adoptCommit(
+  options: SaveOptions,
+  { latest, own, marks }: Known,
+): Promise<Base | undefined> {
+  if (marks.length === 0 || own?.snapshot === latest.name) return undefined
+  const manifest = await tryReadSnapshot(options, latest.name)
+  if (manifest === undefined || !marks.includes(manifest.id)) return undefined
+  const watermark = own?.watermark ?? 0
+  const additive = manifest.additive || own?.additive === true
+  const record: TreeRecord = {
+    ...unreadRecord(options),
+    snapshot: latest.name,
+    generation: latest.generation,
+    id: manifest.id,
+    complete: true,
+    additive,
+    watermark,
+  }
+  return { record, latest, manifest, watermark, additive, diverged: false, marks }
+}
+
+/** A snapshot that is missing or damaged is none to start from. */
+async function tryReadSnapshot(
+  { store, name, signal }: SaveOptions,
+  snapshot: string,
+): Promise<Manifest | undefined> {
+  try {
+    return await readSnapshot(store, name, snapshot, { signal })
+  } catch (error) {
+    if (isBerthError(error) && UNUSABLE.has(error.code)) return undefined
+    throw error
+  }
+}
+
+const UNUSABLE: ReadonlySet<string> = new Set([
+  'archive/missing-snapshot',
+  'archive/bad-manifest',
+  'archive/unsafe-path',
+])
+
+const MARK = 'saving-'
+
+/** Notes beside the directory that a snapshot with this id is about to be committed. */
+export function markSave({ state }: TreePlace, id: string): void {
+  try {
+    writeFileSync(join(state, MARK + id), '')
+  } catch {
+    // A full disk must not keep anything from being saved; the mark only matters to a save that is killed.
+  }
+}
+
+export function forgetMarks({ state }: TreePlace, ids: readonly string[]): void {
+  for (const id of ids) rmSync(join(state, MARK + id), { force: true })
+}
+
+function readMarks({ state }: TreePlace): string[] {
+  return readdirSync(state).flatMap((name) =>
+    name.startsWith(MARK) ? [name.slice(MARK.length)] : [],
+  )
 }
 
 function incompleteRestore({ directory, name }: SaveOptions): BerthError {

@@ -9,7 +9,8 @@ import type { Pool } from './pool.ts'
 import { type NewContent, withPlace } from './save-plan.ts'
 import type { MadeChunk, MadeGroup, MadeSegment, SaveTask, SaveTaskResult } from './save-work.ts'
 import type { ScannedFile } from './scan.ts'
-import type { LeftOut } from './tree.ts'
+import type { LeftOut, TreePath } from './tree.ts'
+import { whyUnread } from './unread.ts'
 
 export interface ChunkWriter {
   options: ArchiveOptions
@@ -88,8 +89,7 @@ async function writeGroup(
   })) as MadeGroup
   const read = group.files.filter((file) => file.read)
   for (const file of group.files) {
-    if (!file.read && file.reason !== 'gone')
-      written.leftOut.push({ path: file.path, reason: file.reason })
+    if (!file.read) leaveOut(written, file.path, file.reason)
   }
   if (read.length === 0) return
   const chunk = await upload(writer, written, { made: group, kind: 'group' })
@@ -108,6 +108,11 @@ async function writeGroup(
   }
 }
 
+/** What is gone is not missed. */
+function leaveOut(written: WrittenContent, path: TreePath, reason: string): void {
+  if (reason !== 'gone') written.leftOut.push({ path, reason, unread: true })
+}
+
 interface LongJob {
   content: NewContent
   run: Limit
@@ -120,43 +125,40 @@ async function writeLong(
   job: LongJob,
 ): Promise<void> {
   const { file, known } = job.content
-  let changed = false
+  let reason: string | undefined
   const chunks = await Promise.all(
     Array.from({ length: Math.ceil(file.size / SEGMENT_BYTES) }, async (_, index) => {
-      const bytes = Math.min(SEGMENT_BYTES, file.size - index * SEGMENT_BYTES)
+      const start = index * SEGMENT_BYTES
       const chunk =
-        known[index] ??
-        (await job.run(() => writeSegment(writer, written, { file, start: index * SEGMENT_BYTES })))
-      job.advance(bytes)
-      if (chunk === undefined) changed = true
-      return chunk ?? -1
+        known[index] ?? (await job.run(() => writeSegment(writer, written, { file, start })))
+      job.advance(Math.min(SEGMENT_BYTES, file.size - start))
+      if (typeof chunk === 'number') return chunk
+      reason = chunk
+      return -1
     }),
   )
-  if (changed) written.leftOut.push({ path: file.path, reason: 'changed while it was read' })
-  else written.files.push(withPlace(file, { kind: 'segments', chunks }))
+  if (reason === undefined) written.files.push(withPlace(file, { kind: 'segments', chunks }))
+  else leaveOut(written, file.path, reason)
 }
 
-/** `undefined` when the file is not what the scan saw. */
+/** The chunk's number, or why there is none. */
 async function writeSegment(
   writer: ChunkWriter,
   written: WrittenContent,
   part: { file: ScannedFile; start: number },
-): Promise<number | undefined> {
+): Promise<number | string> {
   writer.options.signal?.throwIfAborted()
-  const task: SaveTask = {
-    kind: 'make-segment',
-    root: writer.root,
-    file: plain(part.file),
-    start: part.start,
-    level: writer.level,
-  }
-  const segment = await writer.pool.run(task).catch((error: NodeJS.ErrnoException) => {
-    if (error.code === 'ENOENT' || error.code === 'EACCES' || error.code === 'ELOOP')
-      return undefined
-    throw error
-  })
-  if (segment === undefined || (segment as MadeSegment).changed) return undefined
-  const made = segment as MadeSegment
+  const made = await writer.pool
+    .run({
+      kind: 'make-segment',
+      root: writer.root,
+      file: plain(part.file),
+      start: part.start,
+      level: writer.level,
+    })
+    .then((result) => result as MadeSegment, whyUnread)
+  if (typeof made === 'string') return made
+  if (made.changed) return 'changed while it was read'
   const chunk = await upload(writer, written, { made, kind: 'segment' })
   written.hashes.push({ sha256: made.sha256, at: [], hashes: [made.hash] })
   return chunk

@@ -1,17 +1,25 @@
-import { randomBytes } from 'node:crypto'
 import { bornName } from './commit.ts'
 import type { Chunk, Manifest, StoredFile } from './manifest.ts'
 import type { Base } from './save-base.ts'
 import type { SaveOptions } from './save.ts'
 import type { Tree } from './tree.ts'
 
-/** The manifest of the next generation, with only the chunks that its tree uses. */
+/**
+ * The manifest of the next generation, with only the chunks that its tree uses. In the history it is exactly the next one, so that of
+ * two saves only one can take it; beside it, it comes after what it was made from as well.
+ */
 export function createManifest(
-  { options, base }: { options: SaveOptions; base: Base },
-  content: { tree: Tree<StoredFile>; chunks: Chunk[]; venvs: Manifest['venvs'] },
+  { options, base, id }: { options: SaveOptions; base: Base; id: string },
+  content: {
+    tree: Tree<StoredFile>
+    chunks: Chunk[]
+    venvs: Manifest['venvs']
+    beside: boolean
+  },
 ): Manifest {
-  const id = randomBytes(8).toString('hex')
-  const generation = (base.manifest?.generation ?? 0) + 1
+  const latest = base.latest?.generation ?? 0
+  const before = content.beside ? Math.max(latest, base.manifest?.generation ?? 0) : latest
+  const generation = before + 1
   return {
     id,
     archive: options.name,

@@ -162,48 +162,6 @@ function placeKey(place: Place): string {
   return place.kind === 'segments' ? place.chunks.join() : ''
 }
 
-/**
- * The tree together with what only the base has: for a directory whose own past is unknown, where a gap may be a file that was never
- * restored. What the tree has decides; what would lie below one of its files or links is left away.
- */
-export function addMissing(
-  tree: Tree<StoredFile>,
-  base: Tree<StoredFile>,
-): { tree: Tree<StoredFile>; added: number } {
-  const directories = new Set(tree.directories.map((entry) => entry.path))
-  const taken = new Set(
-    [...tree.files, ...tree.links, ...tree.hardLinks].map((entry) => entry.path),
-  )
-  const missingDirectories = base.directories.filter((entry) => {
-    if (
-      directories.has(entry.path) ||
-      taken.has(entry.path) ||
-      !directories.has(parentPath(entry.path))
-    )
-      return false
-    directories.add(entry.path)
-    return true
-  })
-  const isMissing = (entry: { path: TreePath }): boolean =>
-    !taken.has(entry.path) &&
-    !directories.has(entry.path) &&
-    directories.has(parentPath(entry.path))
-  const files = base.files.filter(isMissing)
-  const links = base.links.filter(isMissing)
-  const names = new Set([...tree.files, ...files].map((file) => file.path))
-  const hardLinks = base.hardLinks.filter((link) => isMissing(link) && names.has(link.to))
-  return {
-    tree: sortTree({
-      directories: [...tree.directories, ...missingDirectories],
-      files: [...tree.files, ...files],
-      links: [...tree.links, ...links],
-      hardLinks: [...tree.hardLinks, ...hardLinks],
-      leftOut: tree.leftOut,
-    }),
-    added: missingDirectories.length + files.length + links.length + hardLinks.length,
-  }
-}
-
 /** Parents before children and files directory by directory, as a manifest wants them. */
 export function sortTree(tree: Tree<StoredFile>): Tree<StoredFile> {
   const directories = tree.directories.toSorted((a, b) => comparePaths(a.path, b.path))

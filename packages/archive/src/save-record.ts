@@ -1,16 +1,22 @@
 import type { Committed } from './commit.ts'
-import type { Manifest } from './manifest.ts'
+import { asDiskError } from './disk-error.ts'
 import { isIntended } from './exclude.ts'
-import { writeRecord } from './record.ts'
-import type { Base } from './save-base.ts'
+import type { Manifest } from './manifest.ts'
+import { type TreeRecord, unreadRecord, writeRecord } from './record.ts'
+import { type Base, forgetMarks } from './save-base.ts'
 import type { SaveOptions } from './save.ts'
+import type { TreePlace } from './tree-place.ts'
 import type { LeftOut } from './tree.ts'
 
 /** What the records of a save need to know of it. */
 export interface SaveFrame {
   options: SaveOptions
-  state: string
+  place: TreePlace
+  /** The directory's at the start. */
+  identity: string
   base: Base
+  /** Of the snapshot that is made. */
+  id: string
   watermark: number
 }
 
@@ -19,45 +25,54 @@ export async function recordSaved(
   save: SaveFrame,
   saved: { manifest: Manifest; committed: Committed; additive: boolean },
 ): Promise<void> {
-  const { manifest, committed } = saved
-  const history = committed.sibling && save.base.record !== undefined ? save.base.record : undefined
-  await writeRecord(save.state, {
-    record: {
-      archive: save.options.name,
-      store: save.options.store.url,
-      snapshot:
-        history?.snapshot ?? (committed.sibling ? (save.base.latest ?? '') : committed.name),
-      generation: history?.generation ?? manifest.generation,
-      id: manifest.id,
-      complete: true,
-      additive: saved.additive,
-      sibling: committed.sibling ? committed.name : '',
-      watermark: save.watermark,
-      writtenAt: new Date().toISOString(),
-    },
-    index: manifest,
-  })
+  const { manifest, committed, additive } = saved
+  const { record, latest } = save.base
+  const history = committed.sibling
+    ? {
+        snapshot: record?.snapshot ?? latest?.name ?? '',
+        generation: record?.generation ?? latest?.generation ?? 0,
+      }
+    : { snapshot: committed.name, generation: manifest.generation }
+  const sibling = committed.sibling ? committed.name : ''
+  await recordOrWarn(save, { ...history, sibling, additive }, manifest)
 }
 
 /** Moves the watermark on, so that files that were suspects this time are vouched for the next time. */
 export async function recordUnchanged(save: SaveFrame, additive: boolean): Promise<void> {
   const { record, manifest, latest } = save.base
   if (manifest === undefined) return
-  await writeRecord(save.state, {
-    record: {
-      archive: save.options.name,
-      store: save.options.store.url,
-      snapshot: record?.snapshot ?? latest ?? '',
+  await recordOrWarn(
+    save,
+    {
+      snapshot: record?.snapshot ?? latest?.name ?? '',
       generation: record?.generation ?? manifest.generation,
-      id: manifest.id,
-      complete: true,
-      additive,
       sibling: record?.sibling ?? '',
-      watermark: save.watermark,
-      writtenAt: new Date().toISOString(),
+      additive,
     },
-    index: manifest,
-  })
+    manifest,
+  )
+}
+
+/** What is in the store is saved, whether or not this disk has room for a note of it: the marks then say whose it is. */
+async function recordOrWarn(
+  { options, place, base, id, watermark }: SaveFrame,
+  state: Pick<TreeRecord, 'snapshot' | 'generation' | 'sibling' | 'additive'>,
+  index: Manifest,
+): Promise<void> {
+  const record = {
+    ...unreadRecord(options),
+    ...state,
+    id: index.id,
+    complete: true,
+    watermark,
+  }
+  try {
+    await writeRecord(place.state, record, index)
+    forgetMarks(place, [...base.marks, id])
+  } catch (error) {
+    const { message } = asDiskError(error, `record the save of \`${options.directory}\``) as Error
+    options.onNote?.('warn', `${message}; it is saved, and the next save takes longer`)
+  }
 }
 
 // Of hundreds of sockets nobody reads the last.
@@ -65,10 +80,7 @@ const NAMED_AT_MOST = 10
 
 interface SavedFacts {
   committed: Committed
-  /** Files that could not be read whole. */
-  missed: readonly LeftOut[]
-  /** What the scan left out. */
-  skipped: readonly LeftOut[]
+  leftOut: readonly LeftOut[]
   vanished: number
   entries: number
 }
@@ -77,8 +89,11 @@ interface SavedFacts {
 export function announce({ options, base }: SaveFrame, facts: SavedFacts): void {
   const note = options.onNote ?? (() => {})
   const known = new Set(base.manifest?.tree.leftOut.map(({ path }) => path))
-  const fresh = facts.skipped.filter((entry) => !known.has(entry.path) && !isIntended(entry))
-  for (const { path, reason } of [...facts.missed, ...fresh.slice(0, NAMED_AT_MOST)])
+  const missed = facts.leftOut.filter(({ unread }) => unread)
+  const fresh = facts.leftOut.filter(
+    (entry) => !entry.unread && !known.has(entry.path) && !isIntended(entry),
+  )
+  for (const { path, reason } of [...missed, ...fresh.slice(0, NAMED_AT_MOST)])
     note('warn', `\`${path}\` was not saved: ${reason}`)
   if (fresh.length > NAMED_AT_MOST)
     note('warn', `${fresh.length - NAMED_AT_MOST} more were not saved; the manifest names them`)

@@ -7,6 +7,7 @@ import { micros } from './scan.ts'
 import { TAR_END, tarHeader } from './tar-member.ts'
 import { tarPadding } from './tar-layout.ts'
 import { type FileEntry, type TreePath, fileSystemPath } from './tree.ts'
+import { whyUnread } from './unread.ts'
 
 /** What the saving side asks of a worker. Files are read without following a link as the last component. */
 export type SaveTask =
@@ -25,6 +26,7 @@ export interface HashedFiles {
 /** What became of one file of a group: its attributes as they were when it was read, or why it isn't in the group. */
 export type GroupedFile =
   | { read: true; file: FileEntry; frame: number; offset: number; hash: string }
+  /** `gone`: it isn't there any more, or is no regular file. */
   | { read: false; path: TreePath; reason: string }
 
 export interface MadeChunk {
@@ -163,7 +165,7 @@ function readSmallFile(root: string, path: TreePath): SmallContent {
     return withFile(root, path, (fd) => {
       for (let attempt = 0; ; attempt++) {
         const before = fstatSync(fd)
-        if (!before.isFile()) return { read: false, reason: 'no longer a file' }
+        if (!before.isFile()) return { read: false, reason: 'gone' }
         if (before.size > 2 * SMALL_FILE_BYTES)
           return { read: false, reason: 'grew while it was read' }
         const bytes = readAt(fd, 0, before.size)
@@ -176,10 +178,7 @@ function readSmallFile(root: string, path: TreePath): SmallContent {
       }
     })
   } catch (error) {
-    const code = (error as NodeJS.ErrnoException).code
-    if (code === 'ENOENT' || code === 'ELOOP') return { read: false, reason: 'gone' }
-    if (code === 'EACCES' || code === 'EPERM') return { read: false, reason: 'unreadable' }
-    throw error
+    return { read: false, reason: whyUnread(error) }
   }
 }
 

@@ -1,38 +1,30 @@
-import { existsSync, lstatSync, realpathSync, rmSync, writeFileSync } from 'node:fs'
-import { join, resolve } from 'node:path'
+import { randomBytes } from 'node:crypto'
+import { lstatSync } from 'node:fs'
+import { resolve } from 'node:path'
 import { BerthError } from '@berth/core/error'
-import { refuseSystemRoot } from '@berth/filesystem'
-import { commitSnapshot } from './commit.ts'
-import { type Base, openBase } from './save-base.ts'
-import { createManifest } from './save-manifest.ts'
-import { type SaveFrame, announce, recordSaved, recordUnchanged } from './save-record.ts'
-import { createExclusion } from './exclude.ts'
+import { resolveReal } from '@berth/filesystem'
+import { probeClock } from './clock.ts'
 import { asDiskError } from './disk-error.ts'
+import { createExclusion } from './exclude.ts'
+import { SMALL_FILE_BYTES } from './format.ts'
 import type { CompressionLevel } from './frame.ts'
 import { readKnownContent } from './known-content.ts'
-import type { StoredFile } from './manifest.ts'
-import { machineFacts, workerCount } from './machine.ts'
-import { checkArchiveName } from './name.ts'
+import { workerCount } from './machine.ts'
 import type { ArchiveOptions } from './options.ts'
 import { type Pool, createPool } from './pool.ts'
-import { probeClock, stateDirectoryOf } from './record.ts'
-import { type WrittenContent, writeChunks } from './save-chunks.ts'
-import {
-  type SavePlan,
-  addMissing,
-  compareWithIndex,
-  countVanished,
-  recognise,
-  sortTree,
-} from './save-plan.ts'
+import { identityOf } from './record.ts'
+import { refuseUnusable } from './refuse.ts'
+import { openBase } from './save-base.ts'
+import { inheritOwners } from './save-owner.ts'
+import { type SavePlan, compareWithIndex, recognise } from './save-plan.ts'
+import { type SaveFrame, recordUnchanged } from './save-record.ts'
+import { assembleTree, storeSnapshot } from './save-snapshot.ts'
 import type { SaveTask, SaveTaskResult } from './save-work.ts'
-import { type ScannedFile, scanTree } from './scan.ts'
-import { createStoreFiles } from './store-files.ts'
-import { refuseStoreInside } from './store-place.ts'
 import { isSameTree } from './same-tree.ts'
+import { type ScannedFile, scanTree } from './scan.ts'
+import { lockTree } from './tree-lock.ts'
+import { type TreePlace, placeAt } from './tree-place.ts'
 import type { LeftOut, Tree } from './tree.ts'
-import { SMALL_FILE_BYTES } from './format.ts'
-import { fingerprintVenvs } from './venv.ts'
 
 export interface SaveOptions extends ArchiveOptions {
   /** Absolute. A link is followed: what it points to is saved, with its state there. */
@@ -43,7 +35,7 @@ export interface SaveOptions extends ArchiveOptions {
   exclude?: readonly string[]
   /** Names this machine in the snapshot. */
   pod?: string
-  /** Commits to the history although more than half of the entries vanished. */
+  /** Commits to the history although more than half of the entries vanished, now or in an earlier save that went beside it. */
   acceptVanished?: boolean
 }
 
@@ -76,71 +68,67 @@ export type SaveResult =
  */
 export async function saveTree(options: SaveOptions): Promise<SaveResult> {
   try {
-    return await save(options)
+    const directory = await resolveReal(options.directory)
+    refuseUnusable(options, directory)
+    const stats = lstatSync(directory, { throwIfNoEntry: false })
+    if (stats === undefined) return { result: 'skipped', reason: `${directory} does not exist` }
+    if (!stats.isDirectory()) throw notADirectory(directory)
+    const place = await placeAt(directory)
+    await using _lock = await lockTree(place.state, {
+      signal: options.signal,
+      onWait: () => options.onNote?.('info', `waits for another process at ${directory}`),
+    })
+    return await save(options, place)
   } catch (error) {
     throw asDiskError(error, `save \`${options.directory}\``)
   }
 }
 
-async function save(options: SaveOptions): Promise<SaveResult> {
-  checkArchiveName(options.name)
+/** What a save knows once it has looked at the tree. */
+export interface Save extends SaveFrame {
+  scan: Tree<ScannedFile>
+  pool: Pool<SaveTask, SaveTaskResult>
+}
+
+async function save(options: SaveOptions, place: TreePlace): Promise<SaveResult> {
+  const { signal } = options
   const excluded = createExclusion(options.exclude, resolve(options.directory))
-  if (!existsSync(options.directory))
-    return { result: 'skipped', reason: 'the directory does not exist' }
-  const root = realpathSync(options.directory)
-  refuseSystemRoot(root)
-  refuseStoreInside(root, options.store)
-  if (!lstatSync(root).isDirectory()) {
-    throw new BerthError(
-      'archive/not-a-directory',
-      `could not save \`${options.directory}\`: it is not a directory`,
-      { hint: 'name the directory that holds it, or another' },
-    )
-  }
-  const state = await stateDirectoryOf(root)
-  const base = await openBase(options, state)
-  const watermark = probeClock(state)
-  const scan = await scanTree(root, {
-    excluded,
-    signal: options.signal,
-  })
+  const identity = identityOf(place.directory)
+  const base = await openBase(options, place)
+  // A clock that was set back makes new changes look old.
+  const watermark = probeClock(place.state)
+  if (watermark < base.watermark) base.watermark = 0
+  const found = await scanTree(place.directory, { excluded, signal })
+  const scan = inheritOwners(found, base.manifest, process.getuid?.())
   const pool = createPool<SaveTask, SaveTaskResult>(
     new URL('./worker.ts', import.meta.url),
     workerCount(),
+    signal,
   )
+  const id = randomBytes(8).toString('hex')
   try {
-    return await saveScan({ options, root, state, base, watermark, scan, pool })
+    return await saveScan({ options, place, identity, base, id, watermark, scan, pool })
   } finally {
     await pool.close()
   }
 }
 
-interface Save extends SaveFrame {
-  root: string
-  scan: Tree<ScannedFile>
-  pool: Pool<SaveTask, SaveTaskResult>
-}
-
 async function saveScan(save: Save): Promise<SaveResult> {
   const { base, scan } = save
   const plan = await planSave(save)
-  if (plan.fresh.length === 0) {
+  if (plan.fresh.length === 0 && base.manifest !== undefined && !base.diverged) {
     const { tree, added } = assembleTree(save, plan.kept, [])
-    if (base.manifest !== undefined && isSameTree(tree, base.manifest.tree)) {
-      if (plan.suspects > 0 || !base.indexed) await recordUnchanged(save, added > 0)
+    if (isSameTree(tree, base.manifest.tree)) {
+      if (plan.suspects > 0 || base.watermark === 0) await recordUnchanged(save, added > 0)
       return { result: 'unchanged', generation: base.manifest.generation, files: scan.files.length }
     }
   }
   return storeSnapshot(save, plan)
 }
 
-async function planSave({ base, scan, options, root, pool }: Save): Promise<SavePlan> {
-  const { manifest } = base
-  const { kept, suspects } = compareWithIndex(
-    scan.files,
-    manifest,
-    base.indexed ? (base.record?.watermark ?? 0) : 0,
-  )
+async function planSave({ base, scan, options, place, pool }: Save): Promise<SavePlan> {
+  const { manifest, watermark } = base
+  const { kept, suspects } = compareWithIndex(scan.files, manifest, watermark)
   if (manifest === undefined || suspects.length === 0)
     return { kept, fresh: suspects.map((file) => ({ file, known: [] })), suspects: suspects.length }
   const sizes = new Set(manifest.tree.files.map((file) => file.size))
@@ -152,79 +140,14 @@ async function planSave({ base, scan, options, root, pool }: Save): Promise<Save
     { store: options.store, manifest, sizes: new Set(readable.map((file) => file.size)) },
     { signal: options.signal },
   )
-  const found = await recognise(suspects, { root, known, sizes, hasLong, pool })
+  const found = await recognise(suspects, { root: place.directory, known, sizes, hasLong, pool })
   return { kept: [...kept, ...found.kept], fresh: found.fresh, suspects: suspects.length }
 }
 
-/** The tree as it will be in the manifest: what the scan saw and could be stored, and what an additive save keeps of its base. */
-function assembleTree(
-  { base, scan }: Save,
-  files: readonly StoredFile[],
-  leftOut: readonly LeftOut[],
-): { tree: Tree<StoredFile>; added: number } {
-  const names = new Set(files.map((file) => file.path))
-  const tree = sortTree({
-    ...scan,
-    files: [...files],
-    hardLinks: scan.hardLinks.filter((link) => names.has(link.to)),
-    leftOut: [...scan.leftOut, ...leftOut],
-  })
-  return base.additive && base.manifest !== undefined
-    ? addMissing(tree, base.manifest.tree)
-    : { tree, added: 0 }
-}
-
-async function storeSnapshot(save: Save, plan: SavePlan): Promise<SaveResult> {
-  const { options, base, root, state, scan, pool } = save
-  const chunks = [...(base.manifest?.chunks ?? [])]
-  const pending = join(state, 'saving')
-  const resumes = existsSync(pending)
-  writeFileSync(pending, '')
-  if (base.latest === undefined) await createStoreFiles(options.store, { signal: options.signal })
-  const writer = { options, root, level: options.level ?? 'normal', pool, chunks, resumes } as const
-  const [written, venvs] = await Promise.all([
-    writeChunks(writer, plan.fresh),
-    machineFacts().then((machine) => fingerprintVenvs(root, machine)),
-  ])
-  const keptOld = keepPrevious(base, written)
-  const { tree, added } = assembleTree(
-    save,
-    [...plan.kept, ...written.files, ...keptOld],
-    written.leftOut,
+function notADirectory(directory: string): BerthError {
+  return new BerthError(
+    'archive/not-a-directory',
+    `could not save \`${directory}\`: it is not a directory`,
+    { hint: 'name the directory that holds it, or another' },
   )
-  const { vanished, entries } = countVanished(tree, base.manifest?.tree ?? tree)
-  const beside = isBeside(save, { vanished, entries })
-  const manifest = createManifest(save, { tree, chunks, venvs })
-  const committed = await commitSnapshot(options, { manifest, hashes: written.hashes, beside })
-  await recordSaved(save, { manifest, committed, additive: added > 0 })
-  rmSync(pending, { force: true })
-  const { leftOut: skipped } = scan
-  announce(save, { committed, missed: written.leftOut, skipped, vanished, entries })
-  return {
-    result: 'saved',
-    generation: manifest.generation,
-    snapshot: committed.name,
-    sibling: committed.sibling,
-    additive: base.additive,
-    files: tree.files.length,
-    changed: written.files.length,
-    deleted: vanished,
-    uploadedBytes: written.uploadedBytes,
-    uploadedChunks: written.uploadedChunks,
-    leftOut: tree.leftOut,
-  }
-}
-
-/** A file that could not be read whole stays in the archive as it was, rather than to look deleted. */
-function keepPrevious({ manifest }: Base, written: WrittenContent): StoredFile[] {
-  const missed = new Set(written.leftOut.map((entry) => entry.path))
-  return missed.size === 0
-    ? []
-    : (manifest?.tree.files ?? []).filter((file) => missed.has(file.path))
-}
-
-function isBeside({ base, options }: Save, count: { vanished: number; entries: number }): boolean {
-  if (base.record?.sibling) return true
-  if (base.record !== undefined && base.record.snapshot !== base.latest) return true
-  return count.vanished * 2 > count.entries && options.acceptVanished !== true
 }

@@ -29,8 +29,9 @@ const DIRECTORIES_PER_TURN = 64
  * out silently: they are gone. Sockets, pipes, devices and unreadable directories are listed in `leftOut`.
  */
 export async function scanTree(root: string, options: ScanOptions): Promise<Tree<ScannedFile>> {
-  const scan = createScan(root, options)
-  scan.tree.directories.push({ path: '', ...ownedBy(lstatSync(root)) })
+  const stats = lstatSync(root)
+  const scan = createScan(root, stats.dev, options)
+  scan.tree.directories.push({ path: '', ...ownedBy(stats) })
   let turns = 0
   while (scan.pending.length > 0) {
     scanDirectory(scan, scan.pending.pop() as TreePath)
@@ -45,6 +46,7 @@ export async function scanTree(root: string, options: ScanOptions): Promise<Tree
 
 interface Scan {
   root: string
+  device: number
   options: ScanOptions
   tree: Tree<ScannedFile>
   /** Directories still to be read; the last is the next, so that the walk is depth first in name order. */
@@ -53,9 +55,10 @@ interface Scan {
   linked: Map<string, TreePath>
 }
 
-function createScan(root: string, options: ScanOptions): Scan {
+function createScan(root: string, device: number, options: ScanOptions): Scan {
   return {
     root,
+    device,
     options,
     tree: { directories: [], files: [], links: [], hardLinks: [], leftOut: [] },
     pending: [''],
@@ -93,7 +96,7 @@ function readEntries(
     if (isGone(error)) return undefined
     // The root's own trouble is the caller's; a directory below that may not be read is named, not fatal.
     if (directory === '' || !isDenied(error)) throw error
-    scan.tree.leftOut.push({ path: directory, reason: 'unreadable directory' })
+    scan.tree.leftOut.push({ path: directory, reason: 'unreadable directory', unread: true })
     return undefined
   }
 }
@@ -116,16 +119,19 @@ function addOther(scan: Scan, path: TreePath): void {
   const stats = statEntry(scan, path)
   if (stats === undefined) return
   if (stats.isFile()) addFile(scan, path, stats)
-  else if (stats.isSymbolicLink()) {
+  else if (stats.isSymbolicLink()) addLink(scan, path, stats)
+  else scan.tree.leftOut.push({ path, reason: describeSpecial(stats) })
+}
+
+function addLink(scan: Scan, path: TreePath, stats: Stats): void {
+  const { uid, gid, mtime } = ownedBy(stats)
+  try {
     const target = fromBytes(readlinkSync(fileSystemPath(scan.root, path), { encoding: 'buffer' }))
-    scan.tree.links.push({
-      path,
-      target,
-      uid: stats.uid,
-      gid: stats.gid,
-      mtime: micros(stats.mtimeMs),
-    })
-  } else scan.tree.leftOut.push({ path, reason: describeSpecial(stats) })
+    scan.tree.links.push({ path, target, uid, gid, mtime })
+  } catch (error) {
+    // EINVAL: it is no link any more.
+    if (!isGone(error) && (error as NodeJS.ErrnoException).code !== 'EINVAL') throw error
+  }
 }
 
 function addFile(scan: Scan, path: TreePath, stats: Stats): void {
@@ -138,13 +144,30 @@ function addFile(scan: Scan, path: TreePath, stats: Stats): void {
     }
     scan.linked.set(inode, path)
   }
-  scan.tree.files.push({
+  const file = describeFile(path, stats)
+  // Another file system, mounted in the tree, has another clock, and its times vouch for nothing.
+  scan.tree.files.push(stats.dev === scan.device ? file : { ...file, ctime: Infinity })
+}
+
+function describeFile(path: TreePath, stats: Stats): ScannedFile {
+  return {
     path,
     ...ownedBy(stats),
     size: stats.size,
     sparse: stats.size > 0 && stats.blocks * 512 < stats.size - 4096,
     ctime: micros(stats.ctimeMs),
-  })
+  }
+}
+
+/** A regular file as it lies on the disk by now; `undefined` when there is none. */
+export function rescanFile(root: string, path: TreePath): ScannedFile | undefined {
+  try {
+    const stats = lstatSync(fileSystemPath(root, path))
+    return stats.isFile() ? describeFile(path, stats) : undefined
+  } catch (error) {
+    if (isGone(error) || isDenied(error)) return undefined
+    throw error
+  }
 }
 
 function statEntry(scan: Scan, path: TreePath): Stats | undefined {
@@ -152,7 +175,10 @@ function statEntry(scan: Scan, path: TreePath): Stats | undefined {
     return lstatSync(fileSystemPath(scan.root, path))
   } catch (error) {
     if (isGone(error)) return undefined
-    throw error
+    // A directory that may be listed but not entered.
+    if (!isDenied(error)) throw error
+    scan.tree.leftOut.push({ path, reason: 'unreadable', unread: true })
+    return undefined
   }
 }
 
@@ -160,10 +186,15 @@ function ownedBy(stats: Stats): { mode: number; uid: number; gid: number; mtime:
   return { mode: stats.mode & 0o7777, uid: stats.uid, gid: stats.gid, mtime: micros(stats.mtimeMs) }
 }
 
-/** Microseconds of a time in milliseconds, as every time of the archive is kept. */
+/**
+ * Microseconds of a time in milliseconds, as every time of the archive is kept. Cut to what a manifest can hold, the years 1684 to
+ * 2255: some programs write times of no meaning.
+ */
 export function micros(milliseconds: number): number {
-  return Math.round(milliseconds * 1000)
+  return Math.max(-LARGEST, Math.min(LARGEST, Math.round(milliseconds * 1000)))
 }
+
+const LARGEST = Number.MAX_SAFE_INTEGER
 
 function describeSpecial(stats: Stats): string {
   if (stats.isSocket()) return 'socket'
@@ -172,7 +203,9 @@ function describeSpecial(stats: Stats): string {
 }
 
 function isGone(error: unknown): boolean {
-  return (error as NodeJS.ErrnoException).code === 'ENOENT'
+  const code = (error as NodeJS.ErrnoException).code
+  // ENOTDIR: a directory on the way is something else by now.
+  return code === 'ENOENT' || code === 'ENOTDIR'
 }
 
 function isDenied(error: unknown): boolean {

@@ -44,6 +44,8 @@ export interface HardLinkEntry {
 export interface LeftOut {
   path: TreePath
   reason: string
+  /** It is there and could not be read: the snapshot holds it as the one before did, if that did. */
+  unread?: true
 }
 
 /** Files that were found to be one with their place in the archive. */

@@ -3,6 +3,7 @@ import { existsSync, readFileSync, readdirSync, realpathSync } from 'node:fs'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
 import { isInside } from '@berth/filesystem'
+import { machineFacts } from './machine.ts'
 import { type MachineFacts, type VenvFingerprint, misfit } from './venv-fingerprint.ts'
 
 const run = promisify(execFile)
@@ -31,12 +32,21 @@ function findVenvs(directory: string): string[] {
       return
     }
     if (depth === MAX_DEPTH) return
-    for (const entry of readdirSync(absolute, { withFileTypes: true })) {
-      if (entry.isDirectory() && entry.name !== '.berth') look(join(path, entry.name), depth + 1)
-    }
+    for (const name of readFolders(absolute)) look(join(path, name), depth + 1)
   }
-  if (existsSync(directory)) look('', 0)
+  look('', 0)
   return found
+}
+
+/** None where a directory went away meanwhile or may not be read: whether there is a venv in it can't be known. */
+function readFolders(directory: string): string[] {
+  try {
+    return readdirSync(directory, { withFileTypes: true }).flatMap((entry) =>
+      entry.isDirectory() && entry.name !== '.berth' ? [entry.name] : [],
+    )
+  } catch {
+    return []
+  }
 }
 
 /** Starts the interpreter of every venv in the directory. Nothing is written: no bytecode, no user site. */
@@ -68,10 +78,11 @@ interface InterpreterFacts {
 const QUESTION =
   'import json,sys,sysconfig,encodings,zlib;print(json.dumps({"version":".".join(map(str,sys.version_info[:3])),"soabi":sysconfig.get_config_var("SOABI") or "","prefix":sys.prefix}))'
 
-async function askInterpreter(python: string): Promise<InterpreterFacts> {
+async function askInterpreter(python: string, signal?: AbortSignal): Promise<InterpreterFacts> {
   const { stdout } = await run(python, ['-I', '-B', '-c', QUESTION], {
     timeout: START_TIMEOUT_MS,
     killSignal: 'SIGKILL',
+    ...(signal === undefined ? {} : { signal }),
     env: { PATH: '/usr/local/bin:/usr/bin:/bin' },
   })
   return JSON.parse(stdout) as InterpreterFacts
@@ -86,16 +97,23 @@ function describeFailure(error: unknown): string {
   return `the interpreter did not start: ${lastLine === '' ? failure.message : lastLine}`
 }
 
-/** Fingerprints for a snapshot of this directory. A venv whose interpreter doesn't start gets none: nothing is known of it. */
+/**
+ * Fingerprints for a snapshot of this directory; `known` may give one without asking. A venv whose interpreter doesn't start gets
+ * none: nothing is known of it.
+ */
 export async function fingerprintVenvs(
   directory: string,
-  machine: MachineFacts,
+  known: (path: string) => VenvFingerprint | undefined,
+  signal?: AbortSignal,
 ): Promise<VenvFingerprint[]> {
+  const machine = await machineFacts()
   const prints = await Promise.all(
     findVenvs(directory).map(async (path) => {
+      const before = known(path)
+      if (before !== undefined) return before
       const venv = join(directory, path)
       try {
-        const facts = await askInterpreter(join(venv, 'bin', 'python'))
+        const facts = await askInterpreter(join(venv, 'bin', 'python'), signal)
         const home = readHome(venv)
         return {
           path,

@@ -1,5 +1,5 @@
-import { parentPort } from 'node:worker_threads'
-import { type WorkerAnswer, wrapError } from './pool.ts'
+import { parentPort, workerData } from 'node:worker_threads'
+import { END, type WorkerAnswer, wrapError } from './pool.ts'
 import type { RestoreTask, RestoreTaskResult } from './restore-work.ts'
 import type { SaveTask, SaveTaskResult } from './save-work.ts'
 
@@ -25,7 +25,8 @@ async function perform(task: Task): Promise<TaskResult> {
   }
 }
 
-parentPort?.on('message', async (task: Task) => {
+parentPort?.on('message', async (task: Task | typeof END) => {
+  if (task === END || Atomics.load(workerData as Int32Array, 0) === 1) return parentPort?.close()
   const answer: WorkerAnswer<TaskResult> = await perform(task).then(
     (result) => ({ result }),
     (error: unknown) => ({ error: wrapError(error) }),

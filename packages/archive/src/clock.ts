@@ -1,0 +1,33 @@
+import { randomBytes } from 'node:crypto'
+import { lstatSync, mkdirSync, rmSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { setTimeout } from 'node:timers/promises'
+import { micros } from './scan.ts'
+
+// The coarsest clocks of local file systems tick every 10 ms (CONFIG_HZ=100).
+const CLOCK_POLL_MS = 2
+const CLOCK_TICK_LIMIT_MS = 1000
+
+/**
+ * The file system's own time now, in microseconds, later than the ctime of everything written before the call: waits for its clock
+ * to tick. Network file systems have a clock of their own, so ours is never compared.
+ */
+export async function readFileSystemClock(state: string): Promise<number> {
+  const first = probeClock(state)
+  const limit = Date.now() + CLOCK_TICK_LIMIT_MS
+  for (;;) {
+    const now = probeClock(state)
+    if (now > first || Date.now() > limit) return now
+    await setTimeout(CLOCK_POLL_MS)
+  }
+}
+
+/** The file system's time without waiting: what is written from now on has this ctime or a later one. */
+export function probeClock(state: string): number {
+  mkdirSync(state, { recursive: true, mode: 0o700 })
+  const probe = join(state, `clock-${randomBytes(6).toString('hex')}`)
+  writeFileSync(probe, '', { flag: 'wx' })
+  const { ctimeMs } = lstatSync(probe)
+  rmSync(probe)
+  return micros(ctimeMs)
+}
