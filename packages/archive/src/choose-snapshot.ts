@@ -38,7 +38,7 @@ export async function chooseSnapshot(options: RestoreOptions): Promise<ChosenSna
   ])
   const latest = list.history[0]?.name
   const siblings = list.siblings
-    .filter((sibling) => sibling.generation >= (list.history[0]?.generation ?? 0))
+    .toSorted((a, b) => b.generation - a.generation)
     .map((sibling) => sibling.name)
   if (siblings.length > 0) announceSiblings(options, siblings)
   if (at !== undefined) {
@@ -99,9 +99,14 @@ function findAsked(
   )
 }
 
+// Each save of a pod that went its own way is one more of them.
+const MAX_NAMED = 3
+
 function announceSiblings({ name, onNote }: RestoreOptions, siblings: readonly string[]): void {
+  const named = siblings.slice(0, MAX_NAMED).join(', ')
+  const more = siblings.length - MAX_NAMED
   onNote?.(
     'warn',
-    `\`${name}\` has snapshots beside its history that were not restored: ${siblings.join(', ')}; \`berth archive restore --at\` takes one of them out`,
+    `\`${name}\` has snapshots beside its history that were not restored: ${named}${more > 0 ? ` and ${more} older ones` : ''}; \`berth archive restore --at\` takes one of them out`,
   )
 }
