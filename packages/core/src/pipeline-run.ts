@@ -19,6 +19,7 @@ export interface PipelineRun {
   mask: Mask
   /** Milliseconds since the epoch. */
   deadline: number | undefined
+  wasUsed: boolean
   stateDirectory: string
   /** Where relative working directories start; absolute. */
   workingDirectory: string

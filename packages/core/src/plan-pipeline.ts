@@ -121,6 +121,7 @@ function planContext(
     signal,
     deadline: undefined,
     pipeline,
+    wasUsed: true,
     attempt: 1,
   }
 }

@@ -20,6 +20,11 @@ export interface StepContext<Inputs = unknown> {
   /** Milliseconds since the epoch by which the whole pipeline must have ended; absent where there is no limit. */
   deadline: number | undefined
   pipeline: PipelineName
+  /**
+   * Whether anything but a boot can have been at work here: main, or whoever waits for a signal. False in the shutdown after a boot that
+   * was cut: what it should have put in place may still be the image's.
+   */
+  wasUsed: boolean
   attempt: number
   /** Announces, before the action, what `undo` will need: the data is journalled and fsynced when this resolves. */
   willUndo: (data: FactValue) => Promise<void>

@@ -27,6 +27,8 @@ export interface PipelineOptions {
   stateDirectory: string
   /** Only the steps with these ids; what they need of the others counts as ended. */
   only?: readonly string[]
+  /** False when nothing but a boot that was cut has run; steps may ask. */
+  wasUsed?: boolean
   /** Marks the events of a run that repeats (`every:`). */
   periodic?: boolean
   /** When it aborts, optional steps are not started, and those that run are cancelled. */
@@ -110,6 +112,7 @@ export function openRun(
     emitMasked: options.emit,
     mask,
     deadline: options.deadline,
+    wasUsed: options.wasUsed ?? true,
     stateDirectory: options.stateDirectory,
     workingDirectory: options.workingDirectory ?? process.cwd(),
     journal: openJournal(options.stateDirectory),

@@ -160,6 +160,7 @@ export function stepBasics(
     signal,
     deadline: run.deadline,
     pipeline: run.pipeline,
+    wasUsed: run.wasUsed,
     attempt,
   }
 }

@@ -9,6 +9,7 @@ test.each([
   ['linked', 'unchanged', false],
   ['entangled', 'skip', true],
   ['incomplete', 'skip', true],
+  ['unseen', 'skip', true],
 ] as const)('a source that is %s is never copied: %s', (source, choice, warns) => {
   for (const target of targets) {
     for (const update of [false, true]) {

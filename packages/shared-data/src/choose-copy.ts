@@ -1,6 +1,9 @@
 export interface CopyQuestion {
-  /** `linked`: it is a link into the volume. `entangled`: one of the two lies in the other. */
-  source: 'absent' | 'empty' | 'linked' | 'entangled' | 'incomplete' | 'held'
+  /**
+   * `linked`: it is a link into the volume. `entangled`: one of the two lies in the other. `unseen`: Berth has never put it in place or
+   * saved it, and the boot that might have was cut.
+   */
+  source: 'absent' | 'empty' | 'linked' | 'entangled' | 'incomplete' | 'unseen' | 'held'
   /** `absent` also when it is empty. `same` and `ahead` are only told apart from `held` for an update. */
   target: 'absent' | 'held' | 'same' | 'ahead'
   update: boolean
@@ -26,6 +29,8 @@ export function chooseCopy({ source, target, update }: CopyQuestion): CopyChoice
       return warn('it and its place on the volume are the same, or lie in one another')
     case 'incomplete':
       return warn('its restore never ended')
+    case 'unseen':
+      return warn('the boot ended before it was put in place, and the store may hold newer files')
     case 'held':
       return chooseByTarget(target, update)
   }

@@ -24,6 +24,8 @@ export interface CopyJob {
   /** On the volume. */
   to: string
   update: boolean
+  /** False after a boot that was cut. */
+  wasUsed: boolean
 }
 
 /** What became of one directory. */
@@ -66,10 +68,18 @@ export async function inspectCopy(job: CopyJob): Promise<CopyChoice> {
   }
   const [ours, theirs] = [await readRecord(source), await readRecord(job.to)]
   return chooseCopy({
-    source: (await isEmpty(source)) ? 'empty' : ours?.complete === false ? 'incomplete' : 'held',
+    source: (await isEmpty(source)) ? 'empty' : stateOfSource(ours, job),
     target: await stateOfTarget({ source, to: job.to, update: job.update }, ours, theirs),
     update: job.update,
   })
+}
+
+function stateOfSource(
+  record: TreeRecord | undefined,
+  { wasUsed }: CopyJob,
+): 'incomplete' | 'unseen' | 'held' {
+  if (record === undefined) return wasUsed ? 'held' : 'unseen'
+  return record.complete ? 'held' : 'incomplete'
 }
 
 async function stateOfTarget(

@@ -19,7 +19,7 @@ export interface CopyInputs {
   update: boolean
 }
 
-type CopyPlanContext = Pick<StepContext<CopyInputs>, 'inputs' | 'workingDirectory'>
+type CopyPlanContext = Pick<StepContext<CopyInputs>, 'inputs' | 'workingDirectory' | 'wasUsed'>
 
 // A network volume answers late rather than slowly, and each copy keeps sixteen files under way already.
 const COPIED_AT_ONCE = 2
@@ -64,6 +64,7 @@ export async function planCopy(context: CopyPlanContext): Promise<PlannedAction>
 async function listCopies({
   inputs,
   workingDirectory,
+  wasUsed,
 }: CopyPlanContext): Promise<CopyJob[] | string> {
   const from = resolve(workingDirectory, inputs.from)
   for (const directory of inputs.directories) refuseSystemRoot(join(from, directory))
@@ -90,6 +91,7 @@ async function listCopies({
     from: join(from, directory),
     to: join(volume, directory),
     update: inputs.update,
+    wasUsed,
   }))
 }
 

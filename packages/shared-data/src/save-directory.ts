@@ -1,6 +1,6 @@
 import { lstat, realpath } from 'node:fs/promises'
 import { basename, dirname, join } from 'node:path'
-import { readRecord, saveTree } from '@berth/archive'
+import { latestGeneration, readRecord, saveTree } from '@berth/archive'
 import { BerthError, type StepContext } from '@berth/core'
 import { acquireLease } from '@berth/filesystem'
 import type { ObjectStore } from '@berth/object-store'
@@ -27,7 +27,7 @@ export interface Saved {
   files: number
 }
 
-type SaveContext = Pick<StepContext, 'signal' | 'deadline' | 'log' | 'progress'>
+type SaveContext = Pick<StepContext, 'signal' | 'deadline' | 'log' | 'progress' | 'wasUsed'>
 
 // Without an index every file is read, and tens of thousands of small files on a network volume take minutes.
 const SHORT_DEADLINE_MS = 60_000
@@ -40,6 +40,10 @@ const LEASE_MS = 30_000
 export async function saveDirectory(job: SaveJob, context: SaveContext): Promise<Saved> {
   const source = await findSource(job)
   if (source === undefined) return skippedSave(job, 'it is not there')
+  if (!context.wasUsed && (await isUnseen(job, source.path, context.signal))) {
+    const reason = `the boot ended before it was put in place, and ${job.archive} may hold newer files`
+    return skippedSave(job, reason)
+  }
   if (!source.linked) return save(job, source.path, context)
   const { deadline } = context
   const isShort = deadline !== undefined && deadline - Date.now() < SHORT_DEADLINE_MS
@@ -59,6 +63,17 @@ export async function saveDirectory(job: SaveJob, context: SaveContext): Promise
   } finally {
     await lease.release()
   }
+}
+
+/** What a boot that was cut has not reached is what the image brings: as a new generation it would replace what users have changed. */
+async function isUnseen(
+  { archive, store }: SaveJob,
+  path: string,
+  signal: AbortSignal,
+): Promise<boolean> {
+  const record = await readRecord(path)
+  if (record?.archive === archive) return false
+  return (await latestGeneration(store, archive, { signal })) !== undefined
 }
 
 interface Source {

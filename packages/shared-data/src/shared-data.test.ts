@@ -481,6 +481,38 @@ test('what is excluded stays out', async () => {
   expect(readdirSync(await restored())).toEqual(['file'])
 })
 
+test('after a boot that was cut, what it did not reach never becomes the newest generation', async () => {
+  const file = write(join(pod, 'venv', 'file'), 'of a user')
+  await save()
+  rmSync(pod, { recursive: true })
+  write(file, 'of the image')
+  const { result, logs } = await save({}, { wasUsed: false })
+  expect(result).toBe('skipped')
+  expect(logs).toEqual([
+    'warn: venv: skipped (the boot ended before it was put in place, and comfyui/venv may hold newer files)',
+  ])
+  expect(await generation()).toBe(1)
+  expect(await save({ archive: 'other' }, { wasUsed: false })).toMatchObject({ result: 'done' })
+})
+
+test('after a boot that was cut, what it did not reach is not what other pods find on the volume', async () => {
+  write(join(pod, 'venv', 'file'), 'of the image')
+  const { result, logs } = await copy({}, { wasUsed: false })
+  expect(result).toBe('skipped')
+  expect(logs[0]).toMatch(/^warn: venv: skipped \(the boot ended before it was put in place/)
+  expect(existsSync(join(volume, 'venv'))).toBe(false)
+  await save()
+  expect(await copy({}, { wasUsed: false })).toMatchObject({ facts: { copied: ['venv'] } })
+})
+
+test('what Berth put in place in an earlier life is saved also after a boot that was cut', async () => {
+  const file = write(join(pod, 'venv', 'file'), 'of a user')
+  await save()
+  write(file, 'of a user, before the pod was started again')
+  expect(await save({}, { wasUsed: false })).toMatchObject({ facts: { saved: ['venv'] } })
+  expect(await generation()).toBe(2)
+})
+
 test('without a store nothing is saved, and that is said', async () => {
   write(join(pod, 'venv', 'file'))
   expect(await save({ store: '' })).toMatchObject({

@@ -1,7 +1,7 @@
 import { hostname } from 'node:os'
-import { saveTree } from '@berth/archive'
+import { latestGeneration, readRecord, saveTree } from '@berth/archive'
 import { done, skipped, unchanged, type PlannedAction, type StepContext } from '@berth/core'
-import { openStore } from '@berth/object-store'
+import { openStore, type ObjectStore } from '@berth/object-store'
 import { treePlace } from './place.ts'
 
 export interface SaveInputs {
@@ -17,6 +17,11 @@ export async function saveVenv(context: StepContext<SaveInputs>) {
   const directory = treePlace(context)
   const store = await openStore(inputs.store, { env, signal })
   try {
+    if (!context.wasUsed && (await isUnseen(directory, inputs.archive, { store, signal }))) {
+      return skipped(
+        `the boot ended before it was put in place, and ${inputs.archive} may hold newer files`,
+      )
+    }
     const result = await saveTree({
       store,
       name: inputs.archive,
@@ -38,6 +43,17 @@ export async function saveVenv(context: StepContext<SaveInputs>) {
   } finally {
     await store.close()
   }
+}
+
+/** What a boot that was cut has not reached is what the image brings: as a new generation it would replace what users have changed. */
+async function isUnseen(
+  directory: string,
+  archive: string,
+  { store, signal }: { store: ObjectStore; signal: AbortSignal },
+): Promise<boolean> {
+  const record = await readRecord(directory)
+  if (record?.archive === archive) return false
+  return (await latestGeneration(store, archive, { signal })) !== undefined
 }
 
 /** What a save would look at; whether anything changed, only the save itself can tell. */

@@ -213,6 +213,20 @@ test('saves only what changed, and skips a directory that is not there', async (
   })
 })
 
+test('after a boot that was cut, a tree that it did not reach never becomes the newest generation', async () => {
+  useStore()
+  useTree()
+  write(join(directory, 'file'), 'of the image')
+  expect(await run('save', {}, { wasUsed: false })).toMatchObject({
+    result: 'skipped',
+    reason: 'the boot ended before it was put in place, and comfyui/venv may hold newer files',
+  })
+  rmSync(directory, { recursive: true })
+  await run('restore')
+  write(join(directory, 'file'), 'of a user')
+  expect(await run('save', {}, { wasUsed: false })).toMatchObject({ facts: { generation: 2 } })
+})
+
 test('a save after a failed restore is refused, and the archive stays as it was', async () => {
   useStore()
   const chunks = join(root, 'store', 'chunks')

@@ -122,11 +122,12 @@ async function runShutdown(
   deadline: number | undefined,
 ): Promise<Report> {
   const { request, emit, cancel, skipOptional } = surroundings
-  const { stateDirectory, round } = request
+  const { stateDirectory, round, wasUsed } = request
   const shared = { ...loaded, emit, stateDirectory }
   const { result } = await runPipeline({
     ...shared,
     pipeline: 'shutdown',
+    wasUsed,
     signal: cancel.signal,
     skipOptional,
     deadline: deadline === undefined ? undefined : stepsDeadline(deadline),

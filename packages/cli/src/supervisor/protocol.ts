@@ -13,6 +13,8 @@ export interface PipelineRequest {
   grace: string | undefined
   /** What came after `--`. */
   command: string[] | undefined
+  /** Anything but the boot has run by now: main, or a wait for a signal. */
+  wasUsed: boolean
   /** A round while main runs: only these steps, and no undo. */
   round?: string[]
 }

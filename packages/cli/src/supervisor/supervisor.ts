@@ -46,6 +46,8 @@ export class Supervisor {
   #boot: PipelineHandle | undefined
   #main: MainProcess | undefined
   #shutdown: PipelineHandle | undefined
+  /** Main was started, or someone may have worked here while it waited for a signal. */
+  #wasUsed = false
 
   constructor(request: BootRequest, report: (event: BerthEvent) => void) {
     this.#request = request
@@ -149,8 +151,10 @@ export class Supervisor {
   /** Resolves when main is gone, with how it ended; with `undefined` when there was none to run. */
   async #runMain(boot: PipelineEnd): Promise<Ending | undefined> {
     if (this.#stop.signal !== undefined) return undefined
+    const goesOn = boot.result !== 'failed' || this.#onBootFailure() !== 'exit'
+    this.#wasUsed = goesOn
     if (boot.result === 'failed' && this.#onBootFailure() !== 'continue') {
-      if (this.#onBootFailure() === 'hold') await this.#waitForStop('the boot failed')
+      if (goesOn) await this.#waitForStop('the boot failed')
       return undefined
     }
     const ending = new AbortController()
@@ -235,7 +239,8 @@ export class Supervisor {
     const { recipe, set, grace, stateDirectory, command } = this.#request
     const own = round === undefined ? {} : { round }
     const text = this.#recipe?.text
-    const request = { recipe, text, pipeline, set, grace, stateDirectory, command, ...own }
+    const life = { wasUsed: this.#wasUsed, stateDirectory, command }
+    const request = { recipe, text, pipeline, set, grace, ...life, ...own }
     return new PipelineHandle(request, this.#env, this.#report)
   }
 

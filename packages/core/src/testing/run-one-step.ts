@@ -20,6 +20,8 @@ export interface StepOverrides {
   signal?: AbortSignal
   deadline?: number
   pipeline?: PipelineName
+  /** False: after a boot that was cut. */
+  wasUsed?: boolean
   stateDirectory?: string
   /** Parts of the recipe's step: `timeoutMs`, `retry`, `optional`, … */
   step?: Partial<RecipeStep>
@@ -56,6 +58,7 @@ export async function runStep(
     ...shared,
     signal: overrides.signal ?? new AbortController().signal,
     deadline: overrides.deadline,
+    ...(overrides.wasUsed === undefined ? {} : { wasUsed: overrides.wasUsed }),
   })
   const records = await outputFile(stateDirectory).read(overrides.pipeline)
   return {
