@@ -48,10 +48,18 @@ const PROBLEMS: Record<string, { code: string; why: string; hint: string }> = {
   },
 }
 
+/** Node's recursive mkdir says ENOENT of a read-only file system: https://github.com/nodejs/node/issues/47098 */
+const NO_PLACE = {
+  code: 'archive/not-permitted',
+  why: 'no directory can be made there; the file system is read-only, or a link on the way leads nowhere',
+  hint: 'choose a directory on a disk that can be written',
+}
+
 /** What a user can cure of an operating system's error, as a BerthError; anything else unchanged. */
 export function asDiskError(error: unknown, doing: string): unknown {
-  const { code, path } = error as NodeJS.ErrnoException
-  const problem = error instanceof BerthError || code === undefined ? undefined : PROBLEMS[code]
+  const { code, path, syscall } = error as NodeJS.ErrnoException
+  const known = code === 'ENOENT' && syscall === 'mkdir' ? NO_PLACE : PROBLEMS[code ?? '']
+  const problem = error instanceof BerthError ? undefined : known
   if (problem === undefined) return error
   const place = path === undefined ? '' : ` (${path})`
   return new BerthError(problem.code, `could not ${doing}: ${problem.why}${place}`, {

@@ -9,7 +9,7 @@ import { refuseStoreInside } from './store-place.ts'
 export function refuseUnusable({ store, name }: ArchiveOptions, directory: string): void {
   checkArchiveName(name)
   refuseSystemRoot(directory)
-  refuseStoreInside(directory, store)
+  refuseStoreInside(directory, store.url)
   if (basename(directory) !== '.berth') return
   throw new BerthError(
     'archive/own-state',

@@ -176,13 +176,9 @@ export async function fetchChunk(
   const key = chunkKey(chunk.sha256, chunk.kind)
   const bytes = await store.get(key, { signal })
   if (bytes === undefined) {
-    throw new BerthError(
-      'archive/missing-chunk',
-      `could not restore: ${key} is missing from ${store.url}`,
-      {
-        hint: 'run `berth archive verify` to see what else is, and restore an older generation with `--at`',
-      },
-    )
+    throw new BerthError('archive/missing-chunk', `${key} is missing from ${store.url}`, {
+      hint: 'run `berth archive verify` to see what else is, and restore an older generation with `--at`',
+    })
   }
   const expected = storedBytes(chunk as Chunk)
   if (bytes.length !== expected) {

@@ -1,7 +1,7 @@
 import { existsSync, mkdirSync, readdirSync, rmSync } from 'node:fs'
 import { lstat } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
-import { BerthError } from '@berth/core/error'
+import { BerthError, isBerthError } from '@berth/core/error'
 import { recoverSwap, removeTree, requireRoom } from '@berth/filesystem'
 import { chooseSnapshot, type ChosenSnapshot, type PassedOver } from './choose-snapshot.ts'
 import { commitTree } from './commit-tree.ts'
@@ -72,8 +72,20 @@ export async function restoreTree(options: RestoreOptions): Promise<RestoreResul
     })
     return await restore(options, place)
   } catch (error) {
-    throw asDiskError(error, `restore \`${options.directory}\``)
+    throw asDiskError(withTarget(error, options.directory), `restore \`${options.directory}\``)
   }
+}
+
+/** What is wrong with an object says by itself neither what it was read for nor where to. */
+function withTarget(error: unknown, directory: string): unknown {
+  const isOfObject =
+    isBerthError(error) && /^archive\/(corrupt-chunk|missing-chunk|unsafe-path)$/.test(error.code)
+  if (!isOfObject) return error
+  const { code, message, hint } = error
+  return new BerthError(code, `could not restore \`${directory}\`: ${message}`, {
+    ...(hint === undefined ? {} : { hint }),
+    cause: error,
+  })
 }
 
 async function restore(options: RestoreOptions, place: TreePlace): Promise<RestoreResult> {

@@ -1,4 +1,5 @@
 import { resolve } from 'node:path'
+import { refuseStoreInside } from '@berth/archive'
 import type { StepContext } from '@berth/core'
 import { refuseSystemRoot } from '@berth/filesystem'
 import { checkStore, openStore, type ObjectStore, type Patience } from '@berth/object-store'
@@ -16,14 +17,16 @@ export interface SharedInputs {
 
 export type PlanContext = Omit<StepContext<SharedInputs>, 'willUndo' | 'progress'>
 
-/** Throws for what no attempt could cure: a directory of the system, settings of the store that contradict each other. */
+/** Throws for what no attempt could cure: a directory of the system, a store inside it, settings that contradict each other. */
 export function checkShared({
   inputs,
   env,
   workingDirectory,
 }: Pick<PlanContext, 'inputs' | 'env' | 'workingDirectory'>): void {
   for (const directory of inputs.directories) {
-    refuseSystemRoot(resolve(workingDirectory, inputs.to, directory))
+    const at = resolve(workingDirectory, inputs.to, directory)
+    refuseSystemRoot(at)
+    refuseStoreInside(at, inputs.store)
   }
   checkStore(inputs.store, env)
 }

@@ -9,6 +9,7 @@ import {
   type PlannedAction,
   type StepContext,
 } from '@berth/core'
+import { refuseStoreInside } from '@berth/archive'
 import { refuseSystemRoot } from '@berth/filesystem'
 import { checkStore, openStore } from '@berth/object-store'
 import { saveDirectory, type Saved } from './save-directory.ts'
@@ -61,8 +62,9 @@ export async function saveShared(context: StepContext<SaveInputs>) {
 export function checkSave(
   context: Pick<StepContext<SaveInputs>, 'inputs' | 'env' | 'workingDirectory'>,
 ): void {
-  listSources(context)
-  checkStore(context.inputs.store, context.env)
+  const { inputs, env } = context
+  for (const { at } of listSources(context)) refuseStoreInside(at, inputs.store)
+  checkStore(inputs.store, env)
 }
 
 /** What a save would look at; whether anything changed, only the save itself can tell. */

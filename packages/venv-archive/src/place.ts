@@ -1,4 +1,5 @@
 import { resolve } from 'node:path'
+import { refuseStoreInside } from '@berth/archive'
 import type { StepContext } from '@berth/core'
 import { refuseSystemRoot } from '@berth/filesystem'
 import { checkStore } from '@berth/object-store'
@@ -12,10 +13,10 @@ export function treePlace({ inputs, workingDirectory }: PlaceContext): string {
   return directory
 }
 
-/** Throws for what no attempt could cure: a directory of the system, settings of the store that contradict each other. */
+/** Throws for what no attempt could cure: a directory of the system, a store inside it, settings that contradict each other. */
 export function checkTree(
   context: PlaceContext & Pick<StepContext<{ store: string }>, 'inputs' | 'env'>,
 ): void {
-  treePlace(context)
+  refuseStoreInside(treePlace(context), context.inputs.store)
   checkStore(context.inputs.store, context.env)
 }
