@@ -3,8 +3,10 @@ import * as path from 'node:path'
 import { readTree, requirement } from '@berth/core/testing'
 import { missingS3Server, type S3Server, startS3Server } from '@berth/object-store/testing'
 import { afterAll, beforeAll, expect, test } from 'vitest'
-import { damages, disks, type Failure, refusals, RESTORE } from './bad-input/failures.ts'
+import { damages, disks } from './bad-input/damages.ts'
+import { type Failure, RESTORE } from './bad-input/failure.ts'
 import { type Mistake, readMistakes } from './bad-input/read-mistakes.ts'
+import { refusals } from './bad-input/refusals.ts'
 import {
   type Ending,
   listWorld,

@@ -19,7 +19,7 @@ export interface World {
 
 export interface Ending {
   code: number | null
-  /** Times, ports and the world's own paths replaced by what is always the same. */
+  /** Times, ports, hashes and the world's own paths replaced by what is always the same. */
   stdout: string
   stderr: string
 }
@@ -83,6 +83,8 @@ function settled(text: string, { here, state }: World): string {
       .replaceAll(state, '/state')
       .replaceAll(/^\d\d:\d\d\.\d {2}/gm, '')
       .replaceAll(/\b\d+(?:\.\d+)? m?s\b/g, '0 s')
+      .replaceAll(/chunks\/[0-9a-f]{2}\/[0-9a-f]{64}/g, 'chunks/<name>')
+      .replaceAll(/\b[0-9a-f]{64}\b/g, '<sha256>')
       .replaceAll(/127\.0\.0\.1:\d+/g, '127.0.0.1:0')
       .replaceAll(/\(\d tries\)/g, '(some tries)')
       // Of requests that are under way at once any may be the one that fails.

@@ -1,31 +1,17 @@
 import * as fs from 'node:fs'
 import * as path from 'node:path'
-import { zstdCompressSync, zstdDecompressSync } from 'node:zlib'
-import { decodeManifest, encodeManifest } from '../../../packages/archive/src/manifest.ts'
-import type { Manifest } from '../../../packages/archive/src/manifest.ts'
-import type { World } from './world.ts'
+import { BOOT, type Failure, RESTORE, SAVE } from './failure.ts'
+import {
+  change,
+  changeChunk,
+  changeJson,
+  changeManifest,
+  changeRecipe,
+  chunkOf,
+  flipBit,
+  MANIFEST,
+} from './spoil.ts'
 
-/** Something that only a run can find. Its twin is the same command in a world that nothing has spoiled. */
-export interface Failure {
-  title: string
-  code: string
-  /** All that is said of it; only its code and that there is a cure when left out. */
-  says?: string
-  recipe?: string
-  command?: string
-  /** Makes the fault. */
-  spoil: (world: World) => void
-}
-
-/** Of a failure that has none of its own. */
-export const RESTORE = `vars: { store: { env: BERTH_STORE } }
-boot:
-  - id: restore
-    uses: venv-archive/restore
-    with: { directory: pod/tree, archive: app/tree, store: "\${{ vars.store }}" }
-  - run: touch canary
-`
-const SAVE = RESTORE.replaceAll('restore', 'save').replace('pod/tree', 'tree')
 const SHARED = `vars: { store: { env: BERTH_STORE } }
 boot:
   - id: restore
@@ -39,9 +25,6 @@ const COPY = `boot:
     with: { from: pod, volume: volume, directories: [tree] }
   - run: touch canary
 `
-const BOOT = 'berth boot recipe.yaml -- touch main-canary'
-const MANIFEST = 'store/snapshots/app/tree/@/00000001.json.zst'
-
 /** Faults of a store in a directory, and of the pod's own disk. */
 export const damages: Failure[] = [
   {
@@ -63,6 +46,9 @@ export const damages: Failure[] = [
   {
     title: 'a segment with a bit that flipped',
     code: 'archive/corrupt-chunk',
+    says: `could not restore \`/here/pod/tree\`: chunks/<name>.zst is damaged: its bytes have the sha256 <sha256>  archive/corrupt-chunk
+  To fix: run \`berth archive verify\` to see what else is, and restore an older generation with \`--at\`
+`,
     spoil: (world) => changeChunk(world, 'zst', flipBit),
   },
   {
@@ -78,6 +64,9 @@ export const damages: Failure[] = [
   {
     title: 'a chunk that is missing',
     code: 'archive/missing-chunk',
+    says: `could not restore \`/here/pod/tree\`: chunks/<name>.tar.zst is missing from file:///here/store  archive/missing-chunk
+  To fix: run \`berth archive verify\` to see what else is, and restore an older generation with \`--at\`
+`,
     spoil: (world) => fs.rmSync(chunkOf(world, 'tar.zst')),
   },
   {
@@ -117,7 +106,7 @@ export const damages: Failure[] = [
   {
     title: 'a manifest with files below a symlink',
     code: 'archive/unsafe-path',
-    says: `\`lib\` occurs twice, so that one entry would lie below or over another in snapshots/app/tree/@/00000001.json.zst  archive/unsafe-path
+    says: `could not restore \`/here/pod/tree\`: \`lib\` occurs twice, so that one entry would lie below or over another in snapshots/app/tree/@/00000001.json.zst  archive/unsafe-path
   To fix: restore an older generation with \`--at\`, and run \`berth archive verify\` to see what else is damaged
 `,
     spoil: (world) =>
@@ -214,75 +203,32 @@ export const damages: Failure[] = [
   },
 ]
 
-/** Faults of a server, or of what leads to it. `BERTH_STORE` and the keys are right until they are spoilt. */
-export const refusals: Failure[] = [
-  {
-    title: 'a server that is down',
-    code: 'object-store/unreachable',
-    says: `could not ask s3://berth-test/pods?endpoint=http://127.0.0.1:0: http://127.0.0.1:0: connection refused (ECONNREFUSED) (some tries)  object-store/unreachable
-  To fix: check the endpoint http://127.0.0.1:0 and that this machine can reach it
-`,
-    command: BOOT,
-    spoil: (world) => changeStore(world, /endpoint=.*/, 'endpoint=http://127.0.0.1:1'),
-  },
-  {
-    title: 'an endpoint without TLS that is asked for it',
-    code: 'object-store/unreachable',
-    says: `could not ask s3://berth-test/pods?endpoint=https://127.0.0.1:0: https://127.0.0.1:0: EPROTO: the TLS handshake failed, wrong version number  object-store/unreachable
-  To fix: check that https://127.0.0.1:0 has the right scheme (http or https) and a certificate that this machine trusts (NODE_EXTRA_CA_CERTS)
-`,
-    spoil: (world) => changeStore(world, 'endpoint=http:', 'endpoint=https:'),
-  },
-  {
-    title: 'a secret key that is wrong',
-    code: 'object-store/bad-credentials',
-    says: `could not ask s3://berth-test/pods?endpoint=http://127.0.0.1:0: 403 SignatureDoesNotMatch: The request signature we calculated does not match the signature you provided. Check your key and signing method  object-store/bad-credentials
-  To fix: check AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY and, for temporary keys, AWS_SESSION_TOKEN
-`,
-    spoil: ({ env }) => {
-      env['AWS_SECRET_ACCESS_KEY'] = 'this-is-not-the-secret'
-    },
-  },
-  {
-    title: 'a key that the server does not know',
-    code: 'object-store/bad-credentials',
-    spoil: ({ env }) => {
-      env['AWS_ACCESS_KEY_ID'] = 'AKIAUNKNOWN'
-    },
-  },
-  {
-    title: 'no keys at all',
-    code: 'object-store/no-credentials',
-    spoil: ({ env }) => {
-      delete env['AWS_ACCESS_KEY_ID']
-      delete env['AWS_SECRET_ACCESS_KEY']
-    },
-  },
-  {
-    title: 'a bucket that there is not',
-    code: 'object-store/no-such-bucket',
-    spoil: (world) => changeStore(world, /s3:\/\/[^/]+/, 's3://no-such-bucket'),
-  },
-  {
-    title: 'a bucket that there is not, for a save',
-    code: 'object-store/no-such-bucket',
-    says: `could not ask s3://no-such-bucket/saves?endpoint=http://127.0.0.1:0: 404 NoSuchBucket: The specified bucket does not exist  object-store/no-such-bucket
-  To fix: create the bucket \`no-such-bucket\`, or correct its name, the endpoint or the region
-`,
-    recipe: SAVE,
-    // The twin's save must not change what the others restore from.
-    command: 'BERTH_STORE=${BERTH_STORE/pods/saves} berth run recipe.yaml boot',
-    spoil: (world) => changeStore(world, /s3:\/\/[^/]+/, 's3://no-such-bucket'),
-  },
-]
-
 /** Disks without room. A twin has the disk that everything else is on. */
 export const disks: Failure[] = [
+  {
+    title: 'a disk that is too small for the tree',
+    code: 'filesystem/no-room',
+    says: `could not restore \`/here/disk/tree\`: 5.4 MB are needed and 1.0 MB are free at \`/here/disk/.berth/trees/tree\`  filesystem/no-room
+  To fix: free some space there, or use a bigger disk
+`,
+    recipe: RESTORE.replace('pod/tree', 'disk/tree'),
+    spoil: ({ here, mount }) => mount(`${here}/disk`, 'size=1m'),
+  },
   {
     title: 'a disk without inodes',
     code: 'archive/no-room',
     recipe: RESTORE.replace('pod/tree', 'disk/tree'),
     spoil: ({ here, mount }) => mount(`${here}/disk`, 'size=64m,nr_inodes=2'),
+  },
+  {
+    title: 'a disk that is read-only',
+    code: 'archive/not-permitted',
+    says: `could not restore \`/here/disk/tree\`: no directory can be made there; the file system is read-only, or a link on the way leads nowhere (/here/disk/.berth/trees/tree)  archive/not-permitted
+  because ENOENT: no such file or directory, mkdir '/here/disk/.berth/trees/tree'
+  To fix: choose a directory on a disk that can be written
+`,
+    recipe: RESTORE.replace('pod/tree', 'disk/tree'),
+    spoil: ({ here, mount }) => mount(`${here}/disk`, 'ro'),
   },
   {
     title: 'a store on a full disk',
@@ -296,63 +242,3 @@ export const disks: Failure[] = [
     },
   },
 ]
-
-function chunkOf({ here }: World, ending: 'zst' | 'tar.zst'): string {
-  const folder = `${here}/store/chunks`
-  const files = fs.readdirSync(folder, { recursive: true, encoding: 'utf8' })
-  const isGroup = (file: string) => file.endsWith('.tar.zst')
-  const found = files.find(
-    (file) => file.endsWith('.zst') && isGroup(file) === (ending === 'tar.zst'),
-  )
-  if (found === undefined) throw new Error(`the store has no chunk that ends with ${ending}`)
-  return path.join(folder, found)
-}
-
-function changeChunk(
-  world: World,
-  ending: 'zst' | 'tar.zst',
-  edit: (bytes: Buffer) => Uint8Array,
-): void {
-  change(chunkOf(world, ending), edit)
-}
-
-function change(file: string, edit: (bytes: Buffer) => Uint8Array): void {
-  fs.writeFileSync(file, edit(fs.readFileSync(file)))
-}
-
-function flipBit(bytes: Buffer): Buffer {
-  const middle = bytes.length >> 1
-  bytes.writeUInt8(bytes.readUInt8(middle) ^ 1, middle)
-  return bytes
-}
-
-/** What a manifest's JSON holds of what is spoilt here. */
-interface ManifestJson {
-  format: number
-  directories: { names: string }
-  files: { names: string }
-}
-
-function changeJson({ here }: World, edit: (manifest: ManifestJson) => void): void {
-  change(path.join(here, MANIFEST), (bytes) => {
-    const manifest = JSON.parse(zstdDecompressSync(bytes).toString()) as ManifestJson
-    edit(manifest)
-    return zstdCompressSync(JSON.stringify(manifest))
-  })
-}
-
-function changeManifest({ here }: World, edit: (manifest: Manifest) => void): void {
-  change(path.join(here, MANIFEST), (bytes) => {
-    const manifest = decodeManifest(bytes, MANIFEST)
-    edit(manifest)
-    return encodeManifest(manifest)
-  })
-}
-
-function changeRecipe({ here }: World, from: string, to: string): void {
-  change(`${here}/recipe.yaml`, (bytes) => Buffer.from(bytes.toString().replace(from, to)))
-}
-
-function changeStore({ env }: World, from: string | RegExp, to: string): void {
-  env['BERTH_STORE'] = env['BERTH_STORE']?.replace(from, to) ?? ''
-}
