@@ -20,16 +20,18 @@ import { measureRestores } from './restores.ts'
 import { keepRun } from './results-file.ts'
 import type { Run } from './run.ts'
 import { measureSaves } from './saves.ts'
+import { usableTarget } from './target.ts'
 import { writeReport } from './report.ts'
 
-const asked = readArguments(process.argv.slice(2))
-const folder = asked.quick
+const wanted = readArguments(process.argv.slice(2))
+const folder = wanted.quick
   ? path.resolve(import.meta.dirname, '../../.cache/bench')
   : import.meta.dirname
-if (!asked.quick) {
+if (!wanted.quick) {
   spawnSync(path.join(import.meta.dirname, 'install.sh'), { stdio: ['ignore', 2, 2] })
 }
-const { bench, close } = await openBench(asked)
+const { bench, close } = await openBench(wanted)
+const asked = { ...wanted, target: usableTarget(wanted.target, bench.work) }
 try {
   const { cores } = bench
   const peers = [

@@ -39,6 +39,9 @@ export async function measureBoots(bench: Bench, { rounds, target }: Arguments):
       )
       say(`boot ${round + 1} of ${rounds}: ${cost.wallSeconds.toFixed(2)} s`)
     }
+  } catch (error) {
+    series.missing = (error as Error).message
+    say(`boot fails: ${series.missing}`)
   } finally {
     remove()
   }

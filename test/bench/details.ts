@@ -7,8 +7,14 @@ import { countSystemCalls } from './system-calls.ts'
 
 /** What is counted once rather than timed in rounds. */
 export async function measureDetails(bench: Bench, asked: Arguments): Promise<Details> {
-  const manifest = measureManifest(bench)
-  const missing = missingProgram('strace')
-  if (missing !== undefined) return { manifest, missing: [`strace: ${missing}`] }
-  return { manifest, systemCalls: await countSystemCalls(bench, asked), missing: [] }
+  const found: Details = { missing: [] }
+  try {
+    found.manifest = measureManifest(bench)
+    const missing = missingProgram('strace')
+    if (missing === undefined) found.systemCalls = await countSystemCalls(bench, asked)
+    else found.missing.push(`strace: ${missing}`)
+  } catch (error) {
+    found.missing.push((error as Error).message)
+  }
+  return found
 }

@@ -16,6 +16,9 @@ const HERE = '10.253.77.1'
 const THERE = '10.253.77.2'
 const NAMESPACE = 'berth-bench'
 
+// Room for whatever the windows of all connections let through: the link delays, it does not lose.
+const QUEUE = ['txqueuelen', '20000']
+
 /** Needs root and `/dev/net/tun`. Only one at a time on a machine. */
 export async function openLink({ roundTripMs, megabits }: Link): Promise<Network> {
   ip('netns', 'add', NAMESPACE)
@@ -29,11 +32,11 @@ export async function openLink({ roundTripMs, megabits }: Link): Promise<Network
     throw new Error('the link did not start')
   }
   ip('addr', 'add', HERE, 'peer', THERE, 'dev', 'berth0')
-  ip('link', 'set', 'berth0', 'up')
+  ip('link', 'set', 'berth0', ...QUEUE, 'up')
   const inside = ['netns', 'exec', NAMESPACE, 'ip']
   ip(...inside, 'link', 'set', 'lo', 'up')
   ip(...inside, 'addr', 'add', THERE, 'peer', HERE, 'dev', 'berth1')
-  ip(...inside, 'link', 'set', 'berth1', 'up')
+  ip(...inside, 'link', 'set', 'berth1', ...QUEUE, 'up')
   return {
     host: THERE,
     within,

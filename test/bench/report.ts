@@ -79,7 +79,7 @@ function seriesRow(series: Series): string[] {
     plain(of('requests')),
     plain(of('puts')),
     (of('bytes') / 1e6).toFixed(1),
-    lost.join(', '),
+    [...lost, ...(missing === undefined ? [] : [`failed later: ${oneLine(missing)}`])].join(', '),
   ]
 }
 

@@ -45,7 +45,10 @@ export async function measureSaves(bench: Bench, { rounds, target }: Arguments):
   for (let round = 0; round < rounds; round += 1) {
     const saving = { bench, series, details, prefix: `saves-${round}`, round }
     await firstSaves(saving)
-    await laterSaves(saving, target)
+    await laterSaves(saving, target).catch((error: Error) => {
+      for (const own of series.values())
+        if (own.samples.length <= round) own.missing ??= error.message
+    })
     fs.rmSync(path.join(bench.server.directory, saving.prefix), { recursive: true, force: true })
   }
   return { series: [...series.values()], details }
@@ -91,24 +94,40 @@ async function laterSaves(saving: Saving, kind: Arguments['target']): Promise<vo
     const after = async (name: SeriesName, change: Change) => {
       const files = change(tree, bench.listing)
       const traffic = await take(saving, name, save)
+      if (traffic === undefined) return undefined
       return { ...savedObjects(bench.server, traffic), changedBytes: packedBytes(tree, files) }
     }
-    details.oneFile = await after('one-file/berth', changeOneFile)
-    details.onePackage = await after('one-package/berth', addOnePackage)
+    const [oneFile, onePackage] = [
+      await after('one-file/berth', changeOneFile),
+      await after('one-package/berth', addOnePackage),
+    ]
+    if (oneFile !== undefined) details.oneFile = oneFile
+    if (onePackage !== undefined) details.onePackage = onePackage
   } finally {
     remove()
   }
 }
 
-async function take(saving: Saving, name: SeriesName, command: Command): Promise<Traffic> {
-  const { bench, series, round } = saving
+/** Undefined when the command failed; the table then says why. */
+async function take(
+  { bench, series, round }: Saving,
+  name: SeriesName,
+  command: Command,
+): Promise<Traffic | undefined> {
+  const own = series.get(name)
   settle()
   const watch = bench.server.watch()
-  const cost = await measure(command, { ...bench, folder: bench.work })
-  const traffic = watch()
-  series.get(name)?.samples.push(sampleOf(cost, traffic))
-  say(`save round ${round + 1}: ${name} ${cost.wallSeconds.toFixed(2)} s`)
-  return traffic
+  try {
+    const cost = await measure(command, { ...bench, folder: bench.work })
+    const traffic = watch()
+    own?.samples.push(sampleOf(cost, traffic))
+    say(`save round ${round + 1}: ${name} ${cost.wallSeconds.toFixed(2)} s`)
+    return traffic
+  } catch (error) {
+    if (own !== undefined) own.missing = (error as Error).message
+    say(`${name} fails: ${own?.missing}`)
+    return undefined
+  }
 }
 
 async function takeWarm(saving: Saving, tree: string): Promise<void> {

@@ -49,11 +49,29 @@ export function makeTarget({ kind, work, bytes, files }: Place): Target {
   }
 }
 
-/** Writes out what earlier runs left, and lets go of what the kernel remembers of file systems, where this is root. */
+/** The kind that was asked for, or plain directories where it can't be had: in a container, root may not mount. */
+export function usableTarget(kind: TargetKind, work: string): TargetKind {
+  try {
+    makeTarget({ kind, work, bytes: 0, files: 0 }).remove()
+    return kind
+  } catch (error) {
+    process.stderr.write(`no ${kind} here, so plain directories: ${(error as Error).message}\n`)
+    fs.rmSync(path.join(work, 'target'), { recursive: true, force: true })
+    return 'directory'
+  }
+}
+
+/** Writes out what earlier runs left, and lets go of what the kernel remembers of file systems, where this is allowed. */
 export function settle(): void {
   run('sync', [])
-  if (process.getuid?.() === 0) fs.writeFileSync('/proc/sys/vm/drop_caches', '2')
+  try {
+    fs.writeFileSync('/proc/sys/vm/drop_caches', '2')
+  } catch (error) {
+    if (!REFUSALS.includes((error as NodeJS.ErrnoException).code ?? '')) throw error
+  }
 }
+
+const REFUSALS = ['EACCES', 'EPERM', 'EROFS', 'ENOENT']
 
 function unmount(folder: string): void {
   run('umount', [folder])
