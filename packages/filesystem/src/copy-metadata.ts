@@ -45,11 +45,13 @@ async function tolerate(action: Promise<void>): Promise<boolean> {
 }
 
 /**
- * Nanoseconds as the seconds that Node takes. A double holds them to a quarter of a microsecond, and must not be rounded up to the
- * next second: Python compares whole seconds to decide whether its bytecode is stale.
+ * Nanoseconds as the seconds that Node takes. A double holds them to a quarter of a microsecond; rounded to whole ones as a reader of
+ * `Stats.mtimeMs` would, the copy's time is the original's to whoever compares microseconds. Never up to the next second: Python compares
+ * whole seconds to decide whether its bytecode is stale.
  */
 export function toSeconds(nanoseconds: bigint): number {
   const whole = Number(nanoseconds / NANOSECONDS)
-  const seconds = whole + Number(nanoseconds % NANOSECONDS) / 1e9
+  const milliseconds = whole * 1000 + Number(nanoseconds % NANOSECONDS) / 1e6
+  const seconds = Math.round(milliseconds * 1000) / 1e6
   return Math.floor(seconds) > whole ? whole + 0.9999995 : seconds
 }

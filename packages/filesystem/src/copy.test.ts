@@ -88,6 +88,22 @@ test('makes a copy of a copy that is the same to the nanosecond', async () => {
   expect(times(join(parent, 'again'))).toEqual(times(to))
 })
 
+test('gives a copy the times of the original to the microsecond', async () => {
+  const { from, to } = makePlaces()
+  const times = Array.from(
+    { length: 100 },
+    (_, index) => 1_795_223_676_434_207_000n + BigInt(index * 37),
+  )
+  const script = times.map(
+    (time, index) => `touch -d @${time / 10n ** 9n}.${time % 10n ** 9n} ${index}`,
+  )
+  execFileSync('sh', ['-ec', script.join('\n')], { cwd: from })
+  await copyTree({ from, to })
+  const micros = (directory: string) =>
+    readdirSync(directory).map((name) => Math.round(statSync(join(directory, name)).mtimeMs * 1000))
+  expect(micros(to)).toEqual(micros(from))
+})
+
 test.each([
   [1_700_000_000_999_999_999n, 1_700_000_000],
   [1_700_000_000_999_999_900n, 1_700_000_000],
