@@ -88,7 +88,7 @@ withProcfs('ends what is left of a pod, wherever it went', async () => {
     '--',
     'sh',
     '-c',
-    'while [ ! -s "$LOG" ]; do sleep 0.05; done; sleep 0.2; setsid sleep 63 & echo $! >> "$LOG"',
+    'for _ in $(seq 400); do if [ -s "$LOG" ]; then break; fi; sleep 0.05; done; sleep 0.2; setsid sleep 63 & echo $! >> "$LOG"',
   ])
   expect((await run.ended).code).toBe(0)
   expect(pod.log).toHaveLength(2)
