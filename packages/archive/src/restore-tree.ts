@@ -174,7 +174,7 @@ export async function fetchChunk(
   chunk: { sha256: string; kind: ChunkKind; frames: Chunk['frames'] },
 ): Promise<Uint8Array> {
   const key = chunkKey(chunk.sha256, chunk.kind)
-  const bytes = await store.get(key, { signal })
+  const bytes = await store.get(key, { signal, bulk: true })
   if (bytes === undefined) {
     throw new BerthError('archive/missing-chunk', `${key} is missing from ${store.url}`, {
       hint: 'run `berth archive verify` to see what else is, and restore an older generation with `--at`',
@@ -190,7 +190,5 @@ export async function fetchChunk(
       },
     )
   }
-  const shared = new Uint8Array(new SharedArrayBuffer(bytes.length))
-  shared.set(bytes)
-  return shared
+  return new Uint8Array(bytes.buffer, bytes.byteOffset, bytes.length)
 }
