@@ -33,6 +33,13 @@ test('the memory of the process that starts it does not count', async ({ skip })
   expect(process.memoryUsage.rss()).toBeGreaterThan(32_000_000)
 })
 
+test('a program whose reader has had enough did not fail', async ({ skip }) => {
+  skip(missing !== undefined, `cc: ${missing}`)
+  const command = [[['yes'], ['head', '-n', '1']]]
+  const cost = await measure(command, { env: environment(), folder: makeFolder(), processors: '' })
+  expect(cost.wallSeconds).toBeLessThan(5)
+})
+
 test('a program that fails fails the whole, with its last words', async ({ skip }) => {
   skip(missing !== undefined, `cc: ${missing}`)
   const command = [[['true']], [['sh', '-c', 'echo no such tree >&2; exit 3'], ['cat']]]

@@ -62,7 +62,18 @@ function chart({ restores, ...run }: Run): string[] {
 
 function table(title: string, all: readonly Series[]): string[] {
   if (all.length === 0) return []
-  const heads = ['', 'wall', '±', 'CPU', 'memory', 'requests', 'PUT', 'MB', 'did not come back']
+  const heads = [
+    '',
+    'rounds',
+    'wall',
+    '±',
+    'CPU',
+    'memory',
+    'requests',
+    'PUT',
+    'MB',
+    'did not come back',
+  ]
   return [`### ${title}`, markdownTable(heads, all.map(seriesRow)), notes(all)]
 }
 
@@ -72,6 +83,7 @@ function seriesRow(series: Series): string[] {
   const of = (field: keyof (typeof samples)[number]) => median(samples.map((one) => one[field]))
   return [
     name,
+    String(samples.length),
     seconds(of('wallSeconds')),
     percent(spread(samples.map(({ wallSeconds }) => wallSeconds))),
     seconds(of('cpuSeconds')),

@@ -36,8 +36,8 @@ export function makeTarget({ kind, work, bytes, files }: Place): Target {
   }
   const image = path.join(work, 'target.ext4')
   fs.writeFileSync(image, '')
-  fs.truncateSync(image, room * 2 ** 20)
-  run('mkfs.ext4', ['-q', '-F', '-m', '0', '-N', String(files * 2 + 10_000), image])
+  fs.truncateSync(image, Math.max(room, DISK_MEGABYTES) * 2 ** 20)
+  run('mkfs.ext4', ['-q', '-F', '-m', '0', ...JOURNAL, image])
   // Without the kernel's thread that fills the inode tables while the round runs.
   run('mount', ['-o', 'loop,noinit_itable', image, folder])
   return {
@@ -48,6 +48,11 @@ export function makeTarget({ kind, work, bytes, files }: Place): Target {
     },
   }
 }
+
+// As on a disk of ordinary size. In an image that is just large enough mkfs makes a small journal, which fills up in the middle of a
+// restore and stops everyone for a second; the image is sparse, so what is not used costs nothing.
+const DISK_MEGABYTES = 64 * 1024
+const JOURNAL = ['-J', 'size=1024', '-E', 'lazy_journal_init=1']
 
 /** The kind that was asked for, or plain directories where it can't be had: in a container, root may not mount. */
 export function usableTarget(kind: TargetKind, work: string): TargetKind {

@@ -69,6 +69,8 @@ int main(int count, char **words) {
     if (wait4(-1, &status, 0, &usage) < 0) fail("wait");
     cpu += seconds(usage.ru_utime) + seconds(usage.ru_stime);
     memory += usage.ru_maxrss;
+    /* Whoever reads an archive may stop at its end, before the padding. */
+    if (WIFSIGNALED(status) && WTERMSIG(status) == SIGPIPE) continue;
     if (!WIFEXITED(status) || WEXITSTATUS(status) != 0) failed = 1;
   }
   FILE *report = fopen(words[1], "w");

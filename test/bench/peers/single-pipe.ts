@@ -19,9 +19,9 @@ export const singlePipe: Peer = {
   },
 }
 
-/** As fast as GNU tar goes: without a call a file that sets the owner it has already. */
+/** As fast as GNU tar goes: it reads 256 KiB at a time, and sets no owner that is right already. */
 export function untar(directory: string): string[] {
-  return ['tar', '-x', '-P', '--no-same-owner', '-C', directory]
+  return ['tar', '-x', '-P', '--no-same-owner', '-b', '512', '-C', directory]
 }
 
 /** The same the other way round, for a first save. */
