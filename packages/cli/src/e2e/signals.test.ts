@@ -50,7 +50,12 @@ test('kills main’s whole group, not only the shell that started the app', asyn
 })
 
 test('leaves nothing of main that could write while the saves run, also what left its group', async () => {
-  const pod = new Pod(saveOnly.replace('echo save', 'echo begin >> "$LOG"; sleep 0.3; echo save'))
+  // A long grace: on a busy machine the save needs some of it too.
+  const pod = new Pod(
+    saveOnly
+      .replace('grace: 4s', 'grace: 12s')
+      .replace('echo save', 'echo begin >> "$LOG"; sleep 0.3; echo save'),
+  )
   const writer = `trap '' TERM; while :; do echo tick >> "$LOG"; sleep 0.05; done`
   const run = pod.boot(['--', 'sh', '-c', `setsid sh -c "$WRITER" & exec sleep 60`], {
     WRITER: writer,

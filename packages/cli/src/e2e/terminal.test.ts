@@ -17,6 +17,9 @@ function onPty(pod: Pod, args: string, env: NodeJS.ProcessEnv = {}): RunningBert
       LOG: pod.logFile,
       BERTH_STATE_DIR: `${pod.directory}/state`,
       TERM: 'xterm',
+      // Node takes a terminal in CI for one without colours.
+      CI: undefined,
+      NO_COLOR: undefined,
       ...env,
     },
   })
