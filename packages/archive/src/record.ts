@@ -1,7 +1,7 @@
 import { existsSync, lstatSync, mkdirSync, readdirSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
 import { BerthError, isBerthError } from '@berth/core/error'
-import { readFileIfPresent, writeFileAtomic } from '@berth/filesystem'
+import { isTemporaryName, readFileIfPresent, writeFileAtomic } from '@berth/filesystem'
 import { type Manifest, decodeManifest, encodeManifest } from './manifest.ts'
 import type { ArchiveOptions } from './options.ts'
 import { type TreePlace, placeBehind } from './tree-place.ts'
@@ -109,7 +109,9 @@ export async function writeRecord(
   await writeFileAtomic(join(state, 'record.json'), `${JSON.stringify(record)}\n`)
   const needed = [indexName(record), indexName(newest)]
   for (const name of readdirSync(state)) {
-    if (name.startsWith('index-') && !needed.includes(name)) rmSync(join(state, name))
+    const isOld = name.startsWith('index-') && !needed.includes(name)
+    // A temporary file is what a writer left that was killed: the lock on the tree lets in one at a time.
+    if (isOld || isTemporaryName(name)) rmSync(join(state, name), { force: true })
   }
 }
 

@@ -13,7 +13,7 @@ import {
   utimesSync,
 } from 'node:fs'
 import type { StoredFile } from './manifest.ts'
-import { type Restorer, finishFile } from './restore-work.ts'
+import { type Restorer, finishFile, modeOfNew } from './restore-work.ts'
 import {
   type DirectoryEntry,
   type HardLinkEntry,
@@ -34,13 +34,19 @@ export function createDirectories(root: string, directories: readonly DirectoryE
   }
 }
 
+const LONG_MODE = 0o600
+
 /** Long files get their full length at once, as a hole, so that their segments can be written in any order. */
 export function createLongFiles(root: string, files: readonly StoredFile[]): void {
   for (const file of files) {
     if (file.place.kind !== 'segments') continue
     const path = fileSystemPath(root, file.path)
-    ignoring('ENOENT', () => chmodSync(path, 0o600))
-    const fd = openSync(path, constants.O_WRONLY | constants.O_CREAT | constants.O_NOFOLLOW, 0o600)
+    ignoring('ENOENT', () => chmodSync(path, LONG_MODE))
+    const fd = openSync(
+      path,
+      constants.O_WRONLY | constants.O_CREAT | constants.O_NOFOLLOW,
+      LONG_MODE,
+    )
     try {
       ftruncateSync(fd, file.size)
     } finally {
@@ -58,7 +64,7 @@ export function finishLongFiles(
     if (file.place.kind !== 'segments') continue
     const fd = openSync(fileSystemPath(root, file.path), constants.O_WRONLY | constants.O_NOFOLLOW)
     try {
-      finishFile(fd, file, { ...restorer, umask: 0o777 })
+      finishFile(fd, file, { restorer })
     } finally {
       closeSync(fd)
     }
@@ -81,7 +87,7 @@ export function createEmptyFiles(
       file.mode & 0o777,
     )
     try {
-      finishFile(fd, file, restorer)
+      finishFile(fd, file, { restorer, made: modeOfNew(file.mode, restorer) })
     } finally {
       closeSync(fd)
     }

@@ -129,7 +129,8 @@ function writeFile(
     if (file.sparse) writeSparse(fd, source.content, 0)
     else if (file.size > 0) writeAll(fd, source.content, 0)
     if (file.sparse) ftruncateSync(fd, file.size)
-    finishFile(fd, file, source.restorer)
+    const { restorer } = source
+    finishFile(fd, file, { restorer, made: modeOfNew(file.mode, restorer) })
   } finally {
     closeSync(fd)
   }
@@ -149,16 +150,21 @@ function createFile(root: string, path: TreePath, mode: number): number {
   }
 }
 
-/** Owner, then mode (a change of owner clears the set-id bits), then times. */
-export function finishFile(fd: number, file: FileEntry, restorer: Restorer): void {
+/** Owner, then mode (a change of owner clears the set-id bits), then times. `made` is the mode that it has so far, if that is known. */
+export function finishFile(
+  fd: number,
+  file: FileEntry,
+  { restorer, made }: { restorer: Restorer; made?: number },
+): void {
   const ownerKept = giveOwner(fd, file, restorer)
   const mode = ownerKept ? file.mode : file.mode & ~0o6000
-  if (
-    (file.mode & 0o777 & ~restorer.umask) !== mode ||
-    (restorer.isRoot && isForeign(file, restorer))
-  )
-    fchmodSync(fd, mode)
+  if (made !== mode || (restorer.isRoot && isForeign(file, restorer))) fchmodSync(fd, mode)
   futimesSync(fd, file.mtime / 1e6, file.mtime / 1e6)
+}
+
+/** The mode that open(2) gives a new file. */
+export function modeOfNew(mode: number, { umask }: Restorer): number {
+  return mode & 0o777 & ~umask
 }
 
 function isForeign(file: FileEntry, restorer: Restorer): boolean {
