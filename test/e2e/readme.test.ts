@@ -16,9 +16,15 @@ test('the quick start of the README works as it is written', () => {
   // The workspace is installed already, and another test must not install it under the feet of its neighbours.
   const script = block.replace('npm install\n', '').replaceAll('/tmp/berth/', `${home}/`)
   expect(script).toContain('berth boot recipes/comfyui.yaml')
-  const run = spawnSync('sh', ['-e'], { cwd: root, input: script, encoding: 'utf8' })
+  const run = spawnSync('sh', ['-e'], {
+    cwd: root,
+    input: script,
+    encoding: 'utf8',
+    timeout: 150_000,
+  })
   expect(run.status, run.stderr).toBe(0)
   const lines = run.stdout.split('\n')
   expect(lines).toContain('the app runs')
+  expect(lines).toContain('ended with 143')
   expect(lines).toContain(`${home}/pod/venv`)
 }, 180_000)
