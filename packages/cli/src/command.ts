@@ -63,7 +63,9 @@ export function parseInvocation(command: Command, args: readonly string[]): Invo
   }
   if (parsed.positionals.length > most) {
     const extra = parsed.positionals[most] ?? ''
-    throw usageError(command, `\`berth ${command.usage}\` does not take the argument \`${extra}\``)
+    const message = `\`berth ${command.usage}\` does not take the argument \`${extra}\``
+    const isAppMeant = command.takesRest === true && rest === undefined
+    throw usageError(command, message, isAppMeant ? 'put `--` before the app’s command' : undefined)
   }
   return { positionals: parsed.positionals, rest, values: parsed.values as Invocation['values'] }
 }
@@ -118,7 +120,7 @@ function refuseUnknownOptions(command: Command, args: string[]): void {
   }
 }
 
-function usageError(command: Command, message: string): BerthError {
+function usageError(command: Command, message: string, cure?: string): BerthError {
   const verb = command.usage.split(/ (?=[A-Z[])/)[0] ?? command.usage
-  return new BerthError('cli/usage', message, { hint: `see \`berth ${verb} --help\`` })
+  return new BerthError('cli/usage', message, { hint: cure ?? `see \`berth ${verb} --help\`` })
 }

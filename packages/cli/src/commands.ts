@@ -77,6 +77,12 @@ export function selectCommand(args: readonly string[]): { entry: CommandEntry; a
   )
 }
 
+/** The commands of a group such as `archive`; `undefined` where the word is none. */
+export function commandGroup(word: string): Record<string, CommandEntry> | undefined {
+  const members = Object.entries(commands).filter(([name]) => name.startsWith(`${word} `))
+  return members.length === 0 ? undefined : Object.fromEntries(members)
+}
+
 function verbsOf(group: string): string {
   return Object.keys(commands)
     .filter((name) => name.startsWith(`${group} `))

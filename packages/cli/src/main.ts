@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs'
 import { isBerthError } from '@berth/core/error'
 import { parseInvocation } from './command.ts'
-import { commands, selectCommand } from './commands.ts'
+import { commandGroup, commands, selectCommand } from './commands.ts'
 import { exitCodes } from './exit-codes.ts'
 import { shownError } from './output-mask.ts'
 import { errorText } from './reporters/error-text.ts'
@@ -30,6 +30,12 @@ async function execute(argv: readonly string[]): Promise<number> {
     const { overview } = await import('./usage.ts')
     process.stdout.write(overview(commands))
     return own.length === 0 ? exitCodes.usage : exitCodes.right
+  }
+  const group = own[1] === '--help' ? commandGroup(own[0] ?? '') : undefined
+  if (group !== undefined) {
+    const { groupUsage } = await import('./usage.ts')
+    process.stdout.write(groupUsage(own[0] ?? '', group))
+    return exitCodes.right
   }
   const { entry, args } = selectCommand(argv)
   const command = await entry.load()

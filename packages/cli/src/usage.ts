@@ -20,6 +20,20 @@ export function overview(commands: Record<string, CommandEntry>): string {
   ].join('\n')
 }
 
+/** The text of `berth archive --help`. */
+export function groupUsage(group: string, commands: Record<string, CommandEntry>): string {
+  const rows = Object.entries(commands).map(([name, { summary }]) => [name, summary] as const)
+  return [
+    `Usage: berth ${group} VERB [OPTION]…`,
+    '',
+    ...table(rows),
+    '',
+    `\`berth ${group} VERB --help\` says more.`,
+    exitCodeLine,
+    '',
+  ].join('\n')
+}
+
 /** The text of `berth COMMAND --help`. */
 export function commandUsage(command: Command): string {
   const rows = Object.entries(command.options).map(([name, option]) => {

@@ -61,7 +61,11 @@ const shell = z.enum(['bash', 'sh'])
 
 const stepFields = {
   id: stepId.optional().describe('How other steps name this one.'),
-  name: z.string().min(1).optional().describe('How the step is called in logs.'),
+  name: z
+    .string()
+    .min(1)
+    .optional()
+    .describe('What the step does, for readers; logs show its id, and JSON events both.'),
   uses: z.string().optional().describe('The step of a plugin: `restore/shared`.'),
   run: z.string().min(1).optional().describe('A shell script.'),
   with: z.record(z.string(), z.unknown()).optional().describe('The inputs of the step.'),

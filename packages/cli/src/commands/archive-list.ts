@@ -12,19 +12,23 @@ export const archiveList = defineCommand({
   run: ({ values }) =>
     withArchive(
       { verb: 'list', name: values.name ?? '', store: values.store, json: values.json },
-      async ({ store, name, signal }) => {
+      async ({ store, name, signal, onNote }) => {
         const { listArchives, listSnapshots } = await import('@berth/archive')
         const names = name === '' ? await listArchives(store, { signal }) : [name]
         const lists = []
         for (const archive of names)
           lists.push(...(await listSnapshots(store, archive, { signal })))
+        if (lists.length === 0) {
+          const what = name === '' ? 'archive' : `archive \`${name}\``
+          onNote?.('info', `there is no ${what} in ${store.url}`)
+        }
         return { data: lists, text: lists.map(row).join('\n'), exitCode: exitCodes.right }
       },
     ),
 })
 
 function row(info: SnapshotInfo): string {
-  const size = `${formatCount(info.files)} files, ${formatBytes(info.bytes)} (stored ${formatBytes(info.storedBytes)})`
+  const size = `${formatCount(info.files)} file${info.files === 1 ? '' : 's'}, ${formatBytes(info.bytes)} (stored ${formatBytes(info.storedBytes)})`
   const notes = [
     info.sibling ? 'beside the history' : '',
     ...info.python.map((version) => `python ${version}`),

@@ -1,5 +1,6 @@
 import type { VerifyResult } from '@berth/archive'
 import { archiveOptions, requireName, withArchive } from '../archive-session.ts'
+import { missingArchive } from '../missing-archive.ts'
 import { defineCommand } from '../command.ts'
 import { exitCodes } from '../exit-codes.ts'
 import { formatBytes, formatCount } from '../reporters/format.ts'
@@ -19,20 +20,25 @@ export const archiveVerify = defineCommand({
       async (options) => {
         const { verifyArchive } = await import('@berth/archive')
         const data = await verifyArchive({ ...options, snapshot: values.at })
-        const exitCode =
-          data.problems.length === 0 && data.snapshots > 0 ? exitCodes.right : exitCodes.failed
+        if (data.snapshots === 0) {
+          throw await missingArchive(options.store, options.name, options.signal, values.at)
+        }
+        const exitCode = data.problems.length === 0 ? exitCodes.right : exitCodes.failed
         return { data, text: verdict(options.name, data), exitCode }
       },
     ),
 })
 
 function verdict(name: string, { snapshots, chunks, storedBytes, problems }: VerifyResult): string {
-  if (snapshots === 0) return `✖ the store has no such snapshot of \`${name}\``
-  const amount = `${formatCount(snapshots)} snapshots, ${formatCount(chunks)} chunks, ${formatBytes(storedBytes)}`
+  const amount = `${counted(snapshots, 'snapshot')}, ${counted(chunks, 'chunk')}, ${formatBytes(storedBytes)}`
   const lines = problems.map(
     ({ key, code, message, snapshots: needing }) =>
       `✖ ${key}: ${message}  ${code}\n  needed by ${needing.join(', ')}`,
   )
   const summary = problems.length === 0 ? `✔ \`${name}\` is whole` : `✖ \`${name}\` is damaged`
   return [...lines, `${summary}: ${amount}`].join('\n')
+}
+
+function counted(count: number, noun: string): string {
+  return `${formatCount(count)} ${noun}${count === 1 ? '' : 's'}`
 }

@@ -49,6 +49,11 @@ test('prints help on stdout when asked, and ends with 2 when told nothing', () =
   const pod = new Pod('')
   expect(runIn(pod, ['--help'])).toMatchObject({ status: 0, stderr: '' })
   expect(runIn(pod, ['boot', '--help']).stdout).toContain('Usage: berth boot RECIPE')
+  const group = runIn(pod, ['archive', '--help'])
+  expect(group).toMatchObject({ status: 0, stderr: '' })
+  for (const verb of ['save', 'restore', 'list', 'verify']) {
+    expect(group.stdout).toContain(`  archive ${verb} `)
+  }
   expect(runIn(pod, []).status).toBe(2)
   const unknown = runIn(pod, ['bot'])
   expect(unknown).toMatchObject({ status: 2, stdout: '' })
@@ -78,6 +83,7 @@ test.each([
   [['validate', 'recipe.yaml', '--format', 'xml'], 'cli/usage'],
   [['archive', 'save', '.', '--store', 'file:///tmp/x'], '`--name` is missing'],
   [['archive', 'list'], 'cli/no-store'],
+  [['boot', 'recipe.yaml', 'true'], 'put `--` before the app’s command'],
   [['archive', 'list', '--store', 's4://bucket'], 's4'],
 ])('ends with 2 and runs nothing for %j', (args, text) => {
   const pod = new Pod(valid)
@@ -177,7 +183,9 @@ test('saves, lists, verifies and restores a tree', () => {
   expect(
     runIn(pod, ['archive', 'list', '--store', `file://${pod.directory}/store`]).stdout,
   ).toMatch(/^app\/tree@00000001 {2}/)
-  expect(runIn(pod, ['archive', 'verify', ...store])).toMatchObject({ status: 0 })
+  const verified = runIn(pod, ['archive', 'verify', ...store])
+  expect(verified).toMatchObject({ status: 0 })
+  expect(verified.stdout).toContain('`app/tree` is whole: 1 snapshot, 1 chunk, ')
   expect(runIn(pod, ['archive', 'restore', 'back', ...store])).toMatchObject({ status: 0 })
   expect(readFileSync(join(pod.directory, 'back/inner/file'), 'utf8')).toBe('content')
   const absent = runIn(pod, [
@@ -190,6 +198,30 @@ test('saves, lists, verifies and restores a tree', () => {
     'nothing',
   ])
   expect(absent).toMatchObject({ status: 1, stdout: 'absent\n' })
+})
+
+test('says which archive is not there, and names the similar ones that are', () => {
+  const pod = new Pod('')
+  const url = `file://${pod.directory}/store`
+  const empty = runIn(pod, ['archive', 'list', '--store', url])
+  expect(empty).toMatchObject({ status: 0, stdout: '' })
+  expect(empty.stderr).toContain(`there is no archive in ${url}`)
+  mkdirSync(join(pod.directory, 'tree'))
+  writeFileSync(join(pod.directory, 'tree/file'), 'content')
+  expect(runIn(pod, ['archive', 'save', 'tree', '--store', url, '--name', 'lab/tree']).status).toBe(
+    0,
+  )
+  const lab = ['--store', url, '--name', 'lab']
+  expect(runIn(pod, ['archive', 'verify', ...lab])).toEqual({
+    status: 1,
+    stdout: '',
+    stderr: `✖ there is no archive \`lab\` in ${url}  archive/missing-snapshot\n  To fix: name one that is there, such as \`lab/tree\`\n`,
+  })
+  const listed = runIn(pod, ['archive', 'list', ...lab])
+  expect(listed).toMatchObject({ status: 0, stdout: '' })
+  expect(listed.stderr).toContain(`there is no archive \`lab\` in ${url}`)
+  const at = ['archive', 'verify', '--store', url, '--name', 'lab/tree', '--at', '00000009']
+  expect(runIn(pod, at).stderr).toContain('archive/missing-snapshot')
 })
 
 test('finds the pinned Node from where a package manager links it', () => {

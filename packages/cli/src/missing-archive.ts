@@ -1,0 +1,42 @@
+import { BerthError, type BerthErrorDetails } from '@berth/core/error'
+import type { ObjectStore } from '@berth/object-store'
+import { nearest } from './nearest.ts'
+
+// A hint is one line; the list has the rest.
+const MAX_NAMED = 5
+
+/** The error for an archive, or a snapshot of it, that a store does not hold; it names what is there and was probably meant. */
+export async function missingArchive(
+  store: ObjectStore,
+  name: string,
+  signal: AbortSignal | undefined,
+  snapshot?: string,
+): Promise<BerthError> {
+  const { listArchives } = await import('@berth/archive')
+  const names = await listArchives(store, { signal })
+  if (snapshot !== undefined && names.includes(name)) {
+    return new BerthError(
+      'archive/missing-snapshot',
+      `there is no snapshot \`${snapshot}\` of \`${name}\` in ${store.url}`,
+      { hint: `see \`berth archive list --name ${name}\`` },
+    )
+  }
+  return new BerthError(
+    'archive/missing-snapshot',
+    `there is no archive \`${name}\` in ${store.url}`,
+    hintFrom(name, names),
+  )
+}
+
+function hintFrom(name: string, names: readonly string[]): BerthErrorDetails {
+  if (names.length === 0)
+    return { hint: 'save one first, or name another store: this one is empty' }
+  const near = nearest(name, names)
+  const similar = names.filter(
+    (other) => other === near || other.startsWith(`${name}/`) || other.split('/').includes(name),
+  )
+  const named = (similar.length > 0 ? similar : names).slice(0, MAX_NAMED)
+  return {
+    hint: `name one that is there, such as ${named.map((other) => `\`${other}\``).join(', ')}`,
+  }
+}
