@@ -3,10 +3,17 @@ import type { ChosenSnapshot } from './choose-snapshot.ts'
 import { readFileSystemClock } from './clock.ts'
 import type { Manifest } from './manifest.ts'
 import type { ArchiveOptions } from './options.ts'
-import { forgetMove, putTree } from './put-tree.ts'
-import { type TreeRecord, identityOf, readRecordOf, unreadRecord, writeRecord } from './record.ts'
+import { finishMove, forgetMove, putTree } from './put-tree.ts'
+import {
+  type TreeRecord,
+  identityOf,
+  readIndex,
+  readRecordOf,
+  readStoredRecord,
+  unreadRecord,
+  writeRecord,
+} from './record.ts'
 import { finishDirectory } from './restore-entries.ts'
-import type { Restorer } from './restore-work.ts'
 import type { Staging } from './staging.ts'
 import type { TreePlace } from './tree-place.ts'
 
@@ -14,7 +21,6 @@ interface FinishedTree {
   place: TreePlace
   chosen: ChosenSnapshot
   staging: Staging
-  restorer: Restorer
 }
 
 /**
@@ -23,7 +29,7 @@ interface FinishedTree {
  */
 export async function commitTree(
   options: ArchiveOptions,
-  { place, chosen, staging, restorer }: FinishedTree,
+  { place, chosen, staging }: FinishedTree,
 ): Promise<string | undefined> {
   const { manifest, reference, latest } = chosen
   const record: TreeRecord = {
@@ -39,20 +45,36 @@ export async function commitTree(
   const pending = { identity: identityOf(staging.tree), record }
   await writeRecord(place.state, { ...before, pending }, manifest)
   const aside = await putTree(place, staging.tree)
-  finishTree(place, manifest, restorer)
+  finishTree(place, manifest)
   await writeRecord(place.state, record)
   await forgetMove(place)
   await removeTree(staging.directory)
   return aside
 }
 
+/** Ends what a restore had begun that was cut at its commit: a move into a mountpoint, and what follows a rename that went through. */
+export async function settleTree(place: TreePlace): Promise<void> {
+  const isMoved = await finishMove(place)
+  const stored = await readStoredRecord(place)
+  if (stored?.pending !== undefined) {
+    const { identity, record } = stored.pending
+    if (isMoved || identity === identityOf(place.directory)) {
+      finishTree(place, await readIndex(place.state, record))
+      await writeRecord(place.state, record)
+    }
+  }
+  await forgetMove(place)
+}
+
+// Whose the directory is by now is not known, so its owner is set.
+const ANYONE = { isRoot: process.getuid?.() === 0, uid: -1, gid: -1, umask: 0 }
+
 /** What the tree itself could not get before its rename. */
-function finishTree(place: TreePlace, { tree }: Manifest, restorer: Restorer): void {
-  const [directory] = tree.directories
-  if (directory === undefined) return
-  if (!place.isMountpoint && (directory.mode & 0o700) === 0o700) return
+function finishTree(place: TreePlace, manifest: Manifest | undefined): void {
+  const [tree] = manifest?.tree.directories ?? []
+  if (tree === undefined || (!place.isMountpoint && (tree.mode & 0o700) === 0o700)) return
   try {
-    finishDirectory(place.directory, directory, restorer)
+    finishDirectory(place.directory, tree, ANYONE)
   } catch (error) {
     // Who may write to a mounted disk need not own its root.
     if (!place.isMountpoint || (error as NodeJS.ErrnoException).code !== 'EPERM') throw error

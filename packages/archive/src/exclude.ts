@@ -43,10 +43,12 @@ const CREDENTIAL_FILES = [
 
 const STATE = 'state of berth'
 const CHOSEN = 'excluded'
+/** Why what ext4 makes itself in the root of a disk stays out. */
+export const OF_DISK = 'part of the file system'
 
 /** Says whether the user, or Berth's own order, wants it left out, so that nobody needs to be told. */
 export function isIntended({ reason }: LeftOut): boolean {
-  return reason === STATE || reason === CHOSEN
+  return [STATE, CHOSEN, OF_DISK].includes(reason)
 }
 
 /** An input that holds a pattern of what stays out of an archive. */

@@ -152,7 +152,7 @@ function giveOwner(
 }
 
 /** Answers whether the action went through. */
-function ignoring(code: string, action: () => void): boolean {
+export function ignoring(code: string, action: () => void): boolean {
   try {
     action()
     return true

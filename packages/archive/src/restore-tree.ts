@@ -1,4 +1,4 @@
-import { chmodSync, mkdirSync, statSync } from 'node:fs'
+import { chmodSync, chownSync, mkdirSync, statSync } from 'node:fs'
 import { BerthError, isBerthError } from '@berth/core/error'
 import { type ChunkKind, chunkKey } from './format.ts'
 import { type Chunk, type Manifest, rawSize, storedBytes, totalBytes } from './manifest.ts'
@@ -21,6 +21,7 @@ import {
   createLongFiles,
   finishDirectories,
   finishLongFiles,
+  ignoring,
 } from './restore-entries.ts'
 import type { Staging } from './staging.ts'
 import { readUmask } from './umask.ts'
@@ -35,7 +36,7 @@ export interface TreeToFill {
  * Builds a manifest's tree in the staging directory, whole, times and owners included. May be called again after it was cut: chunks
  * that were finished are not fetched again.
  */
-export async function fillStaging({ options, manifest, staging }: TreeToFill): Promise<Restorer> {
+export async function fillStaging({ options, manifest, staging }: TreeToFill): Promise<void> {
   const { tree } = manifest
   const root = staging.tree
   const restorer = makeRoot(root)
@@ -58,15 +59,19 @@ export async function fillStaging({ options, manifest, staging }: TreeToFill): P
   createLinks(root, tree.links, restorer)
   options.signal?.throwIfAborted()
   finishDirectories(root, tree.directories, restorer)
-  return restorer
 }
 
-/** The owner of what is new here is not always who makes it: a parent with setgid gives its group, a network disk may squash root. */
+/**
+ * The directory in which a tree grows, and the owner of what is new in it. That is not always who makes it: a parent with setgid
+ * would pass on its group, and a network disk may squash root.
+ */
 function makeRoot(root: string): Restorer {
+  const [uid, gid] = [process.getuid?.() ?? 0, process.getgid?.() ?? 0]
   mkdirSync(root, { recursive: true, mode: 0o700 })
   chmodSync(root, 0o700)
-  const { uid, gid } = statSync(root)
-  return { isRoot: process.getuid?.() === 0, uid, gid, umask: readUmask() }
+  ignoring('EPERM', () => ignoring('EINVAL', () => chownSync(root, uid, gid)))
+  const owner = statSync(root)
+  return { isRoot: uid === 0, uid: owner.uid, gid: owner.gid, umask: readUmask() }
 }
 
 interface Filling extends TreeToFill {

@@ -4,22 +4,14 @@ import { dirname, join } from 'node:path'
 import { BerthError, isBerthError } from '@berth/core/error'
 import { recoverSwap, removeTree, requireRoom } from '@berth/filesystem'
 import { chooseSnapshot, type ChosenSnapshot, type PassedOver } from './choose-snapshot.ts'
-import { commitTree } from './commit-tree.ts'
+import { commitTree, settleTree } from './commit-tree.ts'
 import { asDiskError } from './disk-error.ts'
 import { type Manifest, totalBytes } from './manifest.ts'
 import type { ArchiveOptions } from './options.ts'
-import { OWN_ENTRIES, finishMove, forgetMove } from './put-tree.ts'
-import {
-  type TreeRecord,
-  identityOf,
-  readRecordOf,
-  readStoredRecord,
-  unreadRecord,
-  writeRecord,
-} from './record.ts'
+import { OWN_ENTRIES } from './put-tree.ts'
+import { type TreeRecord, readRecordOf, unreadRecord, writeRecord } from './record.ts'
 import { refuseUnusable } from './refuse.ts'
 import { fillStaging } from './restore-tree.ts'
-import type { Restorer } from './restore-work.ts'
 import { type Staging, openStaging } from './staging.ts'
 import { lockTree } from './tree-lock.ts'
 import { type TreePlace, placeAt } from './tree-place.ts'
@@ -90,7 +82,7 @@ function withTarget(error: unknown, directory: string): unknown {
 
 async function restore(options: RestoreOptions, place: TreePlace): Promise<RestoreResult> {
   await recoverSwap(place.directory)
-  await settleRecord(place)
+  await settleTree(place)
   const record = await readRecordOf(place)
   const present = await describePresent(place)
   const kept = decideKept(options, record, present)
@@ -121,17 +113,6 @@ async function describePresent({ directory, isMountpoint }: TreePlace): Promise<
   return readdirSync(directory).some((name) => !isMountpoint || !OWN_ENTRIES.has(name))
     ? 'filled'
     : 'empty'
-}
-
-/** Ends on the disk what a cut restore had begun: a move into a mountpoint, and the record of a rename that went through. */
-async function settleRecord(place: TreePlace): Promise<void> {
-  const isMoved = await finishMove(place)
-  const stored = await readStoredRecord(place)
-  if (stored?.pending === undefined) return forgetMove(place)
-  const { pending } = stored
-  if (isMoved || pending.identity === identityOf(place.directory))
-    await writeRecord(place.state, pending.record)
-  await forgetMove(place)
 }
 
 function decideKept(
@@ -178,14 +159,14 @@ async function putInPlace(
   })
   if (staging !== undefined && !staging.continued)
     await requireRoom(state, roomFor(manifest.tree), `restore \`${options.directory}\``)
-  const restorer = staging && (await fillOrExplain(options, manifest, staging))
+  if (staging !== undefined) await fillOrExplain(options, manifest, staging)
   const kept = await keptNow()
   if (kept !== undefined) {
     if (staging !== undefined) await removeTree(staging.directory)
     return kept
   }
-  if (staging === undefined || restorer === undefined) return putInPlace(options, place, chosen)
-  const aside = await commitTree(options, { place, chosen, staging, restorer })
+  if (staging === undefined) return putInPlace(options, place, chosen)
+  const aside = await commitTree(options, { place, chosen, staging })
   return {
     result: 'restored',
     generation: manifest.generation,
@@ -210,9 +191,9 @@ async function fillOrExplain(
   options: RestoreOptions,
   manifest: Manifest,
   staging: Staging,
-): Promise<Restorer> {
+): Promise<void> {
   try {
-    return await fillStaging({ options, manifest, staging })
+    await fillStaging({ options, manifest, staging })
   } catch (cause) {
     if (existsSync(staging.directory)) throw cause
     throw new BerthError(

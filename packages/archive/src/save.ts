@@ -5,7 +5,7 @@ import { BerthError } from '@berth/core/error'
 import { resolveReal } from '@berth/filesystem'
 import { probeClock } from './clock.ts'
 import { asDiskError } from './disk-error.ts'
-import { createExclusion } from './exclude.ts'
+import { OF_DISK, createExclusion } from './exclude.ts'
 import { SMALL_FILE_BYTES } from './format.ts'
 import type { CompressionLevel } from './frame.ts'
 import { readKnownContent } from './known-content.ts'
@@ -24,7 +24,7 @@ import { isSameTree } from './same-tree.ts'
 import { type ScannedFile, scanTree } from './scan.ts'
 import { lockTree } from './tree-lock.ts'
 import { type TreePlace, placeAt } from './tree-place.ts'
-import type { LeftOut, Tree } from './tree.ts'
+import type { LeftOut, Tree, TreePath } from './tree.ts'
 
 export interface SaveOptions extends ArchiveOptions {
   /** Absolute. A link is followed: what it points to is saved, with its state there. */
@@ -92,7 +92,9 @@ export interface Save extends SaveFrame {
 
 async function save(options: SaveOptions, place: TreePlace): Promise<SaveResult> {
   const { signal } = options
-  const excluded = createExclusion(options.exclude, resolve(options.directory))
+  const exclusion = createExclusion(options.exclude, resolve(options.directory))
+  const excluded = (path: TreePath) =>
+    place.isMountpoint && path === 'lost+found' ? OF_DISK : exclusion(path)
   const identity = identityOf(place.directory)
   const base = await openBase(options, place)
   // A clock that was set back makes new changes look old.
