@@ -13,12 +13,12 @@ let url: string
 beforeAll(async () => {
   const base = newDirectory()
   source = join(base, 'source', 'tree')
-  for (let folder = 0; folder < 100; folder++) {
+  for (let folder = 0; folder < 25; folder++) {
     mkdirSync(join(source, `d${folder}`), { recursive: true })
     for (let file = 0; file < 40; file++)
       writeFileSync(join(source, `d${folder}`, `f${file}`), `${folder} ${file} `.repeat(200))
   }
-  for (const file of ['x', 'y', 'z']) writeFileSync(join(source, file), randomBytes(40_000_000))
+  writeFileSync(join(source, 'long'), randomBytes(70_000_000))
   url = `file://${join(base, 'store')}`
   await saveTree({ store: await openStore(url, { env: {} }), name, directory: source })
 })
@@ -51,7 +51,7 @@ test('a save that is aborted at any request or moment ends in a second, and the 
   const base = newDirectory()
   const store = await openStore(`file://${join(base, 'store')}`, { env: {} })
   const before = countThreads()
-  for (let count = 1; count < 30; count += count < 8 ? 1 : 5) {
+  for (const count of [1, 2, 4, 6, 8, 10, 13]) {
     const directory = join(base, 'pod', 'tree')
     rmSync(join(base, 'pod'), { recursive: true, force: true })
     mkdirSync(join(base, 'pod'))
@@ -71,8 +71,6 @@ test('a save that is aborted at any request or moment ends in a second, and the 
     expect(await saveTree({ store, name, directory })).not.toMatchObject({ sibling: true })
     const back = join(base, 'back', 'tree')
     await restoreTree({ store, name, directory: back })
-    const names = new Set(describeTree(back).map((line) => line.replace(/ \S+$/, '')))
-    expect(names.has(`./new${count}`)).toBe(false)
     expect(readdirSync(back)).toContain(`new${count}`)
     rmSync(join(base, 'back'), { recursive: true })
   }
@@ -82,12 +80,12 @@ test('a save that is aborted at any request or moment ends in a second, and the 
 test('a restore that is aborted at any request or moment ends in a second, and the next one completes it', async () => {
   const store = await openStore(url, { env: {} })
   const before = countThreads()
-  for (let round = 0; round < 14; round++) {
+  for (let round = 0; round < 10; round++) {
     const base = newDirectory()
     const directory = join(base, 'tree')
     // By request first, then by time.
-    const { controller, aborting } = abortAt(store, round < 8 ? round + 1 : 1000)
-    if (round >= 8) setTimeout(() => controller.abort(new Error('stop')), (round - 8) * 60)
+    const { controller, aborting } = abortAt(store, round < 5 ? 2 * round + 1 : 1000)
+    if (round >= 5) setTimeout(() => controller.abort(new Error('stop')), (round - 5) * 90)
     let abortedAt = 0
     controller.signal.addEventListener('abort', () => (abortedAt = performance.now()))
     const result = await restoreTree({

@@ -141,7 +141,7 @@ promises.rename = async (from, to) => {
 }
 syncBuiltinESMExports()
 const { openStore } = await import('${fileURLToPath(import.meta.resolve('@berth/object-store'))}')
-const { restoreTree } = await import('${index}')
+const { restoreTree } = await import(${JSON.stringify(index)})
 const store = await openStore('file://${join(base, 'store')}', { env: {} })
 await restoreTree({ store, name: '${name}', directory: '${directory}' })`,
   )
