@@ -115,6 +115,7 @@ test('gets the tree out with sh, zstd, tar, jq and coreutils after changes of ev
     join(directory, 'lib/python3.11/site-packages/alpha/m6.py'),
     join(directory, 'lib/m6-moved.py'),
   ])
+  execFileSync('mv', [join(directory, 'lib/[star]*?\\101'), join(directory, 'lib/\\102')])
   expect(await saveTree({ store, name, directory })).toMatchObject({
     result: 'saved',
     generation: 2,

@@ -18,9 +18,11 @@ directory of this file, and run this with archive= (such as comfyui/venv) and ou
 
 ~~~sh
 set -eu
-manifest=
+manifest= newest=
 for file in "snapshots/$archive/@/"*.json.zst; do
-  case $file in *~*) ;; *) manifest=$file ;; esac
+  case $file in *~*) continue ;; esac
+  number=$(basename "$file" | cut -c 1-8)
+  if [ "$number" != "$newest" ]; then manifest=$file newest=$number; fi
 done
 program='
 def runs: . as $r | [range(0; length; 2) as $i | range($r[$i + 1]) | $r[$i]];
@@ -75,8 +77,8 @@ zstd -dcq "$manifest" | jq -r "$program" >"$list.sh"
 (
   empty() { for file; do : >"$file"; done; }
   members() { printf '%s\0' "$@" >>"$list"; }
-  group() { zstd -dcq "$store/$1" | tar -xf - --no-recursion --null --verbatim-files-from -T "$list"; : >"$list"; }
-  moved() { zstd -dcq "$store/$1" | tar -xOf - -- "$2" >"$3"; }
+  group() { zstd -dcq "$store/$1" | tar -xf - --no-recursion --no-unquote --no-wildcards --null --verbatim-files-from -T "$list"; : >"$list"; }
+  moved() { zstd -dcq "$store/$1" | tar -xOf - --no-unquote --no-wildcards -- "$2" >"$3"; }
   big() { file=$1; shift; for chunk; do cat "$store/$chunk"; done | zstd -dcq >"$file"; }
   own() { if [ "$(id -u)" = 0 ]; then chown -h "$@"; fi; }
   cd "$out"

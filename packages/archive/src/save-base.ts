@@ -4,7 +4,7 @@ import { BerthError, isBerthError } from '@berth/core/error'
 import type { Manifest } from './manifest.ts'
 import { type TreeRecord, readIndex, readRecordOf, unreadRecord } from './record.ts'
 import type { SaveOptions } from './save.ts'
-import { type SnapshotReference, findLatest, readSnapshot } from './snapshots.ts'
+import { type SnapshotReference, findLatest, readSnapshot, readSnapshotId } from './snapshots.ts'
 import { checkStoreFormat } from './store-files.ts'
 import type { TreePlace } from './tree-place.ts'
 
@@ -42,19 +42,23 @@ export async function openBase(options: SaveOptions, place: TreePlace): Promise<
   const adopted = await adoptCommit(options, { latest, own, marks })
   if (adopted !== undefined) return adopted
   if (own === undefined) return startFromLatest(options, { latest, marks })
-  // Also the chunks that the index speaks of are only there as long as their snapshot is.
-  const snapshot = await tryReadSnapshot(options, own.sibling === '' ? own.snapshot : own.sibling)
-  if (snapshot?.id !== own.id)
+  // The chunks that the index speaks of are there as long as their snapshot is.
+  const snapshot = own.sibling === '' ? own.snapshot : own.sibling
+  const [id, index] = await Promise.all([
+    readSnapshotId(store, name, snapshot, { signal }),
+    readIndex(place.state, own),
+  ])
+  const manifest = id === own.id ? (index ?? (await tryReadSnapshot(options, snapshot))) : undefined
+  if (manifest === undefined)
     return {
       ...(await startFromLatest(options, { latest, marks })),
       additive: false,
       diverged: true,
     }
-  const index = await readIndex(place.state, own)
   return {
     record: own,
     latest,
-    manifest: index ?? snapshot,
+    manifest,
     watermark: index === undefined ? 0 : own.watermark,
     additive: own.additive,
     diverged: own.snapshot !== latest.name,

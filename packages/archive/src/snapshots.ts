@@ -7,7 +7,13 @@ import {
   parseSnapshotName,
   snapshotPrefix,
 } from './format.ts'
-import { type Manifest, decodeManifest, storedBytes, totalBytes } from './manifest.ts'
+import {
+  type Manifest,
+  decodeManifest,
+  readManifestId,
+  storedBytes,
+  totalBytes,
+} from './manifest.ts'
 import { checkArchiveName } from './name.ts'
 import { checkStoreFormat } from './store-files.ts'
 
@@ -120,6 +126,17 @@ export async function readSnapshot(
     )
   }
   return decodeManifest(bytes, key)
+}
+
+/** Which snapshot has this name by now: names are used anew where an archive is deleted and begun again. */
+export async function readSnapshotId(
+  store: ObjectStore,
+  archive: string,
+  name: string,
+  options: RequestOptions = {},
+): Promise<string | undefined> {
+  const bytes = await store.get(manifestKey(archive, name), options)
+  return bytes === undefined ? undefined : readManifestId(bytes)
 }
 
 /** Every snapshot of an archive with its size, date and pod, newest first; reads each manifest. */

@@ -87,6 +87,8 @@ export function makeTree(root: string): void {
   writeFileSync(at('with space and "quote" \'s'), 'q')
   writeFileSync(at('new\nline'), 'n')
   writeFileSync(at('-dash'), 'd')
+  writeFileSync(at('back\\nslash'), 'b')
+  writeFileSync(at('lib/[star]*?\\101'), 's')
   writeFileSync(at('x'.repeat(200)), 'long')
   writeFileSync(
     Buffer.concat([
