@@ -7,6 +7,7 @@ import { measureBoots } from './boots.ts'
 import { measureDetails } from './details.ts'
 import { openBench } from './open-bench.ts'
 import { floorParts } from './floor.ts'
+import { interruption } from './interruption.ts'
 import { describeTree, readMachine } from './machine.ts'
 import { aws } from './peers/aws.ts'
 import { berth } from './peers/berth.ts'
@@ -23,6 +24,7 @@ import { measureSaves } from './saves.ts'
 import { usableTarget } from './target.ts'
 import { writeReport } from './report.ts'
 
+for (const signal of ['SIGINT', 'SIGTERM']) process.once(signal, () => interruption.abort())
 const wanted = readArguments(process.argv.slice(2))
 const folder = wanted.quick
   ? path.resolve(import.meta.dirname, '../../.cache/bench')
@@ -63,6 +65,9 @@ try {
   }
   keepRun(folder, run)
   console.log(writeReport([run]))
+} catch (error) {
+  if (!interruption.signal.aborted) throw error
+  process.exitCode = 130
 } finally {
   await close()
 }

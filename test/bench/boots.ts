@@ -1,6 +1,7 @@
 import * as fs from 'node:fs'
 import * as path from 'node:path'
 import type { Arguments } from './arguments.ts'
+import { rethrowInterruption } from './interruption.ts'
 import { measure } from './measure.ts'
 import { ARCHIVE, BERTH, BERTH_PREFIX, storeUrl } from './peers/berth.ts'
 import type { Bench } from './peers/peer.ts'
@@ -40,6 +41,7 @@ export async function measureBoots(bench: Bench, { rounds, target }: Arguments):
       say(`boot ${round + 1} of ${rounds}: ${cost.wallSeconds.toFixed(2)} s`)
     }
   } catch (error) {
+    rethrowInterruption(error)
     series.missing = (error as Error).message
     say(`boot fails: ${series.missing}`)
   } finally {

@@ -1,4 +1,5 @@
 import type { Arguments } from './arguments.ts'
+import { rethrowInterruption } from './interruption.ts'
 import { measureManifest } from './manifest-facts.ts'
 import type { Bench } from './peers/peer.ts'
 import { missingProgram } from './programs.ts'
@@ -14,6 +15,7 @@ export async function measureDetails(bench: Bench, asked: Arguments): Promise<De
     if (missing === undefined) found.systemCalls = await countSystemCalls(bench, asked)
     else found.missing.push(`strace: ${missing}`)
   } catch (error) {
+    rethrowInterruption(error)
     found.missing.push((error as Error).message)
   }
   return found

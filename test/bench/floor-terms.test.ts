@@ -68,7 +68,7 @@ function series(name: string, sample: Partial<Series['samples'][number]>): Serie
   return {
     name,
     about: name,
-    samples: [{ ...nothing, serverCpuSeconds: 0, ...sample }],
+    samples: [{ ...nothing, serverCpuSeconds: 0, othersCpuSeconds: 0, ...sample }],
     lost: [],
   }
 }

@@ -1,6 +1,7 @@
 import { spawn } from 'node:child_process'
 import * as fs from 'node:fs'
 import * as path from 'node:path'
+import { interruption } from './interruption.ts'
 import { compileNative } from './native.ts'
 
 /** Programs that are piped one into the next. */
@@ -34,7 +35,12 @@ export async function measure(command: Command, surroundings: Surroundings): Pro
   fs.rmSync(report, { force: true })
   const words = [compileNative('measure'), report, ...wordsOf(command)]
   const [first = '', ...rest] = processors === '' ? words : ['taskset', '-c', processors, ...words]
-  const child = spawn(first, rest, { env, stdio: ['ignore', 'ignore', 'pipe'] })
+  const child = spawn(first, rest, {
+    env,
+    stdio: ['ignore', 'ignore', 'pipe'],
+    signal: interruption.signal,
+    killSignal: 'SIGKILL',
+  })
   let said = ''
   child.stderr.on('data', (chunk: Buffer) => (said = (said + chunk.toString()).slice(-2000)))
   const patience = setTimeout(() => child.kill('SIGKILL'), LONGEST_MS)

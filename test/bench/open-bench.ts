@@ -42,7 +42,7 @@ export async function openBench(
 
 function recipeFor({ tree, quick }: Arguments) {
   if (tree !== 'generated') return venvRecipe(tree)
-  return generatedRecipe(quick ? 0.02 : 1)
+  return generatedRecipe(quick ? 0.01 : 1)
 }
 
 /**

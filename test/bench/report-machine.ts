@@ -9,7 +9,8 @@ export function runTitle({ tree, arguments: { link, target }, cores }: Run): str
 }
 
 /** What the numbers hold for. */
-export function describeMachine({ date, machine, versions, tree, arguments: asked }: Run): string {
+export function describeMachine(run: Run): string {
+  const { date, machine, versions, tree, arguments: asked } = run
   const { census, storedBytes, chunks } = tree
   const small = percent(census.smallFiles / census.files)
   const of = [
@@ -24,7 +25,7 @@ export function describeMachine({ date, machine, versions, tree, arguments: aske
     `${gigabytes(machine.memoryBytes)} memory`,
     machine.kernel,
     `store and images on ${machine.work}`,
-    `load ${machine.load.toFixed(1)} at the start`,
+    `load ${machine.load.toFixed(1)} at the start, ${percent(shareOfOthers(run))} of the processors used by others and the kernel's threads meanwhile`,
   ]
   const names = Object.entries(versions).map(([name, version]) => `${name} ${version}`)
   return [
@@ -33,4 +34,12 @@ export function describeMachine({ date, machine, versions, tree, arguments: aske
     `- machine: ${on.join('; ')}`,
     `- versions: ${names.join(', ')}`,
   ].join('\n')
+}
+
+/** A run on a machine that others use says so. */
+function shareOfOthers({ restores, saves, machine }: Run): number {
+  const samples = [...restores, ...saves].flatMap((series) => series.samples)
+  const sum = (field: 'othersCpuSeconds' | 'wallSeconds'): number =>
+    samples.reduce((total, sample) => total + sample[field], 0)
+  return sum('othersCpuSeconds') / (sum('wallSeconds') * machine.cores)
 }

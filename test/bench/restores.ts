@@ -1,6 +1,7 @@
 import * as fs from 'node:fs'
 import * as path from 'node:path'
 import type { Arguments } from './arguments.ts'
+import { rethrowInterruption } from './interruption.ts'
 import { measure } from './measure.ts'
 import type { Bench, Peer } from './peers/peer.ts'
 import { missingProgram } from './programs.ts'
@@ -37,6 +38,7 @@ export async function measureRestores(
         own.samples.push(await restoreOnce(bench, peer, { target, own }))
         say(`round ${round + 1} of ${rounds}: ${peer.name} ${text(own.samples.at(-1))}`)
       } catch (error) {
+        rethrowInterruption(error)
         own.missing = (error as Error).message
         say(`${peer.name} fails: ${own.missing}`)
       }
@@ -60,6 +62,7 @@ async function prepare(bench: Bench, peer: Peer): Promise<string | undefined> {
     await peer.prepare(bench)
     return undefined
   } catch (error) {
+    rethrowInterruption(error)
     return (error as Error).message
   }
 }

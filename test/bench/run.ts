@@ -10,6 +10,8 @@ export interface Sample extends Cost {
   /** What the server sent and stored. */
   bytes: number
   serverCpuSeconds: number
+  /** Of everything else on the machine: the kernel's own threads, and whoever shares it. */
+  othersCpuSeconds: number
 }
 
 /** All rounds of one program. */

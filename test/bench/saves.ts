@@ -2,6 +2,7 @@ import * as fs from 'node:fs'
 import * as path from 'node:path'
 import type { Arguments } from './arguments.ts'
 import { addOnePackage, changeOneFile, packedBytes, type Change } from './changes.ts'
+import { rethrowInterruption } from './interruption.ts'
 import { measure, type Command } from './measure.ts'
 import { berthCommand } from './peers/berth.ts'
 import type { Bench } from './peers/peer.ts'
@@ -46,6 +47,7 @@ export async function measureSaves(bench: Bench, { rounds, target }: Arguments):
     const saving = { bench, series, details, prefix: `saves-${round}`, round }
     await firstSaves(saving)
     await laterSaves(saving, target).catch((error: Error) => {
+      rethrowInterruption(error)
       for (const own of series.values())
         if (own.samples.length <= round) own.missing ??= error.message
     })
@@ -124,6 +126,7 @@ async function take(
     say(`save round ${round + 1}: ${name} ${cost.wallSeconds.toFixed(2)} s`)
     return traffic
   } catch (error) {
+    rethrowInterruption(error)
     if (own !== undefined) own.missing = (error as Error).message
     say(`${name} fails: ${own?.missing}`)
     return undefined

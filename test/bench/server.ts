@@ -4,7 +4,7 @@ import { startS3Server } from '@berth/object-store/testing'
 import type { Link } from './arguments.ts'
 import { parseAccessLog, type LoggedRequest } from './access-log.ts'
 import { openLink } from './link.ts'
-import { readProcess } from './process-facts.ts'
+import { readMachineCpuSeconds, readProcess } from './process-facts.ts'
 
 /** The real S3 server, asked directly, with what it did from one moment to the next. */
 export interface BenchServer {
@@ -25,6 +25,8 @@ export interface Traffic {
   bytes: number
   /** Of the server's processors, which on one machine are the client's too. */
   cpuSeconds: number
+  /** Of everything on the machine meanwhile. */
+  machineCpuSeconds: number
 }
 
 /** Starts the server, behind a link of its own where one is asked for. */
@@ -40,6 +42,7 @@ export async function startServer(folder: string, link: Link | undefined): Promi
     directory: server.directory,
     env: { ...server.env, AWS_REGION: 'us-east-1', AWS_DEFAULT_REGION: 'us-east-1' },
     watch: () => {
+      const machineBefore = readMachineCpuSeconds()
       const before = { ...readProcess(server.pid), log: logSize() }
       return () => {
         const after = { ...readProcess(server.pid), log: logSize() }
@@ -48,6 +51,7 @@ export async function startServer(folder: string, link: Link | undefined): Promi
           requests: parseAccessLog(lines),
           bytes: after.writtenBytes - before.writtenBytes - (after.log - before.log),
           cpuSeconds: after.cpuSeconds - before.cpuSeconds,
+          machineCpuSeconds: readMachineCpuSeconds() - machineBefore,
         }
       }
     },

@@ -79,7 +79,12 @@ export function settle(): void {
 const REFUSALS = ['EACCES', 'EPERM', 'EROFS', 'ENOENT']
 
 function unmount(folder: string): void {
-  run('umount', [folder])
+  try {
+    run('umount', [folder])
+  } catch {
+    // Something that was ended a moment ago still holds it; the kernel lets go when that is gone.
+    run('umount', ['-l', folder])
+  }
   fs.rmdirSync(folder)
 }
 

@@ -64,7 +64,9 @@ test('a changed file is judged by what goes beyond its bytes and the manifest', 
 
 function series(name: string, seconds: number, extra: { puts?: number } = {}): Series {
   const sample = { cpuSeconds: seconds, peakBytes: 1e8, requests: 1, puts: 0, bytes: 1 }
-  const samples = [{ wallSeconds: seconds, ...sample, serverCpuSeconds: 0, ...extra }]
+  const samples = [
+    { wallSeconds: seconds, ...sample, serverCpuSeconds: 0, othersCpuSeconds: 0, ...extra },
+  ]
   return { name, about: name, samples, lost: [] }
 }
 

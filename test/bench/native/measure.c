@@ -44,6 +44,7 @@ static void start(char **command, int input, int output) {
 
 int main(int count, char **words) {
   if (count < 3) return fprintf(stderr, "measure: REPORT COMMAND…\n"), 2;
+  prctl(PR_SET_PDEATHSIG, SIGKILL);
   double began = now();
   int input = -1, children = 0;
   for (int at = 2; at < count; at++) {
