@@ -14,5 +14,5 @@ test('a process is seen to write and to work', ({ skip }) => {
   const after = readProcess(process.pid)
   expect(after.writtenBytes - before.writtenBytes).toBeGreaterThanOrEqual(3_000_000)
   expect(after.writtenBytes - before.writtenBytes).toBeLessThan(3_200_000)
-  expect(after.cpuSeconds - before.cpuSeconds).toBeGreaterThan(0.02)
+  expect(after.cpuSeconds - before.cpuSeconds).toBeGreaterThan(0)
 })
