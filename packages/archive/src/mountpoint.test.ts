@@ -125,8 +125,13 @@ test.runIf(canMount)(
   120_000,
 )
 
-/** Restores in a process that kills itself before it moves entry number `cut`. */
-async function killAtMove(base: string, directory: string, cut: number): Promise<string> {
+/** Restores in a process that kills itself before it moves entry number `cut` of those that have such names. */
+async function killAtMove(
+  base: string,
+  directory: string,
+  cut: number,
+  entries = /\/(one|two|three|more|a|c)$/,
+): Promise<string> {
   const script = join(base, 'killed.ts')
   const index = fileURLToPath(new URL('./index.ts', import.meta.url))
   writeFileSync(
@@ -136,7 +141,7 @@ import { syncBuiltinESMExports } from 'node:module'
 const { rename } = promises
 let moves = 0
 promises.rename = async (from, to) => {
-  if (/\\/(one|two|three|more|a|c)$/.test(from) && moves++ === ${cut}) process.kill(process.pid, 'SIGKILL')
+  if (${String(entries)}.test(from) && moves++ === ${cut}) process.kill(process.pid, 'SIGKILL')
   return rename(from, to)
 }
 syncBuiltinESMExports()
@@ -257,4 +262,52 @@ test.runIf(canMount)(
     }
     expect(describeTree(directory)).toEqual(describeTree(source))
   },
+)
+
+/** An overlay as Docker mounts it; answers a directory that its lower layer brings. */
+function mountImage(at: string): string {
+  // The upper layer must not lie on an overlay itself.
+  mount(at, 'size=64m')
+  for (const path of ['lower/pod/nodes/baked/deep', 'upper', 'work', 'merged'])
+    mkdirSync(join(at, path), { recursive: true })
+  writeFileSync(join(at, 'lower/pod/nodes/baked/deep/file'), 'of the image')
+  const layers = `lowerdir=${at}/lower,upperdir=${at}/upper,workdir=${at}/work`
+  const merged = join(at, 'merged')
+  execFileSync('mount', ['-t', 'overlay', '-o', `redirect_dir=off,${layers}`, 'berth-test', merged])
+  mounted.push(merged)
+  writeFileSync(join(merged, 'pod/nodes/baked/added'), 'of a user')
+  return join(merged, 'pod/nodes')
+}
+
+test.runIf(canMount)(
+  'renames a directory aside that the image brings, wherever it is killed',
+  async () => {
+    const { base, store, source } = await setUp()
+    let killed = 0
+    for (let cut = 0; cut < 20; cut++) {
+      const directory = mountImage(join(base, `image${cut}`))
+      const end = await killAtMove(base, directory, cut, /(nodes|baked|deep|file|added|tree)$/)
+      if (end === 'killed') {
+        killed++
+        const pod = join(directory, '..')
+        const isMoving = existsSync(join(pod, '.berth/trees/nodes/moving'))
+        if (isMoving && existsSync(directory))
+          await expect(saveTree({ store, name, directory })).rejects.toMatchObject({
+            code: 'archive/incomplete-restore',
+          })
+        await restoreTree({ store, name, directory })
+      }
+      expect(describeTree(directory)).toEqual(describeTree(source))
+      expect(await saveTree({ store, name, directory })).toMatchObject({ result: 'unchanged' })
+      const pod = join(directory, '..')
+      const aside = readdirSync(pod).filter((entry) => entry.includes('aside'))
+      expect(aside).toHaveLength(1)
+      const old = (path: string) => readFileSync(join(pod, aside[0] ?? '', path), 'utf8')
+      expect([old('baked/deep/file'), old('baked/added')]).toEqual(['of the image', 'of a user'])
+      if (end !== 'killed') break
+    }
+    // `nodes` twice, `baked`, `added`, `deep`, `file`, and the new tree.
+    expect(killed).toBeGreaterThanOrEqual(6)
+  },
+  120_000,
 )

@@ -24,7 +24,7 @@ export async function removeTree(path: string): Promise<void> {
       },
     )
   }
-  await refuseMounts(path)
+  await refuseMounts(path, 'remove')
   try {
     await rm(path, { recursive: true, force: true })
   } catch (error) {
@@ -39,7 +39,8 @@ function isOurs(path: string): boolean {
   return isTemporaryName(basename(path)) || dirname(path).split('/').includes('.berth')
 }
 
-async function refuseMounts(path: string): Promise<void> {
+/** Throws `filesystem/mounted-below` when anything is mounted at or below the path. */
+export async function refuseMounts(path: string, action: string): Promise<void> {
   const real = await resolveReal(path)
   const mount = (await readMounts()).find(
     ({ mountPoint }) => mountPoint === real || isInside(mountPoint, real),
@@ -47,7 +48,7 @@ async function refuseMounts(path: string): Promise<void> {
   if (mount === undefined) return
   throw new BerthError(
     'filesystem/mounted-below',
-    `could not remove \`${path}\`: \`${mount.source}\` is mounted at \`${mount.mountPoint}\``,
+    `could not ${action} \`${path}\`: \`${mount.source}\` is mounted at \`${mount.mountPoint}\``,
     { hint: `unmount \`${mount.mountPoint}\` first` },
   )
 }

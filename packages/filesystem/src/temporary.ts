@@ -43,7 +43,7 @@ export async function asideName(path: string, now = new Date()): Promise<string>
 }
 
 /** Says whether anything, a dangling link too, has this name. */
-export async function isPresent(path: string): Promise<boolean> {
+export async function isPresent(path: string | Buffer): Promise<boolean> {
   try {
     await lstat(path)
     return true

@@ -1,7 +1,13 @@
-import { lstat, readlink, rename, rmdir, symlink, unlink } from 'node:fs/promises'
+import { lstat, readlink, rmdir, symlink, unlink } from 'node:fs/promises'
 import { join } from 'node:path'
 import { BerthError, z } from '@berth/core'
-import { asideName, linkDirectory, readFileIfPresent, writeFileAtomic } from '@berth/filesystem'
+import {
+  asideName,
+  linkDirectory,
+  moveTree,
+  readFileIfPresent,
+  writeFileAtomic,
+} from '@berth/filesystem'
 
 /** Directory, as the recipe names it, to where Berth's own link points, word for word. */
 export type Links = Readonly<Record<string, string>>
@@ -87,12 +93,12 @@ async function makeWay(at: string): Promise<Way> {
   })
   if (found?.isDirectory() !== true) return { aside: undefined, restore: async () => {} }
   const aside = await asideName(at)
-  await rename(at, aside)
+  await moveTree(at, aside)
   // An empty directory isn't worth a name of its own; rmdir refuses one that was filled meanwhile, and then it stays aside.
   const isGone = await rmdir(aside).then(
     () => true,
     () => false,
   )
-  if (!isGone) return { aside, restore: () => rename(aside, at) }
+  if (!isGone) return { aside, restore: () => moveTree(aside, at) }
   return { aside: undefined, restore: async () => {} }
 }

@@ -61,7 +61,8 @@ export async function startS3Server(options: S3ServerOptions = {}): Promise<S3Se
   const directory = join(data, bucket)
   await Promise.all([mkdir(directory, { recursive: true }), mkdir(join(root, 'sidecar'))])
   const id = `TEST${randomBytes(8).toString('hex')}`
-  const secret = randomBytes(20).toString('hex')
+  // As Amazon's: 40 characters of base64, which a URL, a shell or JSON may write differently.
+  const secret = randomBytes(30).toString('base64')
   const port = await freePort()
   const directEndpoint = `http://${host}:${port}`
   const logs = accessLog === undefined ? [] : ['--access-log', accessLog]
