@@ -46,3 +46,25 @@ export function decompressFrame(stored: Uint8Array, rawBytes: number): Buffer {
   }
   return raw
 }
+
+const MAGIC = 0xfd2fb528
+
+/** What a frame says of its size when decoded (RFC 8878, 3.1.1.1): `undefined` where it says nothing. */
+export function zstdContentSize(frame: Uint8Array): number | undefined {
+  const view = new DataView(frame.buffer, frame.byteOffset, frame.byteLength)
+  if (frame.length < 18 || view.getUint32(0, true) !== MAGIC) return undefined
+  const descriptor = view.getUint8(4)
+  const isSingleSegment = (descriptor & 0x20) !== 0
+  const dictionaryBytes = [0, 1, 2, 4][descriptor & 3] ?? 0
+  const at = 5 + (isSingleSegment ? 0 : 1) + dictionaryBytes
+  switch (descriptor >> 6) {
+    case 0:
+      return isSingleSegment ? view.getUint8(at) : undefined
+    case 1:
+      return view.getUint16(at, true) + 256
+    case 2:
+      return view.getUint32(at, true)
+    default:
+      return Number(view.getBigUint64(at, true))
+  }
+}

@@ -1,18 +1,28 @@
 import { BerthError } from '@berth/core/error'
-import type { Chunk, Manifest, StoredFile } from './manifest.ts'
-import type { TreePath } from './tree.ts'
+import type { Chunk } from './manifest.ts'
+import type { FileColumns, TreeColumns } from './manifest-columns.ts'
+import { checkNames } from './manifest-names.ts'
+import { EMPTY, SEGMENTS } from './manifest-tree.ts'
+
+interface CheckedManifest {
+  id: string
+  generation: number
+  chunks: readonly Chunk[]
+  columns: TreeColumns
+}
 
 /**
  * Refuses a manifest that a restore could not follow safely. Paths are checked once here, so that the workers need not ask the file
  * system about each of them.
  */
-export function checkManifest(manifest: Manifest): void {
+export function checkManifest({ id, generation, chunks, columns }: CheckedManifest): void {
   // The id becomes part of a path.
-  if (!/^[0-9a-f]{8,64}$/.test(manifest.id) || !Number.isSafeInteger(manifest.generation))
+  if (!/^[0-9a-f]{8,64}$/.test(id) || !Number.isSafeInteger(generation))
     problem('it has no id or generation')
-  for (const chunk of manifest.chunks) checkChunk(chunk)
-  checkPaths(manifest)
-  for (const file of manifest.tree.files) checkPlace(file, manifest.chunks)
+  for (const chunk of chunks) checkChunk(chunk)
+  checkLinks(columns)
+  checkNames(columns)
+  checkPlaces(columns.files, chunks)
 }
 
 function checkChunk(chunk: Chunk): void {
@@ -24,76 +34,62 @@ function checkChunk(chunk: Chunk): void {
   }
 }
 
-/** Every parent is one of the manifest's own directories, so a path that occurs twice is the only way below a link. */
-function checkPaths({ tree }: Manifest): void {
-  const seen = new Set<TreePath>()
-  for (const [index, { path }] of tree.directories.entries())
-    checkPath(path, { seen, isRoot: index === 0 })
-  for (const { path } of tree.files) checkPath(path, { seen, isRoot: false })
-  for (const { path } of tree.hardLinks) checkPath(path, { seen, isRoot: false })
-  for (const link of tree.links) {
-    checkPath(link.path, { seen, isRoot: false })
-    if (typeof link.target !== 'string' || link.target === '' || link.target.includes('\0')) {
-      problem(`the link \`${link.path}\` has no target`)
+function checkLinks({ directories, files, links, hardLinks }: TreeColumns): void {
+  const count = directories.names.length
+  for (const [index, target] of links.target.entries()) {
+    const name = links.names[index] ?? ''
+    if (typeof target !== 'string' || target === '' || target.includes('\0'))
+      problem(`the link \`${name}\` has no target`)
+    if (!isBelow(links.directory[index], count))
+      problem(`the link \`${name}\` lies in no directory`)
+  }
+  for (const [directory, name, file] of hardLinks) {
+    if (typeof name !== 'string' || !isBelow(directory, count))
+      problem('a hard link lies in no directory')
+    if (!isBelow(file, files.names.length)) problem('a hard link names no file')
+  }
+}
+
+function checkPlaces(files: FileColumns, chunks: readonly Chunk[]): void {
+  const { chunk, frame, offset, size, names } = files
+  for (let index = 0; index < chunk.length; index++) {
+    const number = chunk[index] as number
+    if (number <= EMPTY) checkUngrouped(files, index, chunks)
+    else {
+      const group = chunks[number]
+      if (group === undefined || group.kind !== 'group')
+        problem(`\`${names.at(index)}\` lies in no chunk of its kind`)
+      const raw = group.frames[frame[index] as number]?.raw ?? -1
+      const at = offset[index] as number
+      if (!isCount(at) || at + (size[index] as number) > raw)
+        problem(`\`${names.at(index)}\` lies outside its frame`)
     }
   }
-  for (const entry of [...tree.directories, ...tree.files]) {
-    if (
-      !isCount(entry.mode) ||
-      entry.mode > 0o7777 ||
-      !isCount(entry.uid) ||
-      !isCount(entry.gid) ||
-      !Number.isSafeInteger(entry.mtime)
-    ) {
-      problem(`\`${entry.path}\` has no valid mode, owner or mtime`)
-    }
-  }
+  for (const [index, member] of files.members)
+    if (typeof member !== 'string' || !isBelow(index, chunk.length))
+      problem('a name in a tar is none')
 }
 
-function checkPath(path: TreePath, place: { seen: Set<TreePath>; isRoot: boolean }): void {
-  const name = path.slice(path.lastIndexOf('/') + 1)
-  const isSafe = place.isRoot
-    ? path === ''
-    : name !== '' && name !== '.' && name !== '..' && !path.includes('\0') && !path.startsWith('/')
-  if (!isSafe || path.split('/').includes('..')) {
-    throw new BerthError('archive/unsafe-path', `\`${path}\` is not a path inside the tree`)
-  }
-  if (place.seen.has(path)) {
-    throw new BerthError(
-      'archive/unsafe-path',
-      `\`${path}\` occurs twice, so that one entry would lie below or over another`,
-    )
-  }
-  place.seen.add(path)
+function checkUngrouped(files: FileColumns, index: number, chunks: readonly Chunk[]): void {
+  const size = files.size[index] as number
+  if (files.chunk[index] === EMPTY && size === 0) return
+  const name = files.names.at(index)
+  if (files.chunk[index] === EMPTY) problem(`\`${name}\` has ${size} bytes and no place`)
+  const segments = files.segments.get(index)
+  if (files.chunk[index] !== SEGMENTS || segments === undefined)
+    problem(`\`${name}\` has no segments`)
+  const raw = segments.reduce((sum, number) => sum + rawBytes(chunks[number], name), 0)
+  if (raw !== size) problem(`the segments of \`${name}\` hold ${raw} bytes instead of ${size}`)
 }
 
-function checkPlace(file: StoredFile, chunks: readonly Chunk[]): void {
-  const { place } = file
-  if (!isCount(file.size)) problem(`\`${file.path}\` has no size`)
-  if (place.kind === 'empty') {
-    if (file.size !== 0) problem(`\`${file.path}\` has ${file.size} bytes and no place`)
-    return
-  }
-  if (place.kind === 'segments') {
-    const raw = place.chunks.reduce(
-      (sum, chunk) => sum + rawBytes(chunks[chunk], 'segment', file),
-      0,
-    )
-    if (raw !== file.size)
-      problem(`the segments of \`${file.path}\` hold ${raw} bytes instead of ${file.size}`)
-    return
-  }
-  rawBytes(chunks[place.chunk], 'group', file)
-  const frame = chunks[place.chunk]?.frames[place.frame]
-  if (frame === undefined || !isCount(place.offset) || place.offset + file.size > frame.raw) {
-    problem(`\`${file.path}\` lies outside its frame`)
-  }
-}
-
-function rawBytes(chunk: Chunk | undefined, kind: Chunk['kind'], file: StoredFile): number {
-  if (chunk === undefined || chunk.kind !== kind)
-    problem(`\`${file.path}\` lies in no chunk of its kind`)
+function rawBytes(chunk: Chunk | undefined, name: string): number {
+  if (chunk === undefined || chunk.kind !== 'segment')
+    problem(`\`${name}\` lies in no chunk of its kind`)
   return chunk.frames.reduce((sum, frame) => sum + frame.raw, 0)
+}
+
+function isBelow(value: unknown, limit: number): boolean {
+  return isCount(value) && value < limit
 }
 
 function isCount(value: unknown): value is number {

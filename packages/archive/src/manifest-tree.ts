@@ -1,22 +1,20 @@
-import type { Place, StoredFile } from './manifest.ts'
+import type { StoredFile } from './manifest.ts'
 import { TAR_BLOCK, tarPadding } from './tar-layout.ts'
 import {
   type DirectoryEntry,
   type FileEntry,
   type LeftOut,
-  type LinkEntry,
   type Tree,
   baseName,
   hasRawBytes,
-  joinPath,
   parentPath,
   toBytes,
 } from './tree.ts'
 
 /** `[value, count, value, count, …]` */
-type Runs = number[]
+export type Runs = number[]
 
-interface OwnedColumns {
+export interface EncodedOwned {
   mode: Runs
   uid: Runs
   gid: Runs
@@ -28,10 +26,15 @@ interface OwnedColumns {
  * A tree in columns. Names are joined by `/`, which no name contains. A directory is meant by its number; directory 0 is the tree.
  */
 export interface EncodedTree {
-  directories: OwnedColumns & { parent: number[]; names: string }
-  files: OwnedColumns & {
-    directory: Runs
+  /** `up`: how many numbers before its own its parent has; 0 for the tree. */
+  directories: EncodedOwned & { up: number[]; names: string }
+  files: EncodedOwned & {
+    /** How many files each directory holds; the files follow the directories' order, and in each the code units of their names. */
+    count: number[]
+    /** `//` stands for `ending` and a `/`. */
     names: string
+    /** What many names end with; empty when there is no such thing. */
+    ending: string
     size: number[]
     /** The chunk of a grouped file, -1 for an empty file, -2 for one in segments. */
     chunk: Runs
@@ -42,7 +45,7 @@ export interface EncodedTree {
     segments: number[][]
     sparse: number[]
   }
-  links: Omit<OwnedColumns, 'mode'> & { directory: Runs; names: string; target: string[] }
+  links: Omit<EncodedOwned, 'mode'> & { directory: Runs; names: string; target: string[] }
   /** `[directory, name, number of the file]` */
   hardLinks: [number, string, number][]
   leftOut: LeftOut[]
@@ -53,50 +56,84 @@ export interface EncodedTree {
   raw: Record<'directories' | 'files' | 'links' | 'hardLinks', [number, string][]>
 }
 
-const EMPTY = -1
-const SEGMENTS = -2
+export const EMPTY = -1
+export const SEGMENTS = -2
 
 export function encodeTree(tree: Tree<StoredFile>): EncodedTree {
-  const numbers = new Map(tree.directories.map((directory, index) => [directory.path, index]))
+  const { directories, links, hardLinks } = tree
+  const numbers = new Map(directories.map((directory, index) => [directory.path, index]))
   const numberOf = (path: string): number => numbers.get(parentPath(path)) ?? 0
+  const { files, count } = arrangeFiles(tree, numberOf)
   const fileNumbers = new Map(
-    tree.hardLinks.length === 0 ? [] : tree.files.map((file, index) => [file.path, index]),
+    hardLinks.length === 0 ? [] : files.map((file, index) => [file.path, index]),
   )
   return {
     directories: {
-      ...encodeOwned(tree.directories),
-      parent: tree.directories.map((directory) =>
-        directory.path === '' ? 0 : numberOf(directory.path),
-      ),
-      names: joinNames(tree.directories),
+      ...encodeOwned(directories),
+      up: directories.map(({ path }, index) => (path === '' ? 0 : index - numberOf(path))),
+      names: joinNames(directories),
     },
-    files: {
-      ...encodeOwned(tree.files),
-      ...encodePlaces(tree.files),
-      directory: runs(tree.files.map((file) => numberOf(file.path))),
-      names: joinNames(tree.files),
-    },
+    files: { ...encodeOwned(files), ...encodePlaces(files), count, ...encodeNames(files) },
     links: {
-      directory: runs(tree.links.map((link) => numberOf(link.path))),
-      names: joinNames(tree.links),
-      target: tree.links.map((link) => link.target),
-      uid: runs(tree.links.map((link) => link.uid)),
-      gid: runs(tree.links.map((link) => link.gid)),
-      mtime: differences(tree.links.map((link) => link.mtime)),
+      directory: runs(links, (link) => numberOf(link.path)),
+      names: joinNames(links),
+      target: links.map((link) => link.target),
+      uid: runs(links, (link) => link.uid),
+      gid: runs(links, (link) => link.gid),
+      mtime: differences(links),
     },
-    hardLinks: tree.hardLinks.map((link) => [
+    hardLinks: hardLinks.map((link) => [
       numberOf(link.path),
       baseName(link.path),
       fileNumbers.get(link.to) ?? -1,
     ]),
     leftOut: tree.leftOut,
     raw: {
-      directories: rawPaths(tree.directories),
-      files: rawPaths(tree.files),
-      links: rawPaths(tree.links),
-      hardLinks: rawPaths(tree.hardLinks),
+      directories: rawPaths(directories),
+      files: rawPaths(files),
+      links: rawPaths(links),
+      hardLinks: rawPaths(hardLinks),
     },
   }
+}
+
+/** The files in the order of their directories and names, as they nearly always are, and how many each directory holds. */
+function arrangeFiles(
+  { directories, files }: Tree<StoredFile>,
+  numberOf: (path: string) => number,
+): { files: readonly StoredFile[]; count: number[] } {
+  const count = Array.from({ length: directories.length }, () => 0)
+  let isOrdered = true
+  let last = 0
+  const of: number[] = []
+  let before = ''
+  for (const { path } of files) {
+    const slash = path.lastIndexOf('/')
+    const isBeside =
+      slash === before.lastIndexOf('/') && path.startsWith(before.slice(0, slash + 1))
+    const number = isBeside && of.length > 0 ? last : numberOf(path)
+    if (number < last || (number === last && path <= before)) isOrdered = false
+    of.push(number)
+    count[number] = (count[number] ?? 0) + 1
+    last = number
+    before = path
+  }
+  if (isOrdered) return { files, count }
+  const order = files.map((file, index) => ({ file, number: of[index] as number }))
+  order.sort((a, b) => a.number - b.number || (a.file.path < b.file.path ? -1 : 1))
+  return { files: order.map(({ file }) => file), count }
+}
+
+// What compilers put behind a module's name, as in `module.cpython-311.pyc`: a third of the names of a venv end with it.
+const COMPILED = /\.[\w-]{1,40}\.pyc(?=\/)/
+
+/** Names with a common ending left away; `//` then ends such a name, since no name is empty. */
+function encodeNames(files: readonly StoredFile[]): { names: string; ending: string } {
+  const names = joinNames(files)
+  const ending = COMPILED.exec(names)?.[0] ?? ''
+  // A name that is nothing but the ending would be read otherwise.
+  if (ending === '' || `/${names}`.includes(`/${ending}/`)) return { names, ending: '' }
+  return { names: names.replaceAll(`${ending}/`, '//'), ending }
 }
 
 function rawPaths(entries: readonly { path: string }[]): [number, string][] {
@@ -130,9 +167,9 @@ function encodePlaces(files: readonly StoredFile[]) {
   }
   return {
     size: files.map((file) => file.size),
-    chunk: runs(chunk),
-    frame: runs(frame),
-    skip: runs(skip),
+    chunk: runs(chunk, itself),
+    frame: runs(frame, itself),
+    skip: runs(skip, itself),
     members,
     segments,
     sparse: files.flatMap((file, index) => (file.sparse ? [index] : [])),
@@ -155,170 +192,43 @@ function createExpectation() {
   }
 }
 
-export function decodeTree(encoded: Omit<EncodedTree, 'raw'>): Tree<StoredFile> {
-  const directories = decodeDirectories(encoded.directories)
-  const pathOf = (directory: number | undefined, name: string | undefined): string => {
-    const parent = directories[directory ?? -1]
-    if (parent === undefined || name === undefined)
-      throw new RangeError('an entry lies in no directory')
-    return joinPath(parent.path, name)
-  }
-  const files = decodeFiles(encoded.files, pathOf)
+function encodeOwned(entries: readonly (FileEntry | DirectoryEntry)[]): EncodedOwned {
   return {
-    directories,
-    files,
-    links: decodeLinks(encoded.links, pathOf),
-    hardLinks: encoded.hardLinks.map(([directory, name, file]) => ({
-      path: pathOf(directory, name),
-      to: required(files[file], 'a hard link names no file').path,
-    })),
-    leftOut: encoded.leftOut,
+    mode: runs(entries, (entry) => entry.mode),
+    uid: runs(entries, (entry) => entry.uid),
+    gid: runs(entries, (entry) => entry.gid),
+    mtime: differences(entries),
   }
-}
-
-function decodeDirectories(columns: EncodedTree['directories']): DirectoryEntry[] {
-  const names = columns.names.split('/')
-  const owned = decodeOwned(columns, names.length)
-  const directories: DirectoryEntry[] = []
-  for (const [index, name] of names.entries()) {
-    const parent = directories[columns.parent[index] ?? -1]
-    if (index > 0 && parent === undefined)
-      throw new RangeError('a directory lies in no directory before it')
-    directories.push({
-      path: index === 0 ? '' : joinPath(parent?.path ?? '', name),
-      ...owned(index),
-    })
-  }
-  return directories
-}
-
-type PathOf = (directory: number | undefined, name: string | undefined) => string
-
-function decodeFiles(columns: EncodedTree['files'], pathOf: PathOf): StoredFile[] {
-  const count = columns.size.length
-  const names = splitNames(columns.names, count)
-  const owned = decodeOwned(columns, count)
-  const directory = expand(columns.directory, count)
-  const placeOf = decodePlaces(columns)
-  const sparse = new Set(columns.sparse)
-  return columns.size.map((size, index) => ({
-    path: pathOf(directory[index], names[index]),
-    ...owned(index),
-    size,
-    sparse: sparse.has(index),
-    place: placeOf(index, size),
-  }))
-}
-
-function decodePlaces(columns: EncodedTree['files']): (index: number, size: number) => Place {
-  const chunks = expand(columns.chunk, columns.size.length)
-  const grouped = chunks.filter((chunk) => chunk >= 0).length
-  const frames = expand(columns.frame, grouped)
-  const skips = expand(columns.skip, grouped)
-  const members = new Map(columns.members)
-  const segments = new Map(columns.segments.map(([index, ...list]) => [index as number, list]))
-  let next = 0
-  let before = { chunk: -1, frame: -1, end: 0 }
-  return (index, size) => {
-    const chunk = chunks[index] as number
-    if (chunk === EMPTY) return { kind: 'empty' }
-    if (chunk === SEGMENTS)
-      return {
-        kind: 'segments',
-        chunks: required(segments.get(index), 'a long file has no segments'),
-      }
-    const frame = frames[next] as number
-    const start = before.chunk === chunk && before.frame === frame ? before.end : 0
-    const offset = start + TAR_BLOCK + (skips[next] as number)
-    next++
-    before = { chunk, frame, end: offset + size + tarPadding(size) }
-    const member = members.get(index)
-    return { kind: 'group', chunk, frame, offset, ...(member === undefined ? {} : { member }) }
-  }
-}
-
-function decodeLinks(columns: EncodedTree['links'], pathOf: PathOf): LinkEntry[] {
-  const count = columns.target.length
-  const names = splitNames(columns.names, count)
-  const directory = expand(columns.directory, count)
-  const uid = expand(columns.uid, count)
-  const gid = expand(columns.gid, count)
-  const mtime = sums(columns.mtime)
-  return columns.target.map((target, index) => ({
-    path: pathOf(directory[index], names[index]),
-    target,
-    uid: uid[index] as number,
-    gid: gid[index] as number,
-    mtime: required(mtime[index], 'a link has no mtime'),
-  }))
-}
-
-function encodeOwned(entries: readonly (FileEntry | DirectoryEntry)[]): OwnedColumns {
-  return {
-    mode: runs(entries.map((entry) => entry.mode)),
-    uid: runs(entries.map((entry) => entry.uid)),
-    gid: runs(entries.map((entry) => entry.gid)),
-    mtime: differences(entries.map((entry) => entry.mtime)),
-  }
-}
-
-function decodeOwned(columns: OwnedColumns, count: number) {
-  const mode = expand(columns.mode, count)
-  const uid = expand(columns.uid, count)
-  const gid = expand(columns.gid, count)
-  const mtime = sums(columns.mtime)
-  if (mtime.length !== count) throw new RangeError(`${mtime.length} mtimes for ${count} entries`)
-  return (index: number) => ({
-    mode: mode[index] as number,
-    uid: uid[index] as number,
-    gid: gid[index] as number,
-    mtime: mtime[index] as number,
-  })
 }
 
 function joinNames(entries: readonly { path: string }[]): string {
   return entries.map((entry) => baseName(entry.path)).join('/')
 }
 
-function splitNames(names: string, count: number): string[] {
-  const list = count === 0 ? [] : names.split('/')
-  if (list.length !== count) throw new RangeError(`${list.length} names for ${count} entries`)
-  return list
-}
+const itself = (value: number): number => value
 
-function runs(values: readonly number[]): Runs {
+function runs<Entry>(entries: readonly Entry[], valueOf: (entry: Entry) => number): Runs {
   const result: Runs = []
-  for (const value of values) {
-    if (result.at(-2) === value) result[result.length - 1] = (result.at(-1) as number) + 1
-    else result.push(value, 1)
+  let value = 0
+  let count = 0
+  for (const entry of entries) {
+    const next = valueOf(entry)
+    if (count > 0 && next === value) count++
+    else {
+      if (count > 0) result.push(value, count)
+      value = next
+      count = 1
+    }
   }
+  if (count > 0) result.push(value, count)
   return result
 }
 
-/** Throws unless there are exactly `count` values: a count from outside must not decide how much memory is taken. */
-function expand(column: Runs, count: number): number[] {
-  const values: number[] = []
-  for (let index = 0; index < column.length; index += 2) {
-    const times = column[index + 1] as number
-    if (!Number.isInteger(times) || times < 1 || values.length + times > count)
-      throw new RangeError('a column is too long')
-    for (let repeat = 0; repeat < times; repeat++) values.push(column[index] as number)
-  }
-  if (values.length !== count)
-    throw new RangeError(`a column has ${values.length} values for ${count} entries`)
-  return values
-}
-
-function differences(values: readonly number[]): number[] {
-  return values.map((value, index) => value - (values[index - 1] ?? 0))
-}
-
-function sums(values: readonly number[]): number[] {
-  let sum = 0
-  return values.map((value) => (sum += value))
-}
-
-function required<Value>(value: Value | undefined, problem: string): Value {
-  if (value === undefined) throw new RangeError(problem)
-  return value
+function differences(entries: readonly { mtime: number }[]): number[] {
+  let before = 0
+  return entries.map(({ mtime }) => {
+    const difference = mtime - before
+    before = mtime
+    return difference
+  })
 }

@@ -1,7 +1,10 @@
 import { constants, zstdCompressSync, zstdDecompressSync } from 'node:zlib'
 import { BerthError } from '@berth/core/error'
-import { type EncodedTree, decodeTree, encodeTree } from './manifest-tree.ts'
+import { buildTree } from './manifest-build.ts'
 import { checkManifest } from './manifest-check.ts'
+import { type TreeColumns, readColumns } from './manifest-columns.ts'
+import { type EncodedTree, encodeTree } from './manifest-tree.ts'
+import { zstdContentSize } from './frame.ts'
 import { type ChunkKind, FORMAT } from './format.ts'
 import type { FileEntry, Tree } from './tree.ts'
 import type { VenvFingerprint } from './venv-fingerprint.ts'
@@ -50,7 +53,14 @@ export interface Manifest {
   additive: boolean
   venvs: VenvFingerprint[]
   chunks: Chunk[]
+  /** Of a manifest that was read, built when it is first asked for: most of what reading one costs. */
   tree: Tree<StoredFile>
+}
+
+/** A manifest that was read and checked. */
+export interface ReadManifest extends Manifest {
+  /** The tree as it was read, whatever became of `tree` meanwhile. */
+  readonly columns: TreeColumns
 }
 
 type EncodedManifest = Omit<Manifest, 'chunks' | 'tree'> & {
@@ -88,13 +98,13 @@ export function encodeManifest(manifest: Manifest): Buffer {
  * Reads a manifest and checks all of it: no path that leaves the tree, no entry below anything but a directory, no place outside its
  * chunk. Throws `archive/bad-manifest`, `archive/unsafe-path` or `archive/newer-format`, naming the object.
  */
-export function decodeManifest(bytes: Uint8Array, key: string): Manifest {
+export function decodeManifest(bytes: Uint8Array, key: string): ReadManifest {
   const encoded = parseEncoded(bytes, key)
   if (encoded.format > FORMAT) throw newerFormat(key, encoded.format)
   try {
-    const manifest = assemble(encoded)
-    checkManifest(manifest)
-    return manifest
+    const { head, columns } = assemble(encoded)
+    checkManifest({ ...head, columns })
+    return withTree(head, columns)
   } catch (error) {
     if (error instanceof BerthError) {
       throw new BerthError(error.code, `${error.message} in ${key}`, {
@@ -123,7 +133,7 @@ const restoreOlder =
 
 function parseEncoded(bytes: Uint8Array, key: string): EncodedManifest {
   try {
-    const parsed: unknown = JSON.parse(zstdDecompressSync(bytes).toString('utf8'))
+    const parsed: unknown = JSON.parse(decompressText(bytes))
     if (
       typeof parsed !== 'object' ||
       parsed === null ||
@@ -137,7 +147,19 @@ function parseEncoded(bytes: Uint8Array, key: string): EncodedManifest {
   }
 }
 
-function assemble(encoded: EncodedManifest): Manifest {
+// To grow by zlib's default of 16 KiB takes twice as long as the decoding. A frame's own word for its size is believed up to this.
+const LARGEST_STEP = 32 * 1024 * 1024
+
+function decompressText(bytes: Uint8Array): string {
+  const size = zstdContentSize(bytes)
+  const chunkSize = size === undefined ? 1024 * 1024 : Math.min(size + 64, LARGEST_STEP)
+  return zstdDecompressSync(bytes, { chunkSize }).toString('utf8')
+}
+
+function assemble(encoded: EncodedManifest): {
+  head: Omit<Manifest, 'tree'>
+  columns: TreeColumns
+} {
   const {
     format: _format,
     totals: _totals,
@@ -152,15 +174,33 @@ function assemble(encoded: EncodedManifest): Manifest {
   } = encoded
   const born = chunks.born.flatMap(([name, count]) => Array.from({ length: count }, () => name))
   return {
-    ...head,
-    chunks: chunks.sha256.map((sha256, index) => ({
-      sha256,
-      kind: chunks.kind[index] === 'g' ? 'group' : 'segment',
-      frames: pairs(chunks.frames[index] ?? []),
-      born: born[index] ?? '',
-    })),
-    tree: decodeTree({ directories, files, links, hardLinks, leftOut }),
+    head: {
+      ...head,
+      chunks: chunks.sha256.map((sha256, index) => ({
+        sha256,
+        kind: chunks.kind[index] === 'g' ? 'group' : 'segment',
+        frames: pairs(chunks.frames[index] ?? []),
+        born: born[index] ?? '',
+      })),
+    },
+    columns: readColumns({ directories, files, links, hardLinks, leftOut }),
   }
+}
+
+function withTree(head: Omit<Manifest, 'tree'>, columns: TreeColumns): ReadManifest {
+  let tree: Tree<StoredFile> | undefined
+  const manifest = {
+    ...head,
+    get tree() {
+      tree ??= buildTree(columns)
+      return tree
+    },
+    set tree(other) {
+      tree = other
+    },
+  }
+  // Not among what a copy or an encoding takes along.
+  return Object.defineProperty(manifest, 'columns', { value: columns }) as ReadManifest
 }
 
 function pairs(numbers: number[]): Frame[] {

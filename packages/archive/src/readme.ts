@@ -28,6 +28,8 @@ program='
 def runs: . as $r | [range(0; length; 2) as $i | range($r[$i + 1]) | $r[$i]];
 def sums: [foreach .[] as $d (0; . + $d)];
 def names($count): if $count == 0 then [] else split("/") end;
+def endings($ending): if $ending == "" then . else split("//") | join($ending + "/") end;
+def counts: [to_entries[] | .key as $directory | range(.value) | $directory];
 def table: map({key: "\(.[0])", value: .[1]}) | from_entries;
 def below($directory; $name): if $directory == "" then $name else $directory + "/" + $name end;
 def quoted($prefix): if .raw then "\"\($prefix)$(printf " + (.raw | @sh) + ")\"" else $prefix + .path | @sh end;
@@ -41,12 +43,12 @@ def times: group_by(.mtime)[] | (.[0].mtime | seconds) as $time | map(at) | batc
 . as $m
 | (.raw | map_values(table)) as $raw
 | (.directories.names | split("/")) as $n
-| (reduce range(1; $n | length) as $i ([""]; .[$i] = below(.[$m.directories.parent[$i]]; $n[$i]))) as $paths
+| (reduce range(1; $n | length) as $i ([""]; .[$i] = below(.[$i - $m.directories.up[$i]]; $n[$i]))) as $paths
 | (.directories | {mode: (.mode | runs), uid: (.uid | runs), gid: (.gid | runs), mtime: (.mtime | sums)}) as $c
 | [range($paths | length) | {path: $paths[.], raw: $raw.directories["\(.)"], mode: $c.mode[.], uid: $c.uid[.], gid: $c.gid[.], mtime: $c.mtime[.]}] as $directories
 | (.files.size | length) as $count
-| (.files.names | names($count)) as $n
-| (.files | {directory: (.directory | runs), mode: (.mode | runs), uid: (.uid | runs), gid: (.gid | runs), mtime: (.mtime | sums), chunk: (.chunk | runs)}) as $c
+| (.files | .ending as $ending | .names | endings($ending) | names($count)) as $n
+| (.files | {directory: (.count | counts), mode: (.mode | runs), uid: (.uid | runs), gid: (.gid | runs), mtime: (.mtime | sums), chunk: (.chunk | runs)}) as $c
 | (.files.members | table) as $members
 | (.files.segments | map({key: "\(.[0])", value: .[1:]}) | from_entries) as $segments
 | [range($count) | {path: below($paths[$c.directory[.]]; $n[.]), raw: $raw.files["\(.)"], mode: $c.mode[.], uid: $c.uid[.], gid: $c.gid[.],
