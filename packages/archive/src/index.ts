@@ -7,4 +7,5 @@ export { latestGeneration, listArchives, listSnapshots, type SnapshotInfo } from
 export { restoreTree, type RestoreOptions, type RestoreResult } from './restore.ts'
 export { saveTree, type SaveOptions, type SaveResult } from './save.ts'
 export { verifyArchive, type VerifyOptions, type VerifyResult } from './verify.ts'
+export { pruneStore, type PruneOptions, type PruneResult } from './prune.ts'
 export { refuseStoreInside } from './store-place.ts'

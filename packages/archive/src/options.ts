@@ -9,6 +9,8 @@ export interface ArchiveOptions {
   onProgress?: ((progress: ArchiveProgress) => void) | undefined
   /** Things that a user should read although nothing failed. */
   onNote?: ((level: 'info' | 'warn', text: string) => void) | undefined
+  /** Milliseconds: takes the place of this machine's clocks where it is asked how long something has taken. */
+  now?: (() => number) | undefined
 }
 
 export interface ArchiveProgress {

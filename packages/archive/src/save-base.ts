@@ -134,6 +134,17 @@ const UNUSABLE: ReadonlySet<string> = new Set([
   'archive/unsafe-path',
 ])
 
+/** The snapshot whose chunks the manifest of a base names; it was there when the base was read. */
+export function baseSnapshot({
+  record,
+  latest,
+  manifest,
+}: Base): { name: string; id: string } | undefined {
+  if (manifest === undefined) return undefined
+  const name = record === undefined ? latest?.name : record.sibling || record.snapshot
+  return { name: name ?? '', id: manifest.id }
+}
+
 const MARK = 'saving-'
 
 /** Notes beside the directory that a snapshot with this id is about to be committed. */

@@ -1,3 +1,4 @@
+import { type Condemned, renameCondemned } from './condemned.ts'
 import { SEGMENT_BYTES, SMALL_FILE_BYTES, chunkKey } from './format.ts'
 import type { CompressionLevel } from './frame.ts'
 import { groupFiles } from './group.ts'
@@ -21,6 +22,8 @@ export interface ChunkWriter {
   chunks: Chunk[]
   /** An earlier save was cut: what it had uploaded is looked for before it is uploaded again. */
   resumes: boolean
+  /** What must not be relied on, although it may be in the store. */
+  condemned: Condemned
 }
 
 export interface WrittenContent {
@@ -81,12 +84,13 @@ async function writeGroup(
   files: readonly ScannedFile[],
 ): Promise<void> {
   writer.options.signal?.throwIfAborted()
-  const group = (await writer.pool.run({
+  const made = (await writer.pool.run({
     kind: 'make-group',
     root: writer.root,
     files: files.map(plain),
     level: writer.level,
   })) as MadeGroup
+  const group = renameCondemned(made, 'group', writer.condemned)
   const read = group.files.filter((file) => file.read)
   for (const file of group.files) {
     if (!file.read) leaveOut(written, file.path, file.reason)
@@ -148,7 +152,7 @@ async function writeSegment(
   part: { file: ScannedFile; start: number },
 ): Promise<number | string> {
   writer.options.signal?.throwIfAborted()
-  const made = await writer.pool
+  const answer = await writer.pool
     .run({
       kind: 'make-segment',
       root: writer.root,
@@ -157,8 +161,9 @@ async function writeSegment(
       level: writer.level,
     })
     .then((result) => result as MadeSegment, whyUnread)
-  if (typeof made === 'string') return made
-  if (made.changed) return 'changed while it was read'
+  if (typeof answer === 'string') return answer
+  if (answer.changed) return 'changed while it was read'
+  const made = renameCondemned(answer, 'segment', writer.condemned)
   const chunk = await upload(writer, written, { made, kind: 'segment' })
   written.hashes.push({ sha256: made.sha256, at: [], hashes: [made.hash] })
   return chunk

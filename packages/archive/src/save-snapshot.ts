@@ -1,10 +1,12 @@
 import { BerthError } from '@berth/core/error'
 import { commitSnapshot } from './commit.ts'
+import { readCondemned } from './condemned.ts'
 import type { Chunk, Manifest, StoredFile } from './manifest.ts'
 import { addMissing, unreadPaths } from './missing.ts'
 import { identityOf } from './record.ts'
-import { markSave } from './save-base.ts'
+import { baseSnapshot, markSave } from './save-base.ts'
 import { type ChunkWriter, type WrittenContent, writeChunks } from './save-chunks.ts'
+import { requireUnpruned } from './save-guard.ts'
 import { renameLostFiles } from './save-links.ts'
 import { createManifest } from './save-manifest.ts'
 import { type SavePlan, countVanished, sortTree } from './save-plan.ts'
@@ -20,8 +22,10 @@ export async function storeSnapshot(save: Save, plan: SavePlan): Promise<SaveRes
   const chunks: Chunk[] = [...(base.manifest?.chunks ?? [])]
   markSave(place, id)
   if (base.latest === undefined) await createStoreFiles(options.store, { signal: options.signal })
+  const condemned = await readCondemned(options.store, { signal: options.signal })
   const writer: ChunkWriter = {
     options,
+    condemned,
     root: place.directory,
     level: options.level ?? 'normal',
     pool,
@@ -37,6 +41,7 @@ export async function storeSnapshot(save: Save, plan: SavePlan): Promise<SaveRes
   const { vanished, entries } = countVanished(tree, base.manifest?.tree ?? tree)
   const beside = isBeside(save, { vanished, entries })
   const manifest = createManifest(save, { tree, chunks, venvs, beside })
+  await requireUnpruned(options, { manifest, base: baseSnapshot(base), watch: save.watch })
   const committed = await commitSnapshot(options, { manifest, hashes: written.hashes, beside })
   await recordSaved(save, { manifest, committed, additive: base.additive && added > 0 })
   announce(save, { committed, leftOut: tree.leftOut, vanished, entries })

@@ -22,6 +22,7 @@ import { assembleTree, storeSnapshot } from './save-snapshot.ts'
 import type { SaveTask, SaveTaskResult } from './save-work.ts'
 import { isSameTree } from './same-tree.ts'
 import { type ScannedFile, scanTree } from './scan.ts'
+import { type Stopwatch, startStopwatch } from './stopwatch.ts'
 import { lockTree } from './tree-lock.ts'
 import { type TreePlace, placeAt } from './tree-place.ts'
 import type { LeftOut, Tree, TreePath } from './tree.ts'
@@ -88,6 +89,8 @@ export async function saveTree(options: SaveOptions): Promise<SaveResult> {
 export interface Save extends SaveFrame {
   scan: Tree<ScannedFile>
   pool: Pool<SaveTask, SaveTaskResult>
+  /** Since before the base was read. */
+  watch: Stopwatch
 }
 
 async function save(options: SaveOptions, place: TreePlace): Promise<SaveResult> {
@@ -96,6 +99,7 @@ async function save(options: SaveOptions, place: TreePlace): Promise<SaveResult>
   const excluded = (path: TreePath) =>
     place.isMountpoint && path === 'lost+found' ? OF_DISK : exclusion(path)
   const identity = identityOf(place.directory)
+  const watch = startStopwatch(options.now)
   const base = await openBase(options, place)
   // A clock that was set back makes new changes look old.
   const watermark = probeClock(place.state)
@@ -109,7 +113,7 @@ async function save(options: SaveOptions, place: TreePlace): Promise<SaveResult>
   )
   const id = randomBytes(8).toString('hex')
   try {
-    return await saveScan({ options, place, identity, base, id, watermark, scan, pool })
+    return await saveScan({ options, place, identity, base, id, watermark, scan, pool, watch })
   } finally {
     await pool.close()
   }

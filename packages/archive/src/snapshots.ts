@@ -53,19 +53,21 @@ export async function readSnapshotList(
   archive: string,
   options: RequestOptions & { after?: string } = {},
 ): Promise<SnapshotList> {
-  const found: SnapshotReference[] = []
+  const names: string[] = []
   const prefix = snapshotPrefix(archive)
-  for await (const { key } of store.list(prefix, options)) {
-    if (!key.endsWith('.json.zst')) continue
-    const name = key.slice(prefix.length, -'.json.zst'.length)
-    const parsed = parseSnapshotName(name)
-    if (parsed !== undefined)
-      found.push({ name, generation: parsed.generation, sibling: parsed.sibling })
-  }
-  return arrange(found)
+  for await (const { key } of store.list(prefix, options))
+    if (key.endsWith('.json.zst')) names.push(key.slice(prefix.length, -'.json.zst'.length))
+  return arrangeSnapshots(names)
 }
 
-function arrange(found: SnapshotReference[]): SnapshotList {
+/** Which of an archive's snapshots are its history, and which lie beside it; what is no name of a snapshot is left away. */
+export function arrangeSnapshots(names: readonly string[]): SnapshotList {
+  const found = names.flatMap((name): SnapshotReference[] => {
+    const parsed = parseSnapshotName(name)
+    return parsed === undefined
+      ? []
+      : [{ name, generation: parsed.generation, sibling: parsed.sibling }]
+  })
   const history = new Map<number, SnapshotReference>()
   const siblings: SnapshotReference[] = []
   for (const reference of found.toSorted((a, b) => (a.name < b.name ? -1 : 1))) {
@@ -107,7 +109,7 @@ export async function latestGeneration(
   return (await findLatest(store, archive, options))?.generation
 }
 
-/** Throws `archive/missing-snapshot` when the object is gone. */
+/** Throws `archive/missing-snapshot` when the object is gone, `archive/bad-manifest` when it is damaged or another snapshot's. */
 export async function readSnapshot(
   store: ObjectStore,
   archive: string,
@@ -125,7 +127,28 @@ export async function readSnapshot(
       },
     )
   }
-  return decodeManifest(bytes, key)
+  const manifest = decodeManifest(bytes, key)
+  requireOwnName(manifest, archive, { name, key })
+  return manifest
+}
+
+/** Another snapshot's manifest under this name would be a tree that nobody asked for. */
+function requireOwnName(
+  manifest: Manifest,
+  archive: string,
+  { name, key }: { name: string; key: string },
+): void {
+  const expected = parseSnapshotName(name)
+  const isOwn =
+    manifest.archive === archive &&
+    manifest.generation === expected?.generation &&
+    (expected.suffix === '' || expected.suffix === manifest.id)
+  if (isOwn) return
+  throw new BerthError(
+    'archive/bad-manifest',
+    `${key} holds generation ${manifest.generation} of \`${manifest.archive}\`, which has another name`,
+    { hint: 'restore an older generation with `--at`, and look who moves objects in this store' },
+  )
 }
 
 /** Which snapshot has this name by now: names are used anew where an archive is deleted and begun again. */

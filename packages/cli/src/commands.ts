@@ -53,6 +53,10 @@ export const commands: Record<string, CommandEntry> = {
     summary: 'check that a snapshot is whole, down to every byte',
     load: async () => (await import('./commands/archive-verify.ts')).archiveVerify,
   },
+  'archive prune': {
+    summary: 'forget old snapshots and remove what none needs',
+    load: async () => (await import('./commands/archive-prune.ts')).archivePrune,
+  },
 }
 
 /** Splits arguments into the command they name and the rest. Throws `cli/unknown-command` with what was probably meant. */

@@ -3,7 +3,8 @@ import { archiveOptions, requireName, withArchive } from '../archive-session.ts'
 import { missingArchive } from '../missing-archive.ts'
 import { defineCommand } from '../command.ts'
 import { exitCodes } from '../exit-codes.ts'
-import { formatBytes, formatCount } from '../reporters/format.ts'
+import { counted } from '../reporters/counted.ts'
+import { formatBytes } from '../reporters/format.ts'
 
 export const archiveVerify = defineCommand({
   usage: 'archive verify --store URL --name NAME',
@@ -37,8 +38,4 @@ function verdict(name: string, { snapshots, chunks, storedBytes, problems }: Ver
   )
   const summary = problems.length === 0 ? `✔ \`${name}\` is whole` : `✖ \`${name}\` is damaged`
   return [...lines, `${summary}: ${amount}`].join('\n')
-}
-
-function counted(count: number, noun: string): string {
-  return `${formatCount(count)} ${noun}${count === 1 ? '' : 's'}`
 }
