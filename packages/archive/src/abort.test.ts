@@ -34,6 +34,8 @@ function abortAt(store: ObjectStore, count: number) {
     url: store.url,
     supportsConditionalWrites: (options) => (step(), store.supportsConditionalWrites(options)),
     get: (key, options) => (step(), store.get(key, options)),
+    stream: (key, sink, options) => (step(), store.stream(key, sink, options)),
+    expectReads: (count) => store.expectReads(count),
     put: (key, body, options) => (step(), store.put(key, body, options)),
     head: (key, options) => (step(), store.head(key, options)),
     list: (prefix, options) => (step(), store.list(prefix, options)),

@@ -33,6 +33,11 @@ export function watchStore(
       await before(`get ${key}`)
       return store.get(key, options)
     },
+    async stream(key, sink, options) {
+      await before(`get ${key}`)
+      return store.stream(key, sink, options)
+    },
+    expectReads: (count) => store.expectReads(count),
     async put(key, body, options) {
       await before(`put ${key}`)
       return store.put(key, body, options)

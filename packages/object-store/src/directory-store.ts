@@ -13,16 +13,19 @@ import {
   syncDirectory,
   tryLink,
 } from './directory-files.ts'
+import { streamFile } from './directory-stream.ts'
 import { walkKeys } from './directory-walk.ts'
 import { checkKey, checkPrefix, reservedComponent } from './key.ts'
 import { allocator } from './memory.ts'
 import type {
   ByteRange,
+  ByteSink,
   GetOptions,
   ObjectInfo,
   ObjectStore,
   PutResult,
   RequestOptions,
+  StreamOptions,
 } from './store.ts'
 
 const staleMs = 24 * 60 * 60 * 1000
@@ -81,6 +84,27 @@ class DirectoryStore implements ObjectStore {
         await file.close()
       }
     })
+  }
+
+  async stream(
+    key: string,
+    sink: ByteSink,
+    options: StreamOptions = {},
+  ): Promise<number | undefined> {
+    checkKey(key)
+    this.check(options)
+    const opened = await this.guard('read', key, async () => this.openForReading(key))
+    if (opened === undefined) return undefined
+    await using file = opened
+    const read = <Result>(action: () => Promise<Result>): Promise<Result> => {
+      this.check(options)
+      return this.guard('read', key, action)
+    }
+    return await streamFile(file, { range: options.range, sink, read })
+  }
+
+  expectReads(): void {
+    // Nothing to open ahead.
   }
 
   async put(

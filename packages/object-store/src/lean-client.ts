@@ -1,5 +1,6 @@
 import { LeanConnection, type LeanHead } from './lean-connection.ts'
 import type { Patience } from './patience.ts'
+import type { ByteSink } from './store.ts'
 
 export interface LeanRequest {
   origin: URL
@@ -11,7 +12,7 @@ export interface LeanRequest {
 
 export interface LeanAnswer extends LeanHead {
   /** Reads the body; to be called once, or `discard`. */
-  receive: (sink: (bytes: Buffer) => void) => Promise<void>
+  receive: (sink: ByteSink) => Promise<void>
   discard: () => void
 }
 
@@ -42,6 +43,15 @@ export class LeanClient {
     return this.ask(connection, request)
   }
 
+  /** Opens connections that wait for their requests, until there are so many that do. */
+  connect(origin: URL, count: number): void {
+    for (let open = this.idle.length; open < count; open++) {
+      const connection = new LeanConnection({ origin, ...this.patience })
+      connection.rest()
+      this.idle.unshift({ key: origin.origin, connection })
+    }
+  }
+
   close(): void {
     for (const { connection } of this.idle.splice(0)) connection.destroy()
   }
@@ -52,7 +62,7 @@ export class LeanClient {
       if (!connection.isClosed && key !== origin.origin) continue
       this.idle.splice(index, 1)
       if (connection.isClosed) continue
-      connection.wake(this.patience.stallMs)
+      connection.wake()
       return connection
     }
     return undefined
@@ -81,7 +91,7 @@ export class LeanClient {
   private async receive(
     connection: LeanConnection,
     { origin, signal }: LeanRequest,
-    sink: (bytes: Buffer) => void,
+    sink: ByteSink,
   ): Promise<void> {
     const stop = (): void => connection.destroy()
     signal?.addEventListener('abort', stop, { once: true })

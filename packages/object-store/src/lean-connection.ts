@@ -1,5 +1,6 @@
 import { connect as connectPlain, type Socket } from 'node:net'
 import { connect as connectTls } from 'node:tls'
+import type { ByteSink } from './store.ts'
 
 /** The head of an answer, before its body has been read. */
 export interface LeanHead {
@@ -20,8 +21,8 @@ export interface ConnectionSettings {
 // One read of the socket: large enough that few callbacks carry a fast body, small enough to stay in the processor's cache.
 const READ_BYTES = 256 * 1024
 const MAX_HEAD_BYTES = 64 * 1024
-
-type Sink = (bytes: Buffer) => void
+// In the middle of a body; it is then continued where it stopped, which costs a request. Before its head a server may think for longer.
+const BODY_STALL_MS = 5_000
 
 /**
  * One HTTP/1.1 connection for GET requests, one at a time. It reads into a buffer of its own (`onread`), which takes a third of the
@@ -36,12 +37,16 @@ export class LeanConnection {
   private readonly socket: Socket
   private head: Buffer = Buffer.alloc(0)
   private onHead: ((rest: Buffer) => void) | undefined
-  private sink: Sink | undefined
+  private sink: ByteSink | undefined
+  private isPaused = false
+  private isResting = false
+  private readonly stallMs: number
   private missing = 0
   private reject: ((error: Error) => void) | undefined
   private resolve: (() => void) | undefined
 
   constructor({ origin, connectMs, stallMs }: ConnectionSettings) {
+    this.stallMs = stallMs
     const isTls = origin.protocol === 'https:'
     const host = origin.hostname.replace(/^\[|\]$/g, '')
     const options = {
@@ -54,7 +59,9 @@ export class LeanConnection {
     this.socket.setTimeout(connectMs, () =>
       this.fail(Object.assign(new Error('no byte came in time'), { code: 'ETIMEDOUT' })),
     )
-    this.socket.once(isTls ? 'secureConnect' : 'connect', () => this.socket.setTimeout(stallMs))
+    this.socket.once(isTls ? 'secureConnect' : 'connect', () => {
+      this.socket.setTimeout(this.isResting ? 0 : stallMs)
+    })
     this.socket.on('error', (error) => this.fail(error))
     this.socket.on('close', () =>
       this.fail(Object.assign(new Error('the connection was closed'), { code: 'ECONNRESET' })),
@@ -78,18 +85,19 @@ export class LeanConnection {
     })
   }
 
-  /** Passes on the body as it comes; the bytes are only good during the call. */
-  receive(sink: Sink): Promise<void> {
+  /** Passes on the body as it comes, and as fast as the sink takes it. */
+  receive(sink: ByteSink): Promise<void> {
     return new Promise((resolve, reject) => {
       if (this.isClosed) return reject(new Error('the connection was closed'))
       this.sink = sink
       this.resolve = resolve
       this.reject = reject
+      this.socket.setTimeout(Math.min(this.stallMs, BODY_STALL_MS))
       const early = this.head
       this.head = Buffer.alloc(0)
       this.deliver(early)
       // Also when all was there already: an idle connection must notice that the server closes it.
-      this.socket.resume()
+      if (!this.isPaused) this.socket.resume()
     })
   }
 
@@ -100,12 +108,14 @@ export class LeanConnection {
 
   /** Lets the process end while the connection waits for its next use. */
   rest(): void {
+    this.isResting = true
     this.socket.setTimeout(0)
     this.socket.unref()
   }
 
-  wake(stallMs: number): void {
-    this.socket.setTimeout(stallMs)
+  wake(): void {
+    this.isResting = false
+    this.socket.setTimeout(this.stallMs)
     this.socket.ref()
   }
 
@@ -114,7 +124,7 @@ export class LeanConnection {
     const bytes = Buffer.from(buffer.buffer, buffer.byteOffset, count)
     if (this.sink !== undefined) {
       this.deliver(bytes)
-      return true
+      return !this.isPaused
     }
     this.head = Buffer.concat([this.head, bytes])
     if (this.onHead === undefined) {
@@ -133,9 +143,39 @@ export class LeanConnection {
   private deliver(bytes: Buffer): void {
     const own = bytes.subarray(0, this.missing)
     this.missing -= own.length
-    if (own.length > 0) this.sink?.(own)
     if (bytes.length > own.length) this.isClosed = true
-    if (this.missing > 0) return
+    const taken = own.length > 0 ? this.takeOwn(own) : undefined
+    if (taken === undefined) this.endBody()
+    else void this.pauseFor(taken)
+  }
+
+  private takeOwn(bytes: Buffer): Promise<void> | undefined {
+    try {
+      return this.sink?.(bytes) ?? undefined
+    } catch (error) {
+      return Promise.reject(error as Error)
+    }
+  }
+
+  /** A silence that we asked for is no stall. */
+  private async pauseFor(taken: Promise<void>): Promise<void> {
+    this.isPaused = true
+    this.socket.setTimeout(0)
+    try {
+      await taken
+    } catch (error) {
+      return this.fail(error as Error)
+    } finally {
+      this.isPaused = false
+    }
+    this.endBody()
+    if (this.isClosed) return
+    if (this.sink !== undefined) this.socket.setTimeout(Math.min(this.stallMs, BODY_STALL_MS))
+    this.socket.resume()
+  }
+
+  private endBody(): void {
+    if (this.missing > 0 || this.sink === undefined) return
     this.sink = undefined
     this.isIdle = true
     this.answers++

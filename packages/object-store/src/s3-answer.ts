@@ -16,7 +16,19 @@ export function streamBody(stream: Readable): Pick<S3Body, 'read' | 'discard'> {
           else reject(error)
         }
         signal?.addEventListener('abort', stop, { once: true })
-        stream.on('data', sink)
+        stream.on('data', (bytes: Buffer) => {
+          try {
+            const taken = sink(bytes)
+            if (taken === undefined) return
+            stream.pause()
+            taken.then(
+              () => stream.resume(),
+              (error: Error) => stream.destroy(error),
+            )
+          } catch (error) {
+            stream.destroy(error as Error)
+          }
+        })
         stream.once('end', () => settle())
         stream.once('error', settle)
         stream.once('close', () => settle())

@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto'
-import { S3Client } from '@aws-sdk/client-s3'
+import { GetObjectCommand, type GetObjectCommandInput, S3 } from '@aws-sdk/client-s3'
 import type { Patience } from './patience.ts'
+import type { WireGet } from './s3-signature.ts'
 import type { S3Settings } from './settings.ts'
 
 interface WireRequest {
@@ -9,11 +10,11 @@ interface WireRequest {
 }
 
 /** The SDK's client for these settings, doing one try per request and never reading its settings from the process's environment. */
-export function createS3Client(settings: S3Settings, patience: Patience): S3Client {
+export function createS3Client(settings: S3Settings, patience: Patience): S3 {
   const { endpoint, provider, credentials, profile } = settings
   const checksums = provider.checksums === 'when_supported' ? 'WHEN_SUPPORTED' : 'WHEN_REQUIRED'
   const agent = { keepAlive: true, maxSockets: settings.pool + 4, scheduling: 'lifo' as const }
-  const client = new S3Client({
+  const client = new S3({
     ...(endpoint && { endpoint: endpoint.href.replace(/\/$/, '') }),
     region: settings.region,
     forcePathStyle: settings.pathStyle,
@@ -44,7 +45,7 @@ export function createS3Client(settings: S3Settings, patience: Patience): S3Clie
 }
 
 /** DeleteObjects needs a digest; the SDK sends CRC32, which older servers don't know: they want Content-MD5. */
-function addContentMd5(client: S3Client): void {
+function addContentMd5(client: S3): void {
   client.middlewareStack.add(
     (next, context) => async (request) => {
       if (context.commandName === 'DeleteObjectsCommand') {
@@ -56,4 +57,42 @@ function addContentMd5(client: S3Client): void {
     },
     { step: 'build', name: 'contentMd5', priority: 'low' },
   )
+}
+
+/** What the SDK would have put on the wire. */
+interface SignedRequest {
+  protocol: string
+  hostname: string
+  port?: number
+  path: string
+  query: Record<string, string | string[] | null>
+  headers: Record<string, string>
+}
+
+/** Everything that the SDK does up to the wire, credentials and signature included. */
+export async function signGetObject(client: S3, input: GetObjectCommandInput): Promise<WireGet> {
+  const command = new GetObjectCommand(input)
+  let signed: SignedRequest | undefined
+  // The last before the wire, behind the signature.
+  command.middlewareStack.add(
+    () => async (wire) => {
+      signed = wire.request as SignedRequest
+      return { response: {}, output: { $metadata: {} } }
+    },
+    { step: 'finalizeRequest', priority: 'low', name: 'takeSignedRequest' },
+  )
+  await client.send(command)
+  if (signed === undefined) throw new Error('the SDK did not sign a request')
+  const { protocol, hostname, port, path, query, headers } = signed
+  const origin = new URL(`${protocol}//${hostname}${port === undefined ? '' : `:${port}`}`)
+  return { origin, path: path + queryText(query), headers }
+}
+
+function queryText(query: SignedRequest['query']): string {
+  const pairs = Object.entries(query).flatMap(([name, value]) =>
+    (Array.isArray(value) ? value : [value]).map(
+      (one) => `${encodeURIComponent(name)}=${encodeURIComponent(one ?? '')}`,
+    ),
+  )
+  return pairs.length === 0 ? '' : `?${pairs.join('&')}`
 }

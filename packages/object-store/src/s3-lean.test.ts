@@ -4,6 +4,11 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { LeanClient } from './lean-client.ts'
 import { openStore } from './open-store.ts'
+import { createS3Client, signGetObject } from './s3-client.ts'
+import { signGet } from './s3-signature.ts'
+import { defaultPatience } from './patience.ts'
+import { parseStoreUrl } from './location.ts'
+import { readS3Settings, type S3Settings } from './settings.ts'
 import type { ObjectStore } from './store.ts'
 import { type FaultKind, type StubS3, startStubS3 } from './testing.ts'
 
@@ -94,7 +99,9 @@ async function read(client: LeanClient, origin: URL): Promise<string | undefined
     signal: undefined,
   })
   let text = ''
-  await answer?.receive((bytes) => (text += bytes))
+  await answer?.receive((bytes) => {
+    text += bytes
+  })
   return answer === undefined ? undefined : text
 }
 
@@ -143,4 +150,85 @@ test('an empty body is a body', async () => {
   expect(await read(client, server.origin)).toBe('')
   client.close()
   server.close()
+})
+
+test('connections that were opened ahead carry the first requests', async () => {
+  const answer = 'HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nfirst'
+  const server = await serve([answer])
+  const client = new LeanClient(patience)
+  client.connect(server.origin, 3)
+  const reads = [1, 2, 3].map(() => read(client, server.origin))
+  expect(await Promise.all(reads)).toEqual(['first', 'first', 'first'])
+  expect(server.connections()).toBe(3)
+  client.close()
+  server.close()
+})
+
+test('a body waits until its sink is ready, and that is no stall', async () => {
+  stub.clearFaults()
+  const before = stub.requests.length
+  const pieces: Buffer[] = []
+  await store.stream('large', async (bytes) => {
+    if (pieces.length === 0) await sleep(1500)
+    pieces.push(Buffer.from(bytes))
+  })
+  expect(Buffer.concat(pieces).equals(body)).toBe(true)
+  expect(stub.requests).toHaveLength(before + 1)
+})
+
+test.each(faults)(
+  'a stream survives %s, twice, and passes nothing on twice',
+  async (_what, kind) => {
+    stub.clearFaults()
+    stub.fault({ kind, method: 'GET', key: /large$/, times: 2 })
+    const pieces: Buffer[] = []
+    const sink = (bytes: Buffer): void => void pieces.push(Buffer.from(bytes))
+    expect(await store.stream('large', sink)).toBe(body.length)
+    expect(Buffer.concat(pieces).equals(body)).toBe(true)
+  },
+)
+
+const urls = [
+  's3://pods?endpoint=http://127.0.0.1:9000',
+  's3://pods/below/here?endpoint=https://s3.example.com/base&region=eu-central-1',
+  's3://pods?endpoint=https://s3.example.com&path-style=false',
+]
+
+test.each(urls)('signs as the SDK does: %s', async (url) => {
+  const env = { AWS_ACCESS_KEY_ID: 'id', AWS_SECRET_ACCESS_KEY: 'se/cret', AWS_SESSION_TOKEN: 't' }
+  const location = parseStoreUrl(url)
+  if (location.kind !== 's3') throw new Error('not a bucket')
+  const settings = readS3Settings(location, env)
+  const sdk = createS3Client(settings, defaultPatience)
+  for (const key of ['plain/key', "with space/a+b&c#d?e%41'(1)*!~", 'ünï/日本']) {
+    const input = { Bucket: settings.bucket, Key: key, Range: 'bytes=5-9', IfMatch: '"tag"' }
+    const theirs = await signGetObject(sdk, input)
+    const ours = await signAs(settings, key, theirs.headers)
+    expect(ours?.origin.href).toBe(theirs.origin.href)
+    expect(ours?.path).toBe(theirs.path.replace(/\?.*$/, ''))
+    expect(ours?.headers['authorization']).toMatch(
+      /^AWS4-HMAC-SHA256 Credential=id\/\d{8}\/.*\/s3\/aws4_request, /,
+    )
+  }
+  sdk.destroy()
+})
+
+async function signAs(settings: S3Settings, key: string, { 'x-amz-date': time = '' }) {
+  const iso = time.replace(/(\d{4})(\d\d)(\d\dT\d\d)(\d\d)(\d\d)Z/, '$1-$2-$3:$4:$5Z')
+  const headers = { range: 'bytes=5-9', 'if-match': '"tag"' }
+  return signGet(settings, { key, headers }, new Date(iso))
+}
+
+test('leaves to the SDK what only that knows how to sign', () => {
+  const env = { AWS_ACCESS_KEY_ID: 'id', AWS_SECRET_ACCESS_KEY: 'secret' }
+  const sign = (url: string, more: Record<string, string> = {}) => {
+    const location = parseStoreUrl(url)
+    if (location.kind !== 's3') throw new Error('not a bucket')
+    const settings = readS3Settings(location, { ...env, ...more })
+    return signGet(settings, { key: 'a', headers: {} }, new Date(0))
+  }
+  expect(sign('s3://pods?region=eu-central-1')).toBeUndefined()
+  expect(sign('s3://dotted.name?endpoint=https://s3.example.com&path-style=false')).toBeUndefined()
+  const customerKey = { BERTH_SSE_C_KEY: Buffer.alloc(32).toString('base64') }
+  expect(sign('s3://pods?endpoint=https://s3.example.com', customerKey)).toBeUndefined()
 })

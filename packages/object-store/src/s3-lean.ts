@@ -1,48 +1,48 @@
-import { GetObjectCommand, type GetObjectCommandInput, type S3Client } from '@aws-sdk/client-s3'
+import type { GetObjectCommandInput } from '@aws-sdk/client-s3'
 import { LeanClient } from './lean-client.ts'
 import type { Patience } from './patience.ts'
 import { describeBody } from './s3-answer.ts'
 import type { S3Body } from './s3-requests.ts'
+import type { S3Sdk } from './s3-sdk.ts'
+import { addressOf, signGet, type WireGet } from './s3-signature.ts'
+import type { S3Settings } from './settings.ts'
 import type { ByteRange } from './store.ts'
 
-/** What the SDK would have put on the wire. */
-interface SignedRequest {
-  protocol: string
-  hostname: string
-  port?: number
-  path: string
-  query: Record<string, string | string[] | null>
-  headers: Record<string, string>
-}
-
 /**
- * Reads objects over lean connections. The SDK does everything up to the wire, credentials and signature included; only the reading,
- * which costs it more than decoding the object does, is ours.
+ * Reads objects over lean connections. For a service with an endpoint and fixed keys the signature is ours, else the SDK's; the
+ * reading, which costs the SDK more than decoding the object does, is always ours.
  */
 export class S3LeanReader {
-  private readonly client: S3Client
+  private readonly settings: S3Settings
+  private readonly sdk: S3Sdk
   private readonly http: LeanClient
+  private signsItself = true
 
-  constructor(client: S3Client, patience: Patience) {
-    this.client = client
+  constructor(settings: S3Settings, { sdk, patience }: { sdk: S3Sdk; patience: Patience }) {
+    this.settings = settings
+    this.sdk = sdk
     this.http = new LeanClient(patience)
+  }
+
+  /** Opens connections ahead, where the address is known. */
+  connect(count: number): void {
+    const address = addressOf(this.settings)
+    if (address !== undefined) this.http.connect(address.origin, count)
   }
 
   /** `undefined` when the answer is for the SDK to understand: errors, redirects, chunked bodies. */
   async get(
-    input: GetObjectCommandInput,
+    input: GetObjectCommandInput & { Key: string },
     range: ByteRange | undefined,
     signal: AbortSignal | undefined,
   ): Promise<S3Body | undefined> {
-    const request = await this.sign(input)
-    const port = request.port === undefined ? '' : `:${request.port}`
-    const answer = await this.http.get({
-      origin: new URL(`${request.protocol}//${request.hostname}${port}`),
-      path: request.path + queryText(request.query),
-      headers: request.headers,
-      signal,
-    })
-    if (answer === undefined) return undefined
+    const request = this.sign(input) ?? (await this.signWithSdk(input))
+    const answer = await this.http.get({ ...request, signal })
+    if (answer === undefined) {
+      // Maybe it was our signature, or this machine's clock, for which the SDK makes up.
+      this.signsItself = false
+      return undefined
+    }
     try {
       const { headers, length, receive, discard } = answer
       const modified = headers.get('last-modified')
@@ -63,28 +63,17 @@ export class S3LeanReader {
     this.http.close()
   }
 
-  private async sign(input: GetObjectCommandInput): Promise<SignedRequest> {
-    const command = new GetObjectCommand(input)
-    let signed: SignedRequest | undefined
-    // The last before the wire, behind the signature.
-    command.middlewareStack.add(
-      () => async (wire) => {
-        signed = wire.request as SignedRequest
-        return { response: {}, output: { $metadata: {} } }
-      },
-      { step: 'finalizeRequest', priority: 'low', name: 'takeSignedRequest' },
-    )
-    await this.client.send(command)
-    if (signed === undefined) throw new Error('the SDK did not sign a request')
-    return signed
+  private sign(input: GetObjectCommandInput & { Key: string }): WireGet | undefined {
+    if (!this.signsItself) return undefined
+    const headers = {
+      ...(input.Range !== undefined && { range: input.Range }),
+      ...(input.IfMatch !== undefined && { 'if-match': input.IfMatch }),
+    }
+    return signGet(this.settings, { key: input.Key, headers }, new Date())
   }
-}
 
-function queryText(query: SignedRequest['query']): string {
-  const pairs = Object.entries(query).flatMap(([name, value]) =>
-    (Array.isArray(value) ? value : [value]).map(
-      (one) => `${encodeURIComponent(name)}=${encodeURIComponent(one ?? '')}`,
-    ),
-  )
-  return pairs.length === 0 ? '' : `?${pairs.join('&')}`
+  private async signWithSdk(input: GetObjectCommandInput): Promise<WireGet> {
+    const { client, signGetObject } = await this.sdk.load()
+    return signGetObject(client, input)
+  }
 }

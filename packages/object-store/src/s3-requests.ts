@@ -1,24 +1,15 @@
-import {
-  DeleteObjectCommand,
-  DeleteObjectsCommand,
-  GetObjectCommand,
-  HeadObjectCommand,
-  ListObjectsV2Command,
-  PutObjectCommand,
-  type S3Client,
-} from '@aws-sdk/client-s3'
 import type { Readable } from 'node:stream'
 import { describeBody, requireObject, streamBody, unquote } from './s3-answer.ts'
-import { createS3Client } from './s3-client.ts'
 import { S3LeanReader } from './s3-lean.ts'
+import { S3Sdk } from './s3-sdk.ts'
 import { S3Failure } from './s3-failure.ts'
 import type { Patience } from './patience.ts'
 import type { S3Settings } from './settings.ts'
-import type { ByteRange, ObjectInfo } from './store.ts'
+import type { ByteRange, ByteSink, ObjectInfo } from './store.ts'
 
 export interface S3Body {
-  /** Passes the bytes on as they come, good only during the call; resolves at the end of the body, short or not. */
-  read: (sink: (bytes: Buffer) => void, signal: Signal) => Promise<void>
+  /** Passes the bytes on as they come and as the sink takes them; resolves at the end of the body, short or not. */
+  read: (sink: ByteSink, signal: Signal) => Promise<void>
   /** Gives up a body that is not read to its end: an unread one would hold its socket for ever. */
   discard: () => void
   /** Of the body, not of the object. */
@@ -59,14 +50,19 @@ type Signal = AbortSignal | undefined
 
 /** One try of each request that the store makes, with full keys; throws what the SDK throws. Retries are the caller's. */
 export class S3Requests {
-  private readonly client: S3Client
   private readonly settings: S3Settings
+  private readonly sdk: S3Sdk
   private readonly lean: S3LeanReader
 
   constructor(settings: S3Settings, patience: Patience) {
     this.settings = settings
-    this.client = createS3Client(settings, patience)
-    this.lean = new S3LeanReader(this.client, patience)
+    this.sdk = new S3Sdk(settings, patience)
+    this.lean = new S3LeanReader(settings, { sdk: this.sdk, patience })
+  }
+
+  /** Opens connections for reads that are about to begin. */
+  expectReads(count: number): void {
+    this.lean.connect(count)
   }
 
   async get(key: string, request: S3GetRequest): Promise<S3Body> {
@@ -81,7 +77,9 @@ export class S3Requests {
       const body = await this.lean.get(input, range, signal)
       if (body !== undefined) return body
     }
-    const answer = await this.client.send(new GetObjectCommand(input), {
+    const answer = await (
+      await this.sdk.client()
+    ).getObject(input, {
       ...(signal && { abortSignal: signal }),
     })
     const body = streamBody(answer.Body as Readable)
@@ -99,8 +97,10 @@ export class S3Requests {
     { ifAbsent, signal }: { ifAbsent: boolean; signal: Signal },
   ): Promise<void> {
     const { storageClass } = this.settings
-    const answer = await this.client.send(
-      new PutObjectCommand({
+    const answer = await (
+      await this.sdk.client()
+    ).putObject(
+      {
         ...this.object(key),
         ...this.encryption(),
         Body: body,
@@ -108,7 +108,7 @@ export class S3Requests {
         ContentType: 'application/octet-stream',
         ...(ifAbsent && { IfNoneMatch: '*' }),
         ...(storageClass !== undefined && { StorageClass: storageClass as 'STANDARD' }),
-      }),
+      },
       { ...(signal && { abortSignal: signal }) },
     )
     // Some servers say 200 before they know, and put the error into the body.
@@ -119,8 +119,10 @@ export class S3Requests {
   }
 
   async head(key: string, signal: Signal): Promise<Omit<ObjectInfo, 'key'>> {
-    const answer = await this.client.send(
-      new HeadObjectCommand({ ...this.object(key), ...this.encryption() }),
+    const answer = await (
+      await this.sdk.client()
+    ).headObject(
+      { ...this.object(key), ...this.encryption() },
       { ...(signal && { abortSignal: signal }) },
     )
     requireObject(answer)
@@ -128,14 +130,16 @@ export class S3Requests {
   }
 
   async listPage(request: S3PageRequest, signal: Signal): Promise<S3Page> {
-    const answer = await this.client.send(
-      new ListObjectsV2Command({
+    const answer = await (
+      await this.sdk.client()
+    ).listObjectsV2(
+      {
         Bucket: this.settings.bucket,
         Prefix: request.prefix,
         ContinuationToken: request.token,
         StartAfter: request.startAfter,
         MaxKeys: request.limit,
-      }),
+      },
       { ...(signal && { abortSignal: signal }) },
     )
     // An answer without any of its fields is an error page, and must not pass for an empty bucket.
@@ -151,18 +155,22 @@ export class S3Requests {
   }
 
   async removeOne(key: string, signal: Signal): Promise<void> {
-    await this.client.send(new DeleteObjectCommand(this.object(key)), {
+    await (
+      await this.sdk.client()
+    ).deleteObject(this.object(key), {
       ...(signal && { abortSignal: signal }),
     })
   }
 
   /** At most 1000 keys. */
   async removeMany(keys: readonly string[], signal: Signal): Promise<S3RemoveError[]> {
-    const answer = await this.client.send(
-      new DeleteObjectsCommand({
+    const answer = await (
+      await this.sdk.client()
+    ).deleteObjects(
+      {
         Bucket: this.settings.bucket,
         Delete: { Objects: keys.map((Key) => ({ Key })) },
-      }),
+      },
       { ...(signal && { abortSignal: signal }) },
     )
     const removed = new Set((answer.Deleted ?? []).map(({ Key }) => Key))
@@ -181,7 +189,7 @@ export class S3Requests {
 
   close(): void {
     this.lean.close()
-    this.client.destroy()
+    this.sdk.close()
   }
 
   private object(key: string): { Bucket: string; Key: string } {

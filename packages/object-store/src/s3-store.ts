@@ -8,9 +8,18 @@ import { S3Failure } from './s3-failure.ts'
 import { listObjects } from './s3-list.ts'
 import { removeKeys } from './s3-remove.ts'
 import { S3Session } from './s3-session.ts'
+import { S3Stream } from './s3-stream.ts'
 import type { S3Settings } from './settings.ts'
 import { allocator } from './memory.ts'
-import type { GetOptions, ObjectInfo, ObjectStore, PutResult, RequestOptions } from './store.ts'
+import type {
+  ByteSink,
+  GetOptions,
+  ObjectInfo,
+  ObjectStore,
+  PutResult,
+  RequestOptions,
+  StreamOptions,
+} from './store.ts'
 
 type ObjectDoing = Doing & { verb: 'read' | 'stat'; key: string }
 
@@ -70,6 +79,33 @@ class S3Store implements ObjectStore {
         return reading.proceed(signal)
       })
     })
+  }
+
+  async stream(
+    key: string,
+    sink: ByteSink,
+    options: StreamOptions = {},
+  ): Promise<number | undefined> {
+    checkKey(key)
+    const { range } = options
+    const { requests } = this.session
+    const fullKey = this.session.fullKey(key)
+    return this.find({ verb: 'read', key }, options, () => {
+      let current: AbortSignal | undefined
+      const stream = new S3Stream(
+        (rest, ifMatch) =>
+          requests.get(fullKey, { bulk: true, range: rest, ifMatch, signal: current }),
+        { range, sink },
+      )
+      return this.session.attempt(options, (signal) => {
+        current = signal
+        return stream.proceed(signal)
+      })
+    })
+  }
+
+  expectReads(count: number): void {
+    this.session.requests.expectReads(count)
   }
 
   async put(

@@ -19,6 +19,9 @@ export interface RequestOptions {
   signal?: AbortSignal | undefined
 }
 
+/** Takes bytes that are only good until it returns or its promise resolves; nothing more is read meanwhile. */
+export type ByteSink = (bytes: Buffer) => void | Promise<void>
+
 export interface GetOptions extends RequestOptions {
   range?: ByteRange
   /**
@@ -26,6 +29,10 @@ export interface GetOptions extends RequestOptions {
    * faster but costs a second request when the object is missing.
    */
   bulk?: boolean
+}
+
+export interface StreamOptions extends RequestOptions {
+  range?: ByteRange | undefined
 }
 
 /**
@@ -45,6 +52,13 @@ export interface ObjectStore {
    * A range is cut at the end of the object; one that starts there or later is empty.
    */
   get(key: string, options?: GetOptions): Promise<Buffer | undefined>
+  /**
+   * Passes the object's bytes on in order, as they come and only as fast as the sink takes them; a body that ends early is continued
+   * where it ended. Answers how many there were, or `undefined` when there is no such object. What the sink throws ends it.
+   */
+  stream(key: string, sink: ByteSink, options?: StreamOptions): Promise<number | undefined>
+  /** Many reads are about to begin: opens so many connections ahead, where that saves time. */
+  expectReads(count: number): void
   /**
    * With `ifAbsent`, an existing object stays and the answer is `exists`; where conditional writes don't work this is looked up first,
    * and two writers at once may both succeed. Idempotent: after a lost answer the put is repeated, and an object with equal bytes

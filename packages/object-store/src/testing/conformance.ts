@@ -1,6 +1,7 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { isBerthError } from '@berth/core/error'
 import type { ObjectInfo, ObjectStore } from '../store.ts'
+import { type Clause, streaming } from './streaming.ts'
 
 export interface OpenedStore {
   store: ObjectStore
@@ -30,11 +31,6 @@ export function testObjectStore(
       await check(opened.store)
     })
   })
-}
-
-interface Clause {
-  title: string
-  check: (store: ObjectStore) => Promise<void>
 }
 
 const objects: readonly Clause[] = [
@@ -268,7 +264,7 @@ const refusals: readonly Clause[] = [
   },
 ]
 
-const contract = [...objects, ...conditionalWrites, ...listing, ...refusals]
+const contract = [...objects, ...streaming, ...conditionalWrites, ...listing, ...refusals]
 
 async function keysOf(
   store: ObjectStore,

@@ -1,0 +1,79 @@
+import { createHash, createHmac } from 'node:crypto'
+import type { S3Settings } from './settings.ts'
+
+/** A GET as it goes on the wire. */
+export interface WireGet {
+  origin: URL
+  /** Path and query. */
+  path: string
+  headers: Record<string, string>
+}
+
+const ALGORITHM = 'AWS4-HMAC-SHA256'
+const EMPTY_SHA256 = createHash('sha256').update('').digest('hex')
+
+/**
+ * Where a GET of an object goes, or `undefined` where only the SDK knows: without an endpoint or fixed keys, with a bucket's name in
+ * the host that is none, with a customer's key.
+ */
+export function addressOf(settings: S3Settings): { origin: URL; root: string } | undefined {
+  const { endpoint, bucket, pathStyle, credentials, customerKey } = settings
+  if (endpoint === undefined || credentials === undefined || customerKey !== undefined)
+    return undefined
+  const root = endpoint.pathname.replace(/\/$/, '')
+  const origin = new URL(endpoint.origin)
+  if (endpoint.search !== '' || endpoint.username !== '') return undefined
+  if (pathStyle) return { origin, root: `${root}/${encode(bucket)}` }
+  if (!/^[a-z0-9][a-z0-9-]{1,61}[a-z0-9]$/.test(bucket)) return undefined
+  origin.hostname = `${bucket}.${origin.hostname}`
+  return { origin, root }
+}
+
+/** Signs a GET of a key (AWS Signature Version 4, without a body); `undefined` where the SDK has to. */
+export function signGet(
+  settings: S3Settings,
+  { key, headers }: { key: string; headers: Record<string, string> },
+  now: Date,
+): WireGet | undefined {
+  const address = addressOf(settings)
+  const { credentials, region } = settings
+  if (address === undefined || credentials === undefined) return undefined
+  const { origin, root } = address
+  const time = `${now.toISOString().slice(0, 19).replaceAll(/[-:]/g, '')}Z`
+  const path = `${root}/${key.split('/').map(encode).join('/')}`
+  const signed: Record<string, string> = {
+    host: origin.host,
+    ...headers,
+    'x-amz-content-sha256': EMPTY_SHA256,
+    'x-amz-date': time,
+    ...(credentials.sessionToken !== undefined && {
+      'x-amz-security-token': credentials.sessionToken,
+    }),
+  }
+  const names = Object.keys(signed).toSorted()
+  const lines = names.map((name) => `${name}:${signed[name]}\n`).join('')
+  const canonical = ['GET', path, '', lines, names.join(';'), EMPTY_SHA256].join('\n')
+  const scope = `${time.slice(0, 8)}/${region}/s3/aws4_request`
+  const text = [ALGORITHM, time, scope, sha256(canonical)].join('\n')
+  let secret: Buffer | string = `AWS4${credentials.secretAccessKey}`
+  for (const part of scope.split('/')) secret = hmac(secret, part)
+  const signature = hmac(secret, text).toString('hex')
+  const authorization = `${ALGORITHM} Credential=${credentials.accessKeyId}/${scope}, SignedHeaders=${names.join(';')}, Signature=${signature}`
+  return { origin, path, headers: { ...signed, authorization } }
+}
+
+function sha256(text: string): string {
+  return createHash('sha256').update(text).digest('hex')
+}
+
+function hmac(secret: Buffer | string, text: string): Buffer {
+  return createHmac('sha256', secret).update(text).digest()
+}
+
+/** As SigV4 wants it: everything but letters, digits and `-._~`. */
+function encode(text: string): string {
+  return encodeURIComponent(text).replaceAll(
+    /[!'()*]/g,
+    (character) => `%${character.charCodeAt(0).toString(16).toUpperCase()}`,
+  )
+}
