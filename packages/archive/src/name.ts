@@ -1,12 +1,9 @@
-import { BerthError, textInput } from '@berth/core'
+import { BerthError } from '@berth/core/error'
 
 /** Between an archive's name and its snapshots in a key. */
 const SEPARATOR = '@'
 /** Leaves room in a key, which has 1024, for the generation and for a directory of many names. */
 const MAX_BYTES = 512
-
-/** An input that holds an archive's name, or the first part of one; the empty one is for the step to judge. */
-export const archiveNameInput = textInput((text) => text === '' || checkArchiveName(text))
 
 /** Throws `archive/bad-name` unless a name is a relative path of whole parts, none of them `@`. */
 export function checkArchiveName(name: string): void {

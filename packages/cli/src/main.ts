@@ -3,8 +3,6 @@ import { isBerthError } from '@berth/core/error'
 import { parseInvocation } from './command.ts'
 import { commandGroup, commands, selectCommand } from './commands.ts'
 import { exitCodes } from './exit-codes.ts'
-import { shownError } from './output-mask.ts'
-import { errorText } from './reporters/error-text.ts'
 
 /** What is wrong with the command line or the recipe, whoever finds it; nothing has been done by then. */
 const usageCodes = new RegExp(
@@ -56,6 +54,10 @@ function isJsonWanted(argv: readonly string[]): boolean {
 try {
   process.exit(await execute(process.argv.slice(2)))
 } catch (error) {
+  const [{ shownError }, { errorText }] = await Promise.all([
+    import('./output-mask.ts'),
+    import('./reporters/error-text.ts'),
+  ])
   const facts = shownError(error)
   process.stderr.write(`${errorText(facts).join('\n')}\n`)
   if (isJsonWanted(process.argv)) {

@@ -1,5 +1,5 @@
 import { readFileSync } from 'node:fs'
-import { describeOptions } from '@berth/core'
+import { describeOptions } from '@berth/core/docs'
 import { expect, test } from 'vitest'
 import { plugins } from './plugins.ts'
 import { readmeOf, withOptions } from './readme.ts'

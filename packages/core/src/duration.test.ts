@@ -1,6 +1,7 @@
 import { expect, test } from 'vitest'
 import { z } from 'zod'
-import { duration, durationPattern, parseDuration } from './duration.ts'
+import { duration } from './duration.ts'
+import { durationPattern, parseDuration } from './parse-duration.ts'
 
 test.each([
   ['500ms', 500],

@@ -34,9 +34,8 @@ export type { Recipe, RecipeMain, RecipeStep, VarDeclaration } from './recipe.ts
 export { asUserError, attemptEach, type Attempts } from './attempt-each.ts'
 export { checkKnownInputs, type KnownInputsQuestion } from './check-known-inputs.ts'
 export { checkRecipe, readRecipe } from './check-recipe.ts'
-export { describeOptions } from './describe-options.ts'
 export { directoryList } from './directory-list.ts'
-export { duration, parseDuration } from './duration.ts'
+export { duration } from './duration.ts'
 export { evaluateInputs } from './evaluate-inputs.ts'
 export {
   evaluateCondition,
@@ -45,7 +44,7 @@ export {
   evaluateValue,
   type ExpressionContext,
 } from './expression.ts'
-export { recipeJsonSchema } from './json-schema.ts'
+export { parseDuration } from './parse-duration.ts'
 export { didYouMean, suggest } from './suggest.ts'
 export { textInput } from './text-input.ts'
 export { resolveValues, type RecipeValues, type ValueSources, type VarValue } from './values.ts'

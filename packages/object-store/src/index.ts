@@ -1,4 +1,4 @@
-export { checkStore, storeUrlInput } from './inputs.ts'
+export { checkStore } from './check-store.ts'
 export { parseStoreUrl, type StoreLocation } from './location.ts'
 export { openStore, type OpenStoreOptions } from './open-store.ts'
 export type { Patience } from './patience.ts'

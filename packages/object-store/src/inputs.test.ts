@@ -1,5 +1,6 @@
 import { expect, test } from 'vitest'
-import { checkStore, storeUrlInput } from './inputs.ts'
+import { checkStore } from './check-store.ts'
+import { storeUrlInput } from './inputs.ts'
 
 test('an input takes what parseStoreUrl takes, and the empty text', () => {
   for (const url of ['', 'file:///data', 's3://bucket/prefix?region=x']) {

@@ -1,16 +1,5 @@
 import { textInput } from '@berth/core'
 import { parseStoreUrl } from './location.ts'
-import { readS3Settings, type Environment } from './settings.ts'
 
 /** An input that holds a store's URL; the empty one is for the step to judge. */
 export const storeUrlInput = textInput((text) => text === '' || parseStoreUrl(text))
-
-/**
- * Throws for what `openStore` would refuse: a URL that can't be read, half a key pair, an endpoint that is none. Contacts nothing; an
- * empty URL is none.
- */
-export function checkStore(url: string, env: Environment): void {
-  if (url === '') return
-  const location = parseStoreUrl(url)
-  if (location.kind === 's3') readS3Settings(location, env)
-}

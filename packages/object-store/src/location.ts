@@ -1,4 +1,5 @@
-import { BerthError, suggest } from '@berth/core'
+import { BerthError } from '@berth/core/error'
+import { suggest } from '@berth/core/suggest'
 import { credentialsInUrl, parseEndpoint } from './endpoint.ts'
 
 /** A store URL, parsed and checked; nothing has been contacted. */

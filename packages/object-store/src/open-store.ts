@@ -1,4 +1,3 @@
-import { openDirectoryStore } from './directory-store.ts'
 import { parseStoreUrl } from './location.ts'
 import type { Patience } from './patience.ts'
 import { readS3Settings, type Environment } from './settings.ts'
@@ -19,7 +18,10 @@ export interface OpenStoreOptions {
  */
 export async function openStore(url: string, options: OpenStoreOptions): Promise<ObjectStore> {
   const location = parseStoreUrl(url)
-  if (location.kind === 'directory') return openDirectoryStore(location.path, options.signal)
+  if (location.kind === 'directory') {
+    const { openDirectoryStore } = await import('./directory-store.ts')
+    return openDirectoryStore(location.path, options.signal)
+  }
   const settings = readS3Settings(location, options.env)
   // The SDK takes a quarter of a second to load, which a directory's users need not wait for.
   const { openS3Store } = await import('./s3-store.ts')

@@ -1,9 +1,8 @@
 import { definePlugin, defineStep, directoryList, z } from '@berth/core'
-import { archiveNameInput } from '@berth/archive'
-import { storeSecrets, storeUrlInput } from '@berth/object-store'
-import { planShared } from './plan-shared.ts'
-import { checkShared } from './prepare.ts'
-import { restoreShared } from './restore-shared.ts'
+import { archiveNameInput } from '@berth/archive/inputs'
+import { storeSecrets } from '@berth/object-store'
+import { storeUrlInput } from '@berth/object-store/inputs'
+import { checkShared } from './check.ts'
 
 const inputs = z.strictObject({
   to: z.string().min(1).describe("The pod's own disk: where the directories appear."),
@@ -55,8 +54,8 @@ export const restore = definePlugin({
       outputs,
       reads: storeSecrets,
       check: checkShared,
-      plan: planShared,
-      run: restoreShared,
+      plan: async (context) => (await import('./plan-shared.ts')).planShared(context),
+      run: async (context) => (await import('./restore-shared.ts')).restoreShared(context),
     }),
   },
 })

@@ -1,7 +1,8 @@
 import type { PlannedAction } from '@berth/core'
 import { askStore, decide, type Decision, type DecisionOptions } from './decide.ts'
 import { readLinks } from './link.ts'
-import { prepare, type PlanContext } from './prepare.ts'
+import type { PlanContext } from './check.ts'
+import { prepare } from './prepare.ts'
 
 /** What would become of each directory, and why; writes nothing. */
 export async function planShared(context: PlanContext): Promise<PlannedAction> {

@@ -1,9 +1,10 @@
 import { attemptEach, BerthError, done, skipped, unchanged, type StepContext } from '@berth/core'
 import { recoverSwap } from '@berth/filesystem'
+import type { SharedInputs } from './check.ts'
 import { decide, type Decision } from './decide.ts'
 import type { Place } from './inspect.ts'
 import { readLinks, writeLinks, type Links } from './link.ts'
-import { prepare, type SharedInputs } from './prepare.ts'
+import { prepare } from './prepare.ts'
 import {
   settle,
   unpack,

@@ -1,8 +1,8 @@
 import { definePlugin, defineStep, directoryList, z } from '@berth/core'
-import { archiveNameInput, excludeInput } from '@berth/archive'
-import { storeSecrets, storeUrlInput } from '@berth/object-store'
-import { copyShared, planCopy } from './copy-shared.ts'
-import { checkSave, planSave, saveShared } from './save-shared.ts'
+import { archiveNameInput, excludeInput } from '@berth/archive/inputs'
+import { storeSecrets } from '@berth/object-store'
+import { storeUrlInput } from '@berth/object-store/inputs'
+import { checkSave, planSave } from './save-sources.ts'
 
 const from = z.string().min(1).describe("The pod's own disk: where the app finds the directories.")
 const directories = directoryList.describe(
@@ -70,8 +70,8 @@ export const sharedData = definePlugin({
         'Copies to the volume what the volume lacks: whole and checked, or not at all; two pods at once end with one copy.',
       inputs: copyInputs,
       outputs: copyOutputs,
-      plan: planCopy,
-      run: copyShared,
+      plan: async (context) => (await import('./copy-shared.ts')).planCopy(context),
+      run: async (context) => (await import('./copy-shared.ts')).copyShared(context),
     }),
     save: defineStep({
       description:
@@ -81,7 +81,7 @@ export const sharedData = definePlugin({
       reads: storeSecrets,
       check: checkSave,
       plan: planSave,
-      run: saveShared,
+      run: async (context) => (await import('./save-shared.ts')).saveShared(context),
     }),
   },
 })

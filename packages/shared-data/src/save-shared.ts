@@ -1,26 +1,8 @@
 import { hostname } from 'node:os'
-import { join, resolve } from 'node:path'
-import {
-  attemptEach,
-  BerthError,
-  done,
-  skipped,
-  unchanged,
-  type PlannedAction,
-  type StepContext,
-} from '@berth/core'
-import { refuseStoreInside } from '@berth/archive'
-import { refuseSystemRoot } from '@berth/filesystem'
-import { checkStore, openStore } from '@berth/object-store'
+import { attemptEach, BerthError, done, skipped, unchanged, type StepContext } from '@berth/core'
+import { openStore } from '@berth/object-store'
 import { saveDirectory, type Saved } from './save-directory.ts'
-
-export interface SaveInputs {
-  from: string
-  store: string
-  archive: string
-  directories: string[]
-  exclude: string[]
-}
+import { listSources, type SaveInputs } from './save-sources.ts'
 
 // Each has its own threads and requests; the first of a list are the most valuable and must not wait for the last.
 const SAVED_AT_ONCE = 3
@@ -56,38 +38,6 @@ export async function saveShared(context: StepContext<SaveInputs>) {
   } finally {
     await store.close()
   }
-}
-
-/** Throws for what would keep every save from beginning. */
-export function checkSave(
-  context: Pick<StepContext<SaveInputs>, 'inputs' | 'env' | 'workingDirectory'>,
-): void {
-  const { inputs, env } = context
-  for (const { at } of listSources(context)) refuseStoreInside(at, inputs.store)
-  checkStore(inputs.store, env)
-}
-
-/** What a save would look at; whether anything changed, only the save itself can tell. */
-export function planSave(
-  context: Pick<StepContext<SaveInputs>, 'inputs' | 'workingDirectory'>,
-): PlannedAction {
-  const { inputs } = context
-  const places = listSources(context)
-  if (inputs.store === '') return { action: 'skipped', summary: 'no store is configured' }
-  const names = places.map(({ directory }) => directory).join(', ')
-  return { action: 'run', summary: `save what changed in ${names} as ${inputs.archive}/…` }
-}
-
-function listSources({
-  inputs,
-  workingDirectory,
-}: Pick<StepContext<SaveInputs>, 'inputs' | 'workingDirectory'>) {
-  const from = resolve(workingDirectory, inputs.from)
-  return inputs.directories.map((directory) => {
-    const at = join(from, directory)
-    refuseSystemRoot(at)
-    return { directory, at }
-  })
 }
 
 function summarise(

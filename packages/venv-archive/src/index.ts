@@ -1,10 +1,8 @@
 import { definePlugin, defineStep, z } from '@berth/core'
-import { archiveNameInput, excludeInput } from '@berth/archive'
-import { storeSecrets, storeUrlInput } from '@berth/object-store'
+import { archiveNameInput, excludeInput } from '@berth/archive/inputs'
+import { storeSecrets } from '@berth/object-store'
+import { storeUrlInput } from '@berth/object-store/inputs'
 import { checkTree } from './place.ts'
-import { planRestore, restoreVenv } from './restore.ts'
-import { planSave, saveVenv } from './save.ts'
-import { planVerify, verifyVenv } from './verify.ts'
 
 const directory = z.string().min(1).describe('The tree: a venv, or a directory that holds some.')
 const store = storeUrlInput.min(1).describe('The store that the archive is in.')
@@ -77,8 +75,8 @@ export const venvArchive = definePlugin({
       outputs: restoreOutputs,
       reads: storeSecrets,
       check: checkTree,
-      plan: planRestore,
-      run: restoreVenv,
+      plan: async (context) => (await import('./restore.ts')).planRestore(context),
+      run: async (context) => (await import('./restore.ts')).restoreVenv(context),
     }),
     save: defineStep({
       description:
@@ -87,8 +85,8 @@ export const venvArchive = definePlugin({
       outputs: saveOutputs,
       reads: storeSecrets,
       check: checkTree,
-      plan: planSave,
-      run: saveVenv,
+      plan: async (context) => (await import('./save.ts')).planSave(context),
+      run: async (context) => (await import('./save.ts')).saveVenv(context),
     }),
     verify: defineStep({
       description:
@@ -96,8 +94,8 @@ export const venvArchive = definePlugin({
       inputs: verifyInputs,
       outputs: verifyOutputs,
       reads: storeSecrets,
-      plan: planVerify,
-      run: verifyVenv,
+      plan: async (context) => (await import('./verify.ts')).planVerify(context),
+      run: async (context) => (await import('./verify.ts')).verifyVenv(context),
     }),
   },
 })

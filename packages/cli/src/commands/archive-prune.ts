@@ -1,5 +1,6 @@
 import type { PruneResult } from '@berth/archive'
-import { BerthError, parseDuration } from '@berth/core'
+import { parseDuration } from '@berth/core/duration'
+import { BerthError } from '@berth/core/error'
 import { archiveOptions, withArchive } from '../archive-session.ts'
 import { defineCommand } from '../command.ts'
 import { exitCodes } from '../exit-codes.ts'

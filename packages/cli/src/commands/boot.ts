@@ -1,13 +1,12 @@
 import { defineCommand } from '../command.ts'
-import { shownError } from '../output-mask.ts'
 import { chooseReporter } from '../reporters/choose-reporter.ts'
-import { errorText } from '../reporters/error-text.ts'
 import { openReporter } from '../reporters/reporter.ts'
 import { parseSettings } from '../settings.ts'
+import { bootEnvironment } from '../supervisor/boot-environment.ts'
 import { handOverToInit } from '../supervisor/init.ts'
+import { startPipelineChild } from '../supervisor/pipeline-child.ts'
 import { catchSignals } from '../supervisor/signals.ts'
 import { claimStateDirectory, openStateDirectory } from '../supervisor/state-directory.ts'
-import { Supervisor } from '../supervisor/supervisor.ts'
 
 export const boot = defineCommand({
   usage: 'boot RECIPE [--set KEY=VALUE]… [--grace 10s] [-- COMMAND…]',
@@ -47,6 +46,13 @@ export const boot = defineCommand({
     const reporterName = chooseReporter(values)
     const stateDirectory = openStateDirectory(values['state-dir'], process.env)
     const release = claimStateDirectory(stateDirectory)
+    const env = bootEnvironment(process.env)
+    // Its engine starts while the rest of the supervisor is loaded.
+    const firstChild = startPipelineChild(env)
+    const [{ survive }, { Supervisor }] = await Promise.all([
+      import('../supervisor/survive.ts'),
+      import('../supervisor/supervisor.ts'),
+    ])
     survive()
     const reporter = await openReporter(reporterName)
     const supervisor = new Supervisor(
@@ -57,8 +63,9 @@ export const boot = defineCommand({
         strict: values.strict,
         stateDirectory,
         command: rest?.length === 0 ? undefined : rest,
-        env: process.env,
+        env,
       },
+      firstChild,
       reporter.report,
     )
     signals.listen((signal) => supervisor.receive(signal))
@@ -74,11 +81,3 @@ export const boot = defineCommand({
     }
   },
 })
-
-/** Neither a log reader that went away nor a bug of ours must take the saves with it. */
-function survive(): void {
-  process.on('uncaughtException', (error) => {
-    process.stderr.write(`${errorText(shownError(error)).join('\n')}\n`)
-  })
-  for (const stream of [process.stdout, process.stderr]) stream.on('error', () => {})
-}

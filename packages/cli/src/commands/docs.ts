@@ -11,7 +11,7 @@ export const docs = defineCommand({
   positionals: [0, 0],
   options: { write: { type: 'boolean', describe: 'replace the tables in packages/*/README.md' } },
   run: async ({ values }) => {
-    const { describeOptions } = await import('@berth/core')
+    const { describeOptions } = await import('@berth/core/docs')
     for (const [name, load] of Object.entries(plugins)) {
       const table = describeOptions(await load())
       if (!values.write) {

@@ -9,7 +9,7 @@ export const schema = defineCommand({
   positionals: [0, 0],
   options: {},
   run: async () => {
-    const { recipeJsonSchema } = await import('@berth/core')
+    const { recipeJsonSchema } = await import('@berth/core/docs')
     process.stdout.write(`${JSON.stringify(await recipeJsonSchema(plugins), undefined, 2)}\n`)
     return exitCodes.right
   },

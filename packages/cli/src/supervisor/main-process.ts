@@ -1,9 +1,9 @@
 import { type ChildProcess, spawn } from 'node:child_process'
-import { randomUUID } from 'node:crypto'
 import { constants } from 'node:os'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { BerthError } from '@berth/core/error'
 import type { Ending } from './exit-code.ts'
+import { createMark } from './mark.ts'
 import {
   endProcesses,
   killProcesses,
@@ -34,7 +34,7 @@ export interface MainProcess {
 /** Starts main with our terminal and the whole environment. Throws `cli/main-not-started` when there is no such command. */
 export async function startMain(main: MainFacts, env: NodeJS.ProcessEnv): Promise<MainProcess> {
   const [file = '', ...args] = main.command
-  const mark = randomUUID()
+  const mark = createMark()
   const user = main.user === undefined ? undefined : findUser(main.user)
   // Only the terminal's foreground group may read from it, and Node can't hand the foreground over.
   const hasTerminal = process.stdin.isTTY === true

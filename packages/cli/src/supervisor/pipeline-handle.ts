@@ -1,21 +1,10 @@
-import { type ChildProcess, spawn } from 'node:child_process'
-import { randomUUID } from 'node:crypto'
-import { createInterface } from 'node:readline'
-import { setTimeout as sleep } from 'node:timers/promises'
-import { fileURLToPath } from 'node:url'
+import type { ChildProcess } from 'node:child_process'
 import type { BerthEvent, PipelineResult } from '@berth/core'
 import { BerthError, errorFacts, type ErrorFacts } from '@berth/core/error'
 import { outputMask } from '../output-mask.ts'
+import { type PipelineChild, pipelineMark } from './pipeline-child.ts'
 import { killProcesses, processesMarked, signalProcess } from './process-table.ts'
 import type { MainFacts, Order, PipelineRequest, RecipeFacts, Report } from './protocol.ts'
-
-/** The environment variable by which everything that a pipeline started is found again after it died. */
-const pipelineMark = 'BERTH_PIPELINE'
-
-/** How long what a dead process said last is waited for. */
-const lastWordsMs = 100
-
-const entry = fileURLToPath(new URL('start-pipeline.mjs', import.meta.url))
 
 export type Loaded = { recipe: RecipeFacts } | { refused: ErrorFacts } | { crashed: ErrorFacts }
 
@@ -29,29 +18,22 @@ export class PipelineHandle {
   #request: PipelineRequest
   #report: (event: BerthEvent) => void
   #child: ChildProcess
-  #mark = randomUUID()
-  #lastWords: string[] = []
+  #mark: string
+  #said: () => string
   #loaded = Promise.withResolvers<Loaded>()
   #ended = Promise.withResolvers<PipelineEnd>()
   #outcome: PipelineEnd | undefined
   #killReason: string | undefined
   #killTimer: NodeJS.Timeout | undefined
 
-  constructor(
-    request: PipelineRequest,
-    env: NodeJS.ProcessEnv,
-    report: (event: BerthEvent) => void,
-  ) {
+  constructor(request: PipelineRequest, child: PipelineChild, report: (event: BerthEvent) => void) {
     this.#request = request
     this.#report = report
-    this.#child = spawn(process.execPath, [...process.execArgv, entry], {
-      detached: true,
-      stdio: ['ignore', 'pipe', 'pipe', 'ipc'],
-      env: { ...env, [pipelineMark]: this.#mark },
-    })
+    this.#child = child.process
+    this.#mark = child.mark
+    this.#said = child.said
     this.#child.on('message', (message) => this.#hear(message as Report))
-    this.#keepLastWords()
-    void goneOf(this.#child).then((how) => this.#settle(how))
+    void child.gone.then((how) => this.#settle(how))
     this.#send({ type: 'load', request })
   }
 
@@ -132,40 +114,16 @@ export class PipelineHandle {
     const hint = 'if memory was short, give the container more, or the step less to do at once'
     const isUnexplained = !wasKilled && how.includes('SIGKILL')
     const error = new BerthError('cli/pipeline-died', message, isUnexplained ? { hint } : {})
-    const said = this.#lastWords.join('\n')
+    const said = lastWords(this.#said())
     return { ...errorFacts(error), ...(said === '' ? {} : { excerpt: said }) }
-  }
-
-  /** What a pipeline process prints itself is a bug's stack or the engine's last words. */
-  #keepLastWords(): void {
-    for (const stream of [this.#child.stdout, this.#child.stderr]) {
-      if (stream === null) continue
-      createInterface({ input: stream }).on('line', (line) => {
-        // An engine out of memory says so first, and then prints its stack.
-        if (/^\s*\d+: 0x|Native stack trace/.test(line)) return
-        this.#lastWords.push(outputMask().text(line).slice(0, 500))
-        if (this.#lastWords.length > 20) this.#lastWords.shift()
-      })
-    }
   }
 }
 
-/** Resolves, with how it ended in words, when a process has exited and everything it said has been heard. */
-function goneOf(child: ChildProcess): Promise<string> {
-  return new Promise((resolve) => {
-    let how: string | undefined
-    const settle = (): void => {
-      if (how !== undefined && !child.connected) resolve(how)
-    }
-    const closed = new Promise((settled) => child.once('close', settled))
-    child.once('error', (error) => resolve(`it could not be started: ${error.message}`))
-    child.once('exit', (code, signal) => {
-      // Something that it left behind may hold its output open for ever.
-      void Promise.race([closed, sleep(lastWordsMs)]).then(() => {
-        how = signal === null ? `it ended with code ${code}` : `it was killed by ${signal}`
-        settle()
-      })
-    })
-    child.once('disconnect', settle)
-  })
+/** The last lines of what a process printed, as they may be shown. */
+function lastWords(text: string): string {
+  // An engine out of memory says so first, and then prints its stack.
+  const isStack = (line: string) => /^\s*\d+: 0x|Native stack trace/.test(line)
+  const lines = outputMask().text(text.trimEnd()).split(/\r?\n/)
+  const shown = lines.filter((line) => !isStack(line)).slice(-20)
+  return shown.map((line) => line.slice(0, 500)).join('\n')
 }

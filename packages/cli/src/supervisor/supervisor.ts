@@ -1,12 +1,13 @@
-import { randomUUID } from 'node:crypto'
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { BerthEvent, NewEvent } from '@berth/core'
 import { exitCodes } from '../exit-codes.ts'
 import { hideVariables, shownError } from '../output-mask.ts'
 import { formatDuration } from '../reporters/format.ts'
+import { type BootEnvironment, bootMark } from './boot-environment.ts'
 import { type Ending, podExitCode } from './exit-code.ts'
 import { unhurriedMs } from './grace.ts'
 import { type MainProcess, notStartedCode, startMain } from './main-process.ts'
+import { type PipelineChild, startPipelineChild } from './pipeline-child.ts'
 import { type PipelineEnd, PipelineHandle } from './pipeline-handle.ts'
 import { endProcesses, processesMarked } from './process-table.ts'
 import type { MainFacts, RecipeFacts } from './protocol.ts'
@@ -14,9 +15,6 @@ import { keepRounds } from './rounds.ts'
 import { isStopSignal, type ReceivedSignal } from './signals.ts'
 import { StopRequest } from './stop-request.ts'
 import { lifeSummary } from './summary.ts'
-
-/** The environment variable by which everything of this boot is found at its end. */
-const bootMark = 'BERTH_BOOT'
 
 /** Between SIGTERM and SIGKILL for what is left in the container at the very end. */
 const sweepPatienceMs = 200
@@ -29,7 +27,8 @@ export interface BootRequest {
   stateDirectory: string
   /** After `--`; overrides the recipe's. */
   command: string[] | undefined
-  env: NodeJS.ProcessEnv
+  /** Of all that it starts. */
+  env: BootEnvironment
 }
 
 /**
@@ -39,8 +38,8 @@ export interface BootRequest {
 export class Supervisor {
   #request: BootRequest
   #report: (event: BerthEvent) => void
-  #env: NodeJS.ProcessEnv
-  #mark = randomUUID()
+  #env: BootEnvironment
+  #firstChild: PipelineChild | undefined
   #stop = new StopRequest()
   #recipe: RecipeFacts | undefined
   #boot: PipelineHandle | undefined
@@ -49,10 +48,15 @@ export class Supervisor {
   /** Main was started, or someone may have worked here while it waited for a signal. */
   #wasUsed = false
 
-  constructor(request: BootRequest, report: (event: BerthEvent) => void) {
+  constructor(
+    request: BootRequest,
+    firstChild: PipelineChild,
+    report: (event: BerthEvent) => void,
+  ) {
     this.#request = request
+    this.#firstChild = firstChild
     this.#report = report
-    this.#env = { ...request.env, [bootMark]: this.#mark }
+    this.#env = request.env
   }
 
   async run(): Promise<number> {
@@ -76,7 +80,7 @@ export class Supervisor {
     const shutdownAt = Date.now()
     const shutdown = await this.#runShutdown(shutdownAt)
     const shutdownMs = Date.now() - shutdownAt
-    await endProcesses(() => processesMarked(bootMark, this.#mark), sweepPatienceMs)
+    await endProcesses(() => processesMarked(bootMark, this.#env[bootMark]), sweepPatienceMs)
     const code = podExitCode({
       boot: boot.result,
       onBootFailure: this.#onBootFailure(),
@@ -241,7 +245,9 @@ export class Supervisor {
     const text = this.#recipe?.text
     const life = { wasUsed: this.#wasUsed, stateDirectory, command }
     const request = { recipe, text, pipeline, set, grace, ...life, ...own }
-    return new PipelineHandle(request, this.#env, this.#report)
+    const child = this.#firstChild ?? startPipelineChild(this.#env)
+    this.#firstChild = undefined
+    return new PipelineHandle(request, child, this.#report)
   }
 
   #emit(event: NewEvent): void {

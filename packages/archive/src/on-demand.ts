@@ -1,0 +1,22 @@
+import type * as copying from './copy-record.ts'
+import type * as pruning from './prune.ts'
+import type * as restoring from './restore.ts'
+import type * as saving from './save.ts'
+import type * as verifying from './verify.ts'
+
+// What a boot that only links never calls is loaded by the first call: it is most of this package.
+
+export const copyRecord: typeof copying.copyRecord = async (from, to) =>
+  (await import('./copy-record.ts')).copyRecord(from, to)
+
+export const pruneStore: typeof pruning.pruneStore = async (options) =>
+  (await import('./prune.ts')).pruneStore(options)
+
+export const restoreTree: typeof restoring.restoreTree = async (options) =>
+  (await import('./restore.ts')).restoreTree(options)
+
+export const saveTree: typeof saving.saveTree = async (options) =>
+  (await import('./save.ts')).saveTree(options)
+
+export const verifyArchive: typeof verifying.verifyArchive = async (options) =>
+  (await import('./verify.ts')).verifyArchive(options)

@@ -1,0 +1,2 @@
+export { describeOptions } from './describe-options.ts'
+export { recipeJsonSchema } from './json-schema.ts'
