@@ -2,7 +2,7 @@ import { randomBytes } from 'node:crypto'
 import { lstatSync, mkdirSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { setTimeout } from 'node:timers/promises'
-import { micros } from './scan.ts'
+import { micros } from './scan-directory.ts'
 
 // The coarsest clocks of local file systems tick every 10 ms (CONFIG_HZ=100).
 const CLOCK_POLL_MS = 2

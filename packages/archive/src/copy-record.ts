@@ -25,8 +25,8 @@ export async function copyRecord(from: string, to: string): Promise<void> {
 }
 
 async function touchedSince(directory: string, watermark: number): Promise<Set<string>> {
-  const { files } = await scanTree(directory, { excluded: () => undefined })
-  return new Set(files.filter((file) => file.ctime >= watermark).map((file) => file.path))
+  const { tree } = await scanTree(directory)
+  return new Set(tree.files.filter((file) => file.ctime >= watermark).map((file) => file.path))
 }
 
 /** A copy has new ctimes, so what was touched in the original must be read again whatever its size and mtime say. */

@@ -3,7 +3,7 @@ import { dirname, join } from 'node:path'
 import { temporaryDirectory } from '@berth/core/testing'
 import { openStore } from '@berth/object-store'
 import { expect, test } from 'vitest'
-import { createExclusion } from './exclude.ts'
+import { whyExcluded } from './exclude-rules.ts'
 import { saveTree } from './save.ts'
 
 test.each([
@@ -18,7 +18,22 @@ test.each([
   ['/w/venv', 'lib/tokenizers/token', false],
 ])('in a tree at %s, `%s` stays out: %s', (directory, path, isLeftOut) => {
   const reason = isLeftOut ? 'credentials of a tool' : undefined
-  expect(createExclusion([], directory)(path)).toBe(reason)
+  expect(whyExcluded({ patterns: [], directory, isMountpoint: false }, path)).toBe(reason)
+})
+
+test.each([
+  ['*.tmp', 'a/b.tmp', true],
+  ['*.tmp', 'a/b.tmp.py', false],
+  ['logs/**', 'logs/a', true],
+  ['logs/**', 'x/logs/deep/a', true],
+  ['logs/**', 'logs', false],
+  ['logs/*', 'logs/deep/a', false],
+  ['a/**/c', 'a/b/c', true],
+  ['**', 'anything', true],
+  ['[x]?', '[x]y', true],
+])('the pattern `%s` leaves `%s` out: %s', (pattern, path, isLeftOut) => {
+  const rules = { patterns: [pattern], directory: '/w/tree', isMountpoint: false }
+  expect(whyExcluded(rules, path)).toBe(isLeftOut ? 'excluded' : undefined)
 })
 
 test('a save names the credential files that it left out, once, and not what was to be left out', async () => {

@@ -59,8 +59,8 @@ export interface Manifest {
 
 /** A manifest that was read and checked. */
 export interface ReadManifest extends Manifest {
-  /** The tree as it was read, whatever became of `tree` meanwhile. */
-  readonly columns: TreeColumns
+  /** The tree as it was read; `undefined` once another was put in its place. */
+  readonly columns: TreeColumns | undefined
 }
 
 type EncodedManifest = Omit<Manifest, 'chunks' | 'tree'> & {
@@ -189,6 +189,7 @@ function assemble(encoded: EncodedManifest): {
 
 function withTree(head: Omit<Manifest, 'tree'>, columns: TreeColumns): ReadManifest {
   let tree: Tree<StoredFile> | undefined
+  let isOwn = true
   const manifest = {
     ...head,
     get tree() {
@@ -197,10 +198,12 @@ function withTree(head: Omit<Manifest, 'tree'>, columns: TreeColumns): ReadManif
     },
     set tree(other) {
       tree = other
+      isOwn = false
     },
   }
   // Not among what a copy or an encoding takes along.
-  return Object.defineProperty(manifest, 'columns', { value: columns }) as ReadManifest
+  const property = { get: () => (isOwn ? columns : undefined) }
+  return Object.defineProperty(manifest, 'columns', property) as ReadManifest
 }
 
 function pairs(numbers: number[]): Frame[] {

@@ -1,5 +1,6 @@
 import type { Place, StoredFile } from './manifest.ts'
-import type { Tree } from './tree.ts'
+import { createLookup } from './path-lookup.ts'
+import type { LinkEntry, Tree } from './tree.ts'
 
 /**
  * Whether two trees would be restored alike. The mtimes of directories and links don't count by themselves: a temporary file that
@@ -13,11 +14,7 @@ export function isSameTree(a: Tree<StoredFile>, b: Tree<StoredFile>): boolean {
       (x, y) => x.mode === y.mode && x.uid === y.uid && x.gid === y.gid,
     ) &&
     isSameList(a.files, b.files, isSameFile) &&
-    isSameList(
-      a.links,
-      b.links,
-      (x, y) => x.target === y.target && x.uid === y.uid && x.gid === y.gid,
-    ) &&
+    isSameList(a.links, b.links, isSameLink) &&
     isSameList(a.hardLinks, b.hardLinks, (x, y) => x.to === y.to)
   )
 }
@@ -33,6 +30,10 @@ function isSameFile(a: StoredFile, b: StoredFile): boolean {
   )
 }
 
+function isSameLink(a: LinkEntry, b: LinkEntry): boolean {
+  return a.target === b.target && a.uid === b.uid && a.gid === b.gid
+}
+
 function isSamePlace(a: Place, b: Place): boolean {
   if (a.kind === 'segments' && b.kind === 'segments') return a.chunks.join() === b.chunks.join()
   if (a.kind === 'group' && b.kind === 'group')
@@ -46,9 +47,9 @@ function isSameList<Entry extends { path: string }>(
   isSame: (x: Entry, y: Entry) => boolean,
 ): boolean {
   if (a.length !== b.length) return false
-  const others = new Map(b.map((entry) => [entry.path, entry]))
+  const find = createLookup(b)
   return a.every((entry) => {
-    const other = others.get(entry.path)
+    const other = find(entry.path)
     return other !== undefined && isSame(entry, other)
   })
 }

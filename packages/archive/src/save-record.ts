@@ -1,6 +1,6 @@
 import type { Committed } from './commit.ts'
 import { asDiskError } from './disk-error.ts'
-import { isIntended } from './exclude.ts'
+import { isIntended } from './exclude-rules.ts'
 import type { Manifest } from './manifest.ts'
 import { type TreeRecord, unreadRecord, writeRecord } from './record.ts'
 import { type Base, forgetMarks } from './save-base.ts'

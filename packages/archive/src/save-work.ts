@@ -3,20 +3,26 @@ import { type Stats, closeSync, constants, fstatSync, openSync, readSync } from 
 import { FRAME_BYTES, SEGMENT_BYTES, SEGMENT_FRAME_BYTES, SMALL_FILE_BYTES } from './format.ts'
 import { type CompressionLevel, compressFrame } from './frame.ts'
 import type { Frame } from './manifest.ts'
-import { micros } from './scan.ts'
+import { micros } from './scan-directory.ts'
+import type { ScanTask } from './scan.ts'
+import type { ScannedBatch } from './scan-work.ts'
 import { TAR_END, tarHeader } from './tar-member.ts'
 import { tarPadding } from './tar-layout.ts'
 import { type FileEntry, type TreePath, fileSystemPath } from './tree.ts'
 import { whyUnread } from './unread.ts'
 
 /** What the saving side asks of a worker. Files are read without following a link as the last component. */
-export type SaveTask =
+export type SaveTask = ScanTask | ContentTask
+
+export type SaveTaskResult = ScannedBatch | ContentResult
+
+export type ContentTask =
   | { kind: 'hash-files'; root: string; paths: TreePath[] }
   | { kind: 'hash-segments'; root: string; path: TreePath; size: number }
   | { kind: 'make-group'; root: string; files: FileEntry[]; level: CompressionLevel }
   | { kind: 'make-segment'; root: string; file: FileEntry; start: number; level: CompressionLevel }
 
-export type SaveTaskResult = HashedFiles | MadeGroup | MadeSegment
+export type ContentResult = HashedFiles | MadeGroup | MadeSegment
 
 export interface HashedFiles {
   /** One for each path, or `undefined` where it could not be read. */
@@ -45,7 +51,7 @@ export interface MadeSegment extends MadeChunk {
   changed: boolean
 }
 
-export function performSave(task: SaveTask): SaveTaskResult {
+export function performSave(task: ContentTask): ContentResult {
   switch (task.kind) {
     case 'hash-files':
       return { hashes: task.paths.map((path) => hashSmallFile(task.root, path)) }
@@ -85,7 +91,7 @@ function hashSegments(root: string, path: TreePath, size: number): (string | und
   return hashes
 }
 
-function makeGroup(task: SaveTask & { kind: 'make-group' }): MadeGroup {
+function makeGroup(task: ContentTask & { kind: 'make-group' }): MadeGroup {
   const files: GroupedFile[] = []
   const frames: Frame[] = []
   const stored: Buffer[] = []
@@ -123,7 +129,7 @@ function makeGroup(task: SaveTask & { kind: 'make-group' }): MadeGroup {
   return { ...seal(stored), frames, files }
 }
 
-function makeSegment(task: SaveTask & { kind: 'make-segment' }): MadeSegment {
+function makeSegment(task: ContentTask & { kind: 'make-segment' }): MadeSegment {
   return withFile(task.root, task.file.path, (fd) => {
     const end = Math.min(task.start + SEGMENT_BYTES, task.file.size)
     const digest = createHash('sha256')

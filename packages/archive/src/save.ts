@@ -5,7 +5,6 @@ import { BerthError } from '@berth/core/error'
 import { resolveReal } from '@berth/filesystem'
 import { probeClock } from './clock.ts'
 import { asDiskError } from './disk-error.ts'
-import { OF_DISK, createExclusion } from './exclude.ts'
 import { SMALL_FILE_BYTES } from './format.ts'
 import type { CompressionLevel } from './frame.ts'
 import { readKnownContent } from './known-content.ts'
@@ -25,7 +24,8 @@ import { type ScannedFile, scanTree } from './scan.ts'
 import { type Stopwatch, startStopwatch } from './stopwatch.ts'
 import { lockTree } from './tree-lock.ts'
 import { type TreePlace, placeAt } from './tree-place.ts'
-import type { LeftOut, Tree, TreePath } from './tree.ts'
+import type { LeftOut, Tree } from './tree.ts'
+import { isUntouched } from './unchanged.ts'
 
 export interface SaveOptions extends ArchiveOptions {
   /** Absolute. A link is followed: what it points to is saved, with its state there. */
@@ -95,28 +95,44 @@ export interface Save extends SaveFrame {
 
 async function save(options: SaveOptions, place: TreePlace): Promise<SaveResult> {
   const { signal } = options
-  const exclusion = createExclusion(options.exclude, resolve(options.directory))
-  const excluded = (path: TreePath) =>
-    place.isMountpoint && path === 'lost+found' ? OF_DISK : exclusion(path)
+  const { directory, isMountpoint } = place
+  const patterns = options.exclude ?? []
+  const rules = { patterns, directory: resolve(options.directory), isMountpoint }
   const identity = identityOf(place.directory)
   const watch = startStopwatch(options.now)
-  const base = await openBase(options, place)
-  // A clock that was set back makes new changes look old.
-  const watermark = probeClock(place.state)
-  if (watermark < base.watermark) base.watermark = 0
-  const found = await scanTree(place.directory, { excluded, signal })
-  const scan = inheritOwners(found, base.manifest, process.getuid?.())
   const pool = createPool<SaveTask, SaveTaskResult>(
     new URL('./worker.ts', import.meta.url),
     workerCount(),
     signal,
   )
-  const id = randomBytes(8).toString('hex')
+  const ended = new AbortController()
   try {
-    return await saveScan({ options, place, identity, base, id, watermark, scan, pool, watch })
+    const watermark = probeClock(place.state)
+    // The store answers while the disk is read.
+    const [base, found] = await Promise.all([
+      openBase(options, place),
+      scanTree(directory, { rules, signal: either(signal, ended.signal), helpers: pool }),
+    ])
+    // A clock that was set back makes new changes look old.
+    if (watermark < base.watermark) base.watermark = 0
+    if (base.manifest !== undefined && isUntouched(found, base))
+      return {
+        result: 'unchanged',
+        generation: base.manifest.generation,
+        files: found.columns.files.size.length,
+      }
+    const scan = inheritOwners(found.tree, base.manifest, process.getuid?.())
+    const id = randomBytes(8).toString('hex')
+    const frame = { options, place, identity, base, id, watermark }
+    return await saveScan({ ...frame, scan, pool, watch })
   } finally {
+    ended.abort()
     await pool.close()
   }
+}
+
+function either(signal: AbortSignal | undefined, other: AbortSignal): AbortSignal {
+  return signal === undefined ? other : AbortSignal.any([signal, other])
 }
 
 async function saveScan(save: Save): Promise<SaveResult> {

@@ -1,13 +1,20 @@
-import { type Dirent, type Stats, lstatSync, readdirSync, readlinkSync } from 'node:fs'
+import { lstatSync } from 'node:fs'
 import { setImmediate } from 'node:timers/promises'
+import { type ExclusionRules, type NameExclusion, createExclusion } from './exclude-rules.ts'
+import { type ScanColumns, type ScanNode, arrangeScan, buildScan } from './scan-columns.ts'
 import {
-  type FileEntry,
-  type Tree,
-  type TreePath,
-  fileSystemPath,
-  fromBytes,
-  joinPath,
-} from './tree.ts'
+  type ScanPlace,
+  type ScannedDirectory,
+  isDenied,
+  isGone,
+  isSparse,
+  micros,
+  ownedBy,
+  scanDirectory,
+} from './scan-directory.ts'
+import { FileRows } from './scan-rows.ts'
+import type { ScannedBatch } from './scan-work.ts'
+import { type FileEntry, type Tree, type TreePath, fileSystemPath, joinPath } from './tree.ts'
 
 /** A file as it lies on the disk now, with what tells later whether it was touched. */
 export interface ScannedFile extends FileEntry {
@@ -15,147 +22,142 @@ export interface ScannedFile extends FileEntry {
   ctime: number
 }
 
-export interface ScanOptions {
-  /** Says why a path stays out of the archive, or `undefined` when it goes in. */
-  excluded: (path: TreePath) => string | undefined
-  signal?: AbortSignal | undefined
+/** What a scan asks of a thread of its own. */
+export interface ScanTask {
+  kind: 'scan'
+  root: string
+  device: number
+  rules: ExclusionRules | undefined
+  paths: TreePath[]
 }
 
-// How many directories are read between two looks at the event loop: a few milliseconds' worth.
-const DIRECTORIES_PER_TURN = 64
+export interface ScanOptions {
+  /** What stays out; without them everything goes in. */
+  rules?: ExclusionRules
+  signal?: AbortSignal | undefined
+  /** Threads for a file system that is slow to answer: a local one is read faster than threads start. */
+  helpers?: { size: number; run: (task: ScanTask) => Promise<unknown> }
+}
+
+/** A tree as it lies on the disk: in columns, and as entries, which are built when they are first asked for. */
+export interface ScannedTree {
+  readonly columns: ScanColumns
+  readonly tree: Tree<ScannedFile>
+}
+
+// Between two looks at the event loop, on which the requests of the save wait.
+const TURN_MS = 4
+// Four threads take a tenth of a second to start, and then read a local disk three times as fast as one: worth it for what takes longer.
+const ALONE_MS = 300
+const DIRECTORIES_PER_TASK = 8
+// While an answer is on its way a thread has another task.
+const TASKS_PER_HELPER = 2
 
 /**
  * Reads a tree's names and attributes without opening a file and without following a link. Entries that vanish meanwhile are left
  * out silently: they are gone. Sockets, pipes, devices and unreadable directories are listed in `leftOut`.
  */
-export async function scanTree(root: string, options: ScanOptions): Promise<Tree<ScannedFile>> {
+export async function scanTree(root: string, options: ScanOptions = {}): Promise<ScannedTree> {
   const stats = lstatSync(root)
-  const scan = createScan(root, stats.dev, options)
-  scan.tree.directories.push({ path: '', ...ownedBy(stats) })
-  let turns = 0
-  while (scan.pending.length > 0) {
-    scanDirectory(scan, scan.pending.pop() as TreePath)
-    turns++
-    if (turns % DIRECTORIES_PER_TURN === 0) {
-      options.signal?.throwIfAborted()
-      await setImmediate()
-    }
+  const attributes = { ...ownedBy(stats), mode: stats.mode & 0o7777 }
+  const scan = createScan({ root, device: stats.dev, rows: new FileRows() }, options)
+  const first = scan.add('', { name: '', ...attributes })
+  await scanAlone(scan, options)
+  if (scan.pending.length > 0) await scanTogether(scan, options)
+  const columns = arrangeScan(first)
+  let tree: Tree<ScannedFile> | undefined
+  return {
+    columns,
+    get tree() {
+      tree ??= buildScan(columns)
+      return tree
+    },
   }
-  return scan.tree
 }
 
 interface Scan {
-  root: string
-  device: number
-  options: ScanOptions
-  tree: Tree<ScannedFile>
+  place: ScanPlace
+  why: (directory: TreePath) => NameExclusion
   /** Directories still to be read; the last is the next, so that the walk is depth first in name order. */
-  pending: TreePath[]
-  /** Files with several names, by device and inode. */
-  linked: Map<string, TreePath>
+  pending: ScanNode[]
+  add: (path: TreePath, found: ScannedDirectory['directories'][number]) => ScanNode
+  /** Notes what was read of a directory, and that those in it are still to be read. */
+  settle: (node: ScanNode, entries: ScannedDirectory, rows: FileRows) => void
 }
 
-function createScan(root: string, device: number, options: ScanOptions): Scan {
+const NOTHING: ScannedDirectory = {
+  names: '',
+  start: 0,
+  count: 0,
+  linked: [],
+  directories: [],
+  links: [],
+  leftOut: [],
+}
+
+function createScan(place: ScanPlace, { rules }: ScanOptions): Scan {
+  const pending: ScanNode[] = []
+  const add: Scan['add'] = (path, found) => {
+    const node = { path, ...found, entries: NOTHING, rows: place.rows, children: [] }
+    pending.push(node)
+    return node
+  }
   return {
-    root,
-    device,
-    options,
-    tree: { directories: [], files: [], links: [], hardLinks: [], leftOut: [] },
-    pending: [''],
-    linked: new Map(),
+    place,
+    why: rules === undefined ? () => () => undefined : createExclusion(rules),
+    pending,
+    add,
+    settle: (node, entries, rows) => {
+      node.entries = entries
+      node.rows = rows
+      for (let index = entries.directories.length - 1; index >= 0; index--) {
+        const found = entries.directories[index] as ScannedDirectory['directories'][number]
+        node.children.push(add(joinPath(node.path, found.name), found))
+      }
+      node.children.reverse()
+    },
   }
 }
 
-function scanDirectory(scan: Scan, directory: TreePath): void {
-  const entries = readEntries(scan, directory)
-  if (entries === undefined) return
-  const below: TreePath[] = []
-  for (const { name, entry } of entries) {
-    const path = joinPath(directory, name)
-    const reason = scan.options.excluded(path)
-    if (reason !== undefined) scan.tree.leftOut.push({ path, reason })
-    else if (entry.isDirectory()) {
-      if (addDirectory(scan, path)) below.push(path)
-    } else addOther(scan, path)
-  }
-  for (const path of below.toReversed()) scan.pending.push(path)
-}
-
-function readEntries(
-  scan: Scan,
-  directory: TreePath,
-): { name: string; entry: Dirent }[] | undefined {
-  const path = fileSystemPath(scan.root, directory)
-  try {
-    const entries = readdirSync(path, { withFileTypes: true })
-    const named = entries.some((entry) => entry.name.includes('\uFFFD'))
-      ? readRawEntries(path)
-      : entries.map((entry) => ({ name: entry.name, entry }))
-    return named.toSorted((a, b) => (a.name < b.name ? -1 : 1))
-  } catch (error) {
-    if (isGone(error)) return undefined
-    // The root's own trouble is the caller's; a directory below that may not be read is named, not fatal.
-    if (directory === '' || !isDenied(error)) throw error
-    scan.tree.leftOut.push({ path: directory, reason: 'unreadable directory', unread: true })
-    return undefined
+/** In this thread, until all is read or threads would be faster. */
+async function scanAlone(scan: Scan, { signal, helpers }: ScanOptions): Promise<void> {
+  const begin = performance.now()
+  let turn = begin
+  for (let node = scan.pending.pop(); node !== undefined; node = scan.pending.pop()) {
+    scan.settle(node, scanDirectory(scan.place, node.path, scan.why(node.path)), scan.place.rows)
+    const now = performance.now()
+    if (now - turn < TURN_MS) continue
+    signal?.throwIfAborted()
+    await setImmediate()
+    turn = performance.now()
+    if (helpers !== undefined && helpers.size > 1 && now - begin > ALONE_MS) return
   }
 }
 
-function readRawEntries(path: string | Buffer): { name: string; entry: Dirent }[] {
-  return readdirSync(path, { withFileTypes: true, encoding: 'buffer' }).map((entry) => ({
-    name: fromBytes(entry.name),
-    entry: entry as unknown as Dirent,
-  }))
-}
-
-function addDirectory(scan: Scan, path: TreePath): boolean {
-  const stats = statEntry(scan, path)
-  if (stats === undefined) return false
-  scan.tree.directories.push({ path, ...ownedBy(stats) })
-  return true
-}
-
-function addOther(scan: Scan, path: TreePath): void {
-  const stats = statEntry(scan, path)
-  if (stats === undefined) return
-  if (stats.isFile()) addFile(scan, path, stats)
-  else if (stats.isSymbolicLink()) addLink(scan, path, stats)
-  else scan.tree.leftOut.push({ path, reason: describeSpecial(stats) })
-}
-
-function addLink(scan: Scan, path: TreePath, stats: Stats): void {
-  const { uid, gid, mtime } = ownedBy(stats)
-  try {
-    const target = fromBytes(readlinkSync(fileSystemPath(scan.root, path), { encoding: 'buffer' }))
-    scan.tree.links.push({ path, target, uid, gid, mtime })
-  } catch (error) {
-    // EINVAL: it is no link any more.
-    if (!isGone(error) && (error as NodeJS.ErrnoException).code !== 'EINVAL') throw error
+async function scanTogether(
+  { place, pending, settle }: Scan,
+  { rules, helpers, signal }: ScanOptions,
+): Promise<void> {
+  if (helpers === undefined) return
+  const { root, device } = place
+  const running = new Set<Promise<void>>()
+  const start = (nodes: ScanNode[]): void => {
+    const paths = nodes.map(({ path }) => path)
+    const run = helpers.run({ kind: 'scan', root, device, rules, paths }).then((answer) => {
+      const { directories, values } = answer as ScannedBatch
+      const rows = new FileRows(values)
+      for (const [index, node] of nodes.entries())
+        settle(node, directories[index] as ScannedDirectory, rows)
+      running.delete(run)
+    })
+    running.add(run)
   }
-}
-
-function addFile(scan: Scan, path: TreePath, stats: Stats): void {
-  if (stats.nlink > 1) {
-    const inode = `${stats.dev}:${stats.ino}`
-    const first = scan.linked.get(inode)
-    if (first !== undefined) {
-      scan.tree.hardLinks.push({ path, to: first })
-      return
-    }
-    scan.linked.set(inode, path)
-  }
-  const file = describeFile(path, stats)
-  // Another file system, mounted in the tree, has another clock, and its times vouch for nothing.
-  scan.tree.files.push(stats.dev === scan.device ? file : { ...file, ctime: Infinity })
-}
-
-function describeFile(path: TreePath, stats: Stats): ScannedFile {
-  return {
-    path,
-    ...ownedBy(stats),
-    size: stats.size,
-    sparse: stats.size > 0 && stats.blocks * 512 < stats.size - 4096,
-    ctime: micros(stats.ctimeMs),
+  while (pending.length > 0 || running.size > 0) {
+    signal?.throwIfAborted()
+    // The oldest, which are nearer to the root: most lies below them.
+    while (pending.length > 0 && running.size < helpers.size * TASKS_PER_HELPER)
+      start(pending.splice(0, DIRECTORIES_PER_TASK))
+    await Promise.race(running)
   }
 }
 
@@ -163,52 +165,17 @@ function describeFile(path: TreePath, stats: Stats): ScannedFile {
 export function rescanFile(root: string, path: TreePath): ScannedFile | undefined {
   try {
     const stats = lstatSync(fileSystemPath(root, path))
-    return stats.isFile() ? describeFile(path, stats) : undefined
+    if (!stats.isFile()) return undefined
+    return {
+      path,
+      ...ownedBy(stats),
+      mode: stats.mode & 0o7777,
+      size: stats.size,
+      sparse: isSparse(stats),
+      ctime: micros(stats.ctimeMs),
+    }
   } catch (error) {
     if (isGone(error) || isDenied(error)) return undefined
     throw error
   }
-}
-
-function statEntry(scan: Scan, path: TreePath): Stats | undefined {
-  try {
-    return lstatSync(fileSystemPath(scan.root, path))
-  } catch (error) {
-    if (isGone(error)) return undefined
-    // A directory that may be listed but not entered.
-    if (!isDenied(error)) throw error
-    scan.tree.leftOut.push({ path, reason: 'unreadable', unread: true })
-    return undefined
-  }
-}
-
-function ownedBy(stats: Stats): { mode: number; uid: number; gid: number; mtime: number } {
-  return { mode: stats.mode & 0o7777, uid: stats.uid, gid: stats.gid, mtime: micros(stats.mtimeMs) }
-}
-
-/**
- * Microseconds of a time in milliseconds, as every time of the archive is kept. Cut to what a manifest can hold, the years 1684 to
- * 2255: some programs write times of no meaning.
- */
-export function micros(milliseconds: number): number {
-  return Math.max(-LARGEST, Math.min(LARGEST, Math.round(milliseconds * 1000)))
-}
-
-const LARGEST = Number.MAX_SAFE_INTEGER
-
-function describeSpecial(stats: Stats): string {
-  if (stats.isSocket()) return 'socket'
-  if (stats.isFIFO()) return 'named pipe'
-  return stats.isBlockDevice() ? 'block device' : 'character device'
-}
-
-function isGone(error: unknown): boolean {
-  const code = (error as NodeJS.ErrnoException).code
-  // ENOTDIR: a directory on the way is something else by now.
-  return code === 'ENOENT' || code === 'ENOTDIR'
-}
-
-function isDenied(error: unknown): boolean {
-  const code = (error as NodeJS.ErrnoException).code
-  return code === 'EACCES' || code === 'EPERM'
 }

@@ -12,7 +12,7 @@ import { join } from 'node:path'
 import { setTimeout } from 'node:timers/promises'
 import { readFileIfPresent, removeTree } from '@berth/filesystem'
 import { probeClock } from './clock.ts'
-import { micros } from './scan.ts'
+import { micros } from './scan-directory.ts'
 
 /** A directory beside the one that is restored, in which a snapshot's tree grows. */
 export interface Staging extends Disposable {

@@ -9,6 +9,10 @@ export type TaskResult = SaveTaskResult | RestoreTaskResult
 /** Both halves are loaded when the first task needs them: a restore never pays for the tar package. */
 async function perform(task: Task): Promise<TaskResult> {
   switch (task.kind) {
+    case 'scan': {
+      const { performScan } = await import('./scan-work.ts')
+      return performScan(task)
+    }
     case 'hash-files':
     case 'hash-segments':
     case 'make-group':
