@@ -14,6 +14,7 @@ import {
   writeRecord,
 } from './record.ts'
 import { finishDirectory } from './restore-entries.ts'
+import { type Rewritten, recorded } from './rewritten.ts'
 import type { Staging } from './staging.ts'
 import type { TreePlace } from './tree-place.ts'
 
@@ -21,6 +22,7 @@ interface FinishedTree {
   place: TreePlace
   chosen: ChosenSnapshot
   staging: Staging
+  rewritten: Rewritten
 }
 
 /**
@@ -29,7 +31,7 @@ interface FinishedTree {
  */
 export async function commitTree(
   options: ArchiveOptions,
-  { place, chosen, staging }: FinishedTree,
+  { place, chosen, staging, rewritten }: FinishedTree,
 ): Promise<string | undefined> {
   const { manifest, reference, latest } = chosen
   const record: TreeRecord = {
@@ -40,6 +42,7 @@ export async function commitTree(
     complete: true,
     sibling: reference.sibling ? reference.name : '',
     watermark: await readFileSystemClock(place.state),
+    ...recorded(rewritten),
   }
   const before = (await readRecordOf(place)) ?? unreadRecord(options)
   const pending = { identity: identityOf(staging.tree), record }

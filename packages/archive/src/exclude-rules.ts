@@ -40,14 +40,21 @@ const CREDENTIAL_FILES = [
   'civitai_api_key*',
 ] as const
 
+/**
+ * Compiled from a file that names its place. After a move it would be taken for compiled from the new one, which has the same time and
+ * may have the same length; Python compiles it anew.
+ */
+const COMPILED_PLACES = ['__pycache__/__editable__*.pyc'] as const
+
 const STATE = 'state of berth'
 const CHOSEN = 'excluded'
+const COMPILED = 'compiled from a file that names its place'
 /** Why what ext4 makes itself in the root of a disk stays out. */
 const OF_DISK = 'part of the file system'
 
 /** Says whether the user, or Berth's own order, wants it left out, so that nobody needs to be told. */
 export function isIntended({ reason }: LeftOut): boolean {
-  return [STATE, CHOSEN, OF_DISK].includes(reason)
+  return [STATE, CHOSEN, COMPILED, OF_DISK].includes(reason)
 }
 
 /** What stays out of an archive, as data that a worker thread can be sent. */
@@ -69,14 +76,17 @@ export function createExclusion(rules: ExclusionRules): (directory: TreePath) =>
   const files = matcher(CREDENTIAL_FILES.filter((pattern) => !pattern.endsWith('/**')))
   const place = rules.directory.split('/').slice(-2).join('/')
   const chosen = matcher(rules.patterns)
+  const compiled = matcher(COMPILED_PLACES)
   return (directory) => {
     const isChosen = chosen(directory)
+    const isCompiled = compiled(directory)
     const isBelow = below(directory)
     const isFile = files(directory === '' ? place : `${place}/${directory}`)
     return (name) => {
       if (name === '.berth') return STATE
       if (rules.isMountpoint && directory === '' && name === 'lost+found') return OF_DISK
       if (isChosen(name)) return CHOSEN
+      if (isCompiled(name)) return COMPILED
       return isBelow(name) || isFile(name) ? 'credentials of a tool' : undefined
     }
   }

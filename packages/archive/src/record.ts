@@ -4,6 +4,7 @@ import { BerthError, isBerthError } from '@berth/core/error'
 import { isTemporaryName, readFileIfPresent, writeFileAtomic } from '@berth/filesystem'
 import { type Manifest, decodeManifest, encodeManifest } from './manifest.ts'
 import type { ArchiveOptions } from './options.ts'
+import type { Rewritten } from './rewritten.ts'
 import { type TreePlace, placeBehind } from './tree-place.ts'
 
 /** What Berth knows of a directory on this disk; it lies beside the directory, never in it. */
@@ -24,6 +25,8 @@ export interface TreeRecord {
   sibling: string
   /** Microseconds: a file whose ctime is older has not been touched since the index was written. */
   watermark: number
+  /** What the restore adapted to this place, and no save has sent since; absent when there is nothing. */
+  rewritten?: Rewritten
   /** ISO 8601, UTC. */
   writtenAt: string
 }

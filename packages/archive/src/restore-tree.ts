@@ -23,20 +23,26 @@ import {
   finishLongFiles,
   ignoring,
 } from './restore-entries.ts'
+import { relocateStaged } from './relocate.ts'
+import type { Rewritten } from './rewritten.ts'
 import type { Staging } from './staging.ts'
 import { readUmask } from './umask.ts'
+import type { Destination } from './venv-moves.ts'
 
 export interface TreeToFill {
   options: ArchiveOptions
+  /** Where it will stand once it is whole. */
+  destination: Destination
   manifest: Manifest
   staging: Staging
 }
 
 /**
- * Builds a manifest's tree in the staging directory, whole, times and owners included. May be called again after it was cut: chunks
- * that were finished are not fetched again.
+ * Builds a manifest's tree in the staging directory, whole, times and owners included, its venvs fit for their destination. May be
+ * called again after it was cut: chunks that were finished are not fetched again.
  */
-export async function fillStaging({ options, manifest, staging }: TreeToFill): Promise<void> {
+export async function fillStaging(filling: TreeToFill): Promise<Rewritten> {
+  const { options, manifest, staging } = filling
   const { tree } = manifest
   const root = staging.tree
   const restorer = makeRoot(root)
@@ -49,7 +55,7 @@ export async function fillStaging({ options, manifest, staging }: TreeToFill): P
     options.signal,
   )
   try {
-    await restoreChunks({ options, manifest, staging, restorer, pool })
+    await restoreChunks({ ...filling, restorer, pool })
   } finally {
     await pool.close()
   }
@@ -58,7 +64,9 @@ export async function fillStaging({ options, manifest, staging }: TreeToFill): P
   createHardLinks(root, tree.hardLinks)
   createLinks(root, tree.links, restorer)
   options.signal?.throwIfAborted()
+  const rewritten = await relocateStaged(filling)
   finishDirectories(root, tree.directories, restorer)
+  return rewritten
 }
 
 /**

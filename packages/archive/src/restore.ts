@@ -1,6 +1,6 @@
 import { existsSync, mkdirSync, readdirSync, rmSync } from 'node:fs'
 import { lstat } from 'node:fs/promises'
-import { dirname, join } from 'node:path'
+import { dirname, join, resolve } from 'node:path'
 import { BerthError, isBerthError } from '@berth/core/error'
 import { recoverSwap, removeTree, requireRoom } from '@berth/filesystem'
 import { chooseSnapshot, type ChosenSnapshot, type PassedOver } from './choose-snapshot.ts'
@@ -12,6 +12,7 @@ import { OWN_ENTRIES } from './put-tree.ts'
 import { type TreeRecord, readRecordOf, unreadRecord, writeRecord } from './record.ts'
 import { refuseUnusable } from './refuse.ts'
 import { fillStaging } from './restore-tree.ts'
+import type { Rewritten } from './rewritten.ts'
 import { type Staging, openStaging } from './staging.ts'
 import { lockTree } from './tree-lock.ts'
 import { type TreePlace, placeAt } from './tree-place.ts'
@@ -34,6 +35,8 @@ export type RestoreResult =
       files: number
       /** Of the files, uncompressed. */
       bytes: number
+      /** Files of venvs, and links, that name another place than in the archive, because the tree is not where it was saved. */
+      rewritten: number
       /** Where the directory that was there is now. */
       aside?: string
       /** Newer snapshots that don't fit this machine. */
@@ -159,20 +162,21 @@ async function putInPlace(
   })
   if (staging !== undefined && !staging.continued)
     await requireRoom(state, roomFor(manifest.tree), `restore \`${options.directory}\``)
-  if (staging !== undefined) await fillOrExplain(options, manifest, staging)
+  const rewritten = staging && (await fillOrExplain(options, place, { manifest, staging }))
   const kept = await keptNow()
   if (kept !== undefined) {
     if (staging !== undefined) await removeTree(staging.directory)
     return kept
   }
-  if (staging === undefined) return putInPlace(options, place, chosen)
-  const aside = await commitTree(options, { place, chosen, staging })
+  if (staging === undefined || rewritten === undefined) return putInPlace(options, place, chosen)
+  const aside = await commitTree(options, { place, chosen, staging, rewritten })
   return {
     result: 'restored',
     generation: manifest.generation,
     snapshot: reference.name,
     files: manifest.tree.files.length,
     bytes: totalBytes(manifest.tree),
+    rewritten: rewritten.files.length + rewritten.links.length,
     ...(aside === undefined ? {} : { aside }),
     passedOver,
     siblings,
@@ -189,11 +193,12 @@ function roomFor({ files, directories, links }: Tree): { bytes: number; files: n
 
 async function fillOrExplain(
   options: RestoreOptions,
-  manifest: Manifest,
-  staging: Staging,
-): Promise<void> {
+  place: TreePlace,
+  { manifest, staging }: { manifest: Manifest; staging: Staging },
+): Promise<Rewritten> {
+  const destination = { named: resolve(options.directory), real: place.directory }
   try {
-    await fillStaging({ options, manifest, staging })
+    return await fillStaging({ options, manifest, staging, destination })
   } catch (cause) {
     if (existsSync(staging.directory)) throw cause
     throw new BerthError(

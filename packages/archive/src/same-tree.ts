@@ -19,7 +19,7 @@ export function isSameTree(a: Tree<StoredFile>, b: Tree<StoredFile>): boolean {
   )
 }
 
-function isSameFile(a: StoredFile, b: StoredFile): boolean {
+export function isSameFile(a: StoredFile, b: StoredFile): boolean {
   return (
     a.size === b.size &&
     a.mtime === b.mtime &&
@@ -30,7 +30,7 @@ function isSameFile(a: StoredFile, b: StoredFile): boolean {
   )
 }
 
-function isSameLink(a: LinkEntry, b: LinkEntry): boolean {
+export function isSameLink(a: LinkEntry, b: LinkEntry): boolean {
   return a.target === b.target && a.uid === b.uid && a.gid === b.gid
 }
 

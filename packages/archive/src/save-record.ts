@@ -3,6 +3,7 @@ import { asDiskError } from './disk-error.ts'
 import { isIntended } from './exclude-rules.ts'
 import type { Manifest } from './manifest.ts'
 import { type TreeRecord, unreadRecord, writeRecord } from './record.ts'
+import { type Rewritten, recorded } from './rewritten.ts'
 import { type Base, forgetMarks } from './save-base.ts'
 import type { SaveOptions } from './save.ts'
 import type { TreePlace } from './tree-place.ts'
@@ -18,6 +19,8 @@ export interface SaveFrame {
   /** Of the snapshot that is made. */
   id: string
   watermark: number
+  /** What the tree still is as a restore adapted it. */
+  rewritten: Rewritten
 }
 
 /** Records a snapshot; a sibling leaves the directory's place in the history as it was. */
@@ -55,7 +58,7 @@ export async function recordUnchanged(save: SaveFrame, additive: boolean): Promi
 
 /** What is in the store is saved, whether or not this disk has room for a note of it: the marks then say whose it is. */
 async function recordOrWarn(
-  { options, place, base, id, watermark }: SaveFrame,
+  { options, place, base, id, watermark, rewritten }: SaveFrame,
   state: Pick<TreeRecord, 'snapshot' | 'generation' | 'sibling' | 'additive'>,
   index: Manifest,
 ): Promise<void> {
@@ -65,6 +68,7 @@ async function recordOrWarn(
     id: index.id,
     complete: true,
     watermark,
+    ...recorded(rewritten),
   }
   try {
     await writeRecord(place.state, record, index)

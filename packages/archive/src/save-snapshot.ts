@@ -1,3 +1,4 @@
+import { resolve } from 'node:path'
 import { BerthError } from '@berth/core/error'
 import { commitSnapshot } from './commit.ts'
 import { readCondemned } from './condemned.ts'
@@ -14,6 +15,7 @@ import { announce, recordSaved } from './save-record.ts'
 import type { Save, SaveResult } from './save.ts'
 import { createStoreFiles } from './store-files.ts'
 import type { LeftOut, Tree } from './tree.ts'
+import { locateVenv } from './venv-moves.ts'
 import { fingerprintVenvs } from './venv.ts'
 
 /** Stores what is new and commits the snapshot. */
@@ -101,7 +103,7 @@ export function assembleTree(
 }
 
 /** An interpreter takes its time to start, and a save at shutdown has none: one that was asked before is not asked again. */
-function findFingerprints({ base, options, place, scan }: Save): Promise<Manifest['venvs']> {
+async function findFingerprints({ base, options, place, scan }: Save): Promise<Manifest['venvs']> {
   const before = new Map(base.manifest?.venvs.map((venv) => [venv.path, venv]))
   const times = new Map(scan.files.map((file) => [file.path, file.mtime]))
   const isUntouched = (path: string): boolean => {
@@ -109,11 +111,13 @@ function findFingerprints({ base, options, place, scan }: Save): Promise<Manifes
     const old = base.manifest?.tree.files.find((file) => file.path === config)
     return old !== undefined && old.mtime === times.get(config)
   }
-  return fingerprintVenvs(
+  const venvs = await fingerprintVenvs(
     place.directory,
     (path) => (isUntouched(path) ? before.get(path) : undefined),
     options.signal,
   )
+  const here = { named: resolve(options.directory), real: place.directory }
+  return venvs.map((venv) => locateVenv(venv, before.get(venv.path), here))
 }
 
 /** One that is moved or unmounted meanwhile looks as if all that was not seen yet had been deleted. */

@@ -13,6 +13,7 @@ import type { ArchiveOptions } from './options.ts'
 import { type Pool, createPool } from './pool.ts'
 import { identityOf } from './record.ts'
 import { refuseUnusable } from './refuse.ts'
+import { asArchived } from './rewritten.ts'
 import { openBase } from './save-base.ts'
 import { inheritOwners } from './save-owner.ts'
 import { type SavePlan, compareWithIndex, recognise } from './save-plan.ts'
@@ -115,15 +116,16 @@ async function save(options: SaveOptions, place: TreePlace): Promise<SaveResult>
     ])
     // A clock that was set back makes new changes look old.
     if (watermark < base.watermark) base.watermark = 0
-    if (base.manifest !== undefined && isUntouched(found, base))
+    if (base.manifest !== undefined && isUntouched(found, base, directory))
       return {
         result: 'unchanged',
         generation: base.manifest.generation,
         files: found.columns.files.size.length,
       }
-    const scan = inheritOwners(found.tree, base.manifest, process.getuid?.())
+    const owned = inheritOwners(found.tree, base.manifest, process.getuid?.())
+    const { scan, rewritten } = asArchived(owned, base, directory)
     const id = randomBytes(8).toString('hex')
-    const frame = { options, place, identity, base, id, watermark }
+    const frame = { options, place, identity, base, id, watermark, rewritten }
     return await saveScan({ ...frame, scan, pool, watch })
   } finally {
     ended.abort()

@@ -10,8 +10,12 @@ export interface VenvFingerprint {
   architecture: string
   /** `2.36`; empty where the C library isn't glibc. */
   glibc: string
-  /** The absolute directory that it was saved from, which its scripts hold. */
+  /** The absolute directory that it was saved from. */
   prefix: string
+  /** All that its files may name as the place where they are: it was moved, or is known by several names. */
+  prefixes?: string[]
+  /** Where it believes to be, as its `activate` says, when that is none of these. */
+  named?: string
   /** The directory of the Python that it was made with; empty when that lies in the tree itself. */
   home: string
 }

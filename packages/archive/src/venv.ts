@@ -2,7 +2,7 @@ import { execFile } from 'node:child_process'
 import { existsSync, readFileSync, readdirSync, realpathSync } from 'node:fs'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
-import { isInside } from '@berth/filesystem'
+import { isInside, resolveReal } from '@berth/filesystem'
 import { machineFacts } from './machine.ts'
 import { type MachineFacts, type VenvFingerprint, misfit } from './venv-fingerprint.ts'
 
@@ -121,7 +121,8 @@ export async function fingerprintVenvs(
           soabi: facts.soabi,
           ...machine,
           prefix: venv,
-          home: isInside(home, directory) ? '' : home,
+          home:
+            isInside(home, directory) || isInside(await resolveReal(home), directory) ? '' : home,
         }
       } catch {
         // Saving is worth more than knowing what the venv needs; the check after a restore still starts it.
