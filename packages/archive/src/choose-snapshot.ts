@@ -1,14 +1,9 @@
 import { BerthError } from '@berth/core/error'
 import { machineFacts } from './machine.ts'
 import type { Manifest } from './manifest.ts'
-import { parseSnapshotName } from './format.ts'
+import { findSnapshot } from './find-snapshot.ts'
 import type { RestoreOptions } from './restore.ts'
-import {
-  type SnapshotList,
-  type SnapshotReference,
-  readSnapshot,
-  readSnapshotList,
-} from './snapshots.ts'
+import { type SnapshotReference, readSnapshot, readSnapshotList } from './snapshots.ts'
 import { checkStoreFormat } from './store-files.ts'
 import { snapshotMisfit } from './venv.ts'
 
@@ -42,7 +37,7 @@ export async function chooseSnapshot(options: RestoreOptions): Promise<ChosenSna
     .map((sibling) => sibling.name)
   if (siblings.length > 0) announceSiblings(options, siblings)
   if (at !== undefined) {
-    const reference = findAsked(options, list, at)
+    const reference = findSnapshot(list, at, { archive: name, store: store.url })
     return {
       reference,
       manifest: await readSnapshot(store, name, reference.name, { signal }),
@@ -73,28 +68,6 @@ async function newestFitting(
     `could not restore \`${name}\`: none of its ${passedOver.length} newest snapshots fits this machine; the newest: ${passedOver[0]?.reason}`,
     {
       hint: 'use an image with that Python, or make the venv anew and save it; `--at` restores a snapshot as it is',
-    },
-  )
-}
-
-function findAsked(
-  { name, store }: RestoreOptions,
-  list: SnapshotList,
-  at: string,
-): SnapshotReference {
-  const generation = /^\d+$/.test(at) ? Number(at) : undefined
-  const asked =
-    [...list.history, ...list.siblings].find((reference) => reference.name === at) ??
-    list.history.find((reference) => reference.generation === generation)
-  if (asked !== undefined) return asked
-  const isName = parseSnapshotName(at) !== undefined || generation !== undefined
-  throw new BerthError(
-    'archive/missing-snapshot',
-    `could not restore \`${name}\` at \`${at}\`: ${store.url} has no such snapshot`,
-    {
-      hint: isName
-        ? 'run `berth archive list` to see the snapshots that are there'
-        : 'give a generation, such as 42, or a name from `berth archive list`',
     },
   )
 }

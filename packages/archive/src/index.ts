@@ -1,7 +1,18 @@
 export { checkVenvs, type VenvCheck } from './venv.ts'
-export { copyRecord, pruneStore, restoreTree, saveTree, verifyArchive } from './on-demand.ts'
+export {
+  copyRecord,
+  describeArchives,
+  extractPaths,
+  listSnapshots,
+  pruneStore,
+  restoreTree,
+  saveTree,
+  verifyArchive,
+} from './on-demand.ts'
 export { forgetRecord, readRecord, type TreeRecord } from './record.ts'
-export { latestGeneration, listArchives, listSnapshots, type SnapshotInfo } from './snapshots.ts'
+export { latestGeneration, listArchives } from './snapshots.ts'
+export type { ArchiveInfo, SnapshotInfo } from './list-snapshots.ts'
+export type { ExtractOptions, ExtractResult } from './extract.ts'
 export type { RestoreOptions, RestoreResult } from './restore.ts'
 export type { SaveOptions, SaveResult } from './save.ts'
 export type { VerifyOptions, VerifyResult } from './verify.ts'

@@ -1,4 +1,6 @@
 import type * as copying from './copy-record.ts'
+import type * as extracting from './extract.ts'
+import type * as listing from './list-snapshots.ts'
 import type * as pruning from './prune.ts'
 import type * as restoring from './restore.ts'
 import type * as saving from './save.ts'
@@ -8,6 +10,15 @@ import type * as verifying from './verify.ts'
 
 export const copyRecord: typeof copying.copyRecord = async (from, to) =>
   (await import('./copy-record.ts')).copyRecord(from, to)
+
+export const describeArchives: typeof listing.describeArchives = async (store, options) =>
+  (await import('./list-snapshots.ts')).describeArchives(store, options)
+
+export const extractPaths: typeof extracting.extractPaths = async (options) =>
+  (await import('./extract.ts')).extractPaths(options)
+
+export const listSnapshots: typeof listing.listSnapshots = async (store, archive, options) =>
+  (await import('./list-snapshots.ts')).listSnapshots(store, archive, options)
 
 export const pruneStore: typeof pruning.pruneStore = async (options) =>
   (await import('./prune.ts')).pruneStore(options)

@@ -7,7 +7,7 @@ import { readMarks } from './prune-mark.ts'
 import { type PruneResult, pruneStore } from './prune.ts'
 import { restoreTree } from './restore.ts'
 import { saveTree } from './save.ts'
-import { listSnapshots } from './snapshots.ts'
+import { listSnapshots } from './list-snapshots.ts'
 import { ageStore, findMissing, storedKeys, watchStore } from './store-testing.ts'
 import { describeTree, newDirectory, tick } from './testing.ts'
 import { verifyArchive } from './verify.ts'
@@ -262,6 +262,19 @@ test('saves content again under another name than one that is marked', async () 
   const restored = join(base, 'restored', 'nodes')
   await restoreTree({ store: await open(), name, directory: restored })
   expect(describeTree(restored)).toEqual(describeTree(directory))
+})
+
+test('a save may put content that is being swept just then', async () => {
+  await condemn()
+  ageStore(root, DAY)
+  const swept: PruneResult[] = []
+  const store = watchStore(await open(), async (what) => {
+    if (what.startsWith('put snapshots/') && swept.length === 0) swept.push(await prune())
+  })
+  tick()
+  await saveTree({ store, name, directory })
+  expect(swept[0]?.removed.objects).toBeGreaterThan(1)
+  expect(await findMissing(await open())).toEqual([])
 })
 
 test('saves under names of its own where a mark can not be read', async () => {

@@ -7,14 +7,7 @@ import {
   parseSnapshotName,
   snapshotPrefix,
 } from './format.ts'
-import {
-  type Manifest,
-  decodeManifest,
-  readManifestId,
-  storedBytes,
-  totalBytes,
-} from './manifest.ts'
-import { checkArchiveName } from './name.ts'
+import { type Manifest, decodeManifest, readManifestId } from './manifest.ts'
 import { checkStoreFormat } from './store-files.ts'
 
 /** A snapshot as its key tells it. */
@@ -23,19 +16,6 @@ export interface SnapshotReference {
   name: string
   generation: number
   sibling: boolean
-}
-
-export interface SnapshotInfo extends SnapshotReference {
-  archive: string
-  /** ISO 8601, UTC. */
-  created: string
-  pod: string
-  files: number
-  /** Of the files, uncompressed. */
-  bytes: number
-  /** Of all chunks that it needs, as stored. */
-  storedBytes: number
-  python: string[]
 }
 
 /** What an archive holds: the history's newest snapshots first, and those that were saved beside it. */
@@ -160,32 +140,6 @@ export async function readSnapshotId(
 ): Promise<string | undefined> {
   const bytes = await store.get(manifestKey(archive, name), options)
   return bytes === undefined ? undefined : readManifestId(bytes)
-}
-
-/** Every snapshot of an archive with its size, date and pod, newest first; reads each manifest. */
-export async function listSnapshots(
-  store: ObjectStore,
-  archive: string,
-  options: RequestOptions = {},
-): Promise<SnapshotInfo[]> {
-  checkArchiveName(archive)
-  await checkStoreFormat(store, options)
-  const { history, siblings } = await readSnapshotList(store, archive, options)
-  const infos: SnapshotInfo[] = []
-  for (const reference of [...history, ...siblings]) {
-    const manifest = await readSnapshot(store, archive, reference.name, options)
-    infos.push({
-      ...reference,
-      archive,
-      created: manifest.created,
-      pod: manifest.pod,
-      files: manifest.tree.files.length,
-      bytes: totalBytes(manifest.tree),
-      storedBytes: manifest.chunks.reduce((sum, chunk) => sum + storedBytes(chunk), 0),
-      python: manifest.venvs.map((venv) => venv.python),
-    })
-  }
-  return infos
 }
 
 /** The names of all archives in a store, by their hints and, where one is missing, their snapshots. */

@@ -1,5 +1,6 @@
 import { isBerthError } from '@berth/core/error'
 import { createLimit } from './limit.ts'
+import { findSnapshot } from './find-snapshot.ts'
 import { chunkKey } from './format.ts'
 import type { Chunk, Manifest } from './manifest.ts'
 import { storedBytes } from './manifest.ts'
@@ -13,7 +14,7 @@ import { readSnapshot, readSnapshotList } from './snapshots.ts'
 import { checkStoreFormat } from './store-files.ts'
 
 export interface VerifyOptions extends ArchiveOptions {
-  /** Only this snapshot, by name; all of them otherwise. */
+  /** Only this snapshot, by generation or name; all of them otherwise. */
   snapshot?: string | undefined
 }
 
@@ -39,9 +40,11 @@ export async function verifyArchive(options: VerifyOptions): Promise<VerifyResul
   checkArchiveName(name)
   await checkStoreFormat(store, { signal })
   const { history, siblings } = await readSnapshotList(store, name, { signal })
-  const references = [...history, ...siblings].filter(
-    (reference) => options.snapshot === undefined || reference.name === options.snapshot,
-  )
+  const all = [...history, ...siblings]
+  const references =
+    options.snapshot === undefined || all.length === 0
+      ? all
+      : [findSnapshot({ history, siblings }, options.snapshot, { archive: name, store: store.url })]
   const problems: VerifyProblem[] = []
   const needed = new Map<string, { chunk: Chunk; snapshots: string[] }>()
   for (const reference of references) {

@@ -5,22 +5,14 @@ import { nearest } from './nearest.ts'
 // A hint is one line; the list has the rest.
 const MAX_NAMED = 5
 
-/** The error for an archive, or a snapshot of it, that a store does not hold; it names what is there and was probably meant. */
+/** The error for an archive that a store does not hold; it names what is there and was probably meant. */
 export async function missingArchive(
   store: ObjectStore,
   name: string,
   signal: AbortSignal | undefined,
-  snapshot?: string,
 ): Promise<BerthError> {
   const { listArchives } = await import('@berth/archive')
   const names = await listArchives(store, { signal })
-  if (snapshot !== undefined && names.includes(name)) {
-    return new BerthError(
-      'archive/missing-snapshot',
-      `there is no snapshot \`${snapshot}\` of \`${name}\` in ${store.url}`,
-      { hint: `see \`berth archive list --name ${name}\`` },
-    )
-  }
   return new BerthError(
     'archive/missing-snapshot',
     `there is no archive \`${name}\` in ${store.url}`,

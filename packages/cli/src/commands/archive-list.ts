@@ -1,39 +1,104 @@
-import type { SnapshotInfo } from '@berth/archive'
+import type { ArchiveInfo, SnapshotInfo } from '@berth/archive'
 import { archiveOptions, withArchive } from '../archive-session.ts'
 import { defineCommand } from '../command.ts'
 import { exitCodes } from '../exit-codes.ts'
-import { formatBytes, formatCount } from '../reporters/format.ts'
+import { counted } from '../reporters/counted.ts'
+import { formatBytes } from '../reporters/format.ts'
 
 export const archiveList = defineCommand({
-  usage: 'archive list --store URL [--name NAME]',
-  description: 'Lists the snapshots of an archive, or of all archives of a store, newest first.',
-  positionals: [0, 0],
+  usage: 'archive list [NAME] --store URL',
+  description:
+    'Lists the archives of a store; with NAME the snapshots of one, newest first, and what each changed.',
+  positionals: [0, 1],
   options: archiveOptions,
-  run: ({ values }) =>
-    withArchive(
-      { verb: 'list', name: values.name ?? '', store: values.store, json: values.json },
-      async ({ store, name, signal, onNote }) => {
-        const { listArchives, listSnapshots } = await import('@berth/archive')
-        const names = name === '' ? await listArchives(store, { signal }) : [name]
-        const lists = []
-        for (const archive of names)
-          lists.push(...(await listSnapshots(store, archive, { signal })))
-        if (lists.length === 0) {
-          const what = name === '' ? 'archive' : `archive \`${name}\``
-          onNote?.('info', `there is no ${what} in ${store.url}`)
+  run: ({ positionals, values }) => {
+    const request = {
+      verb: 'list',
+      name: positionals[0] ?? values.name ?? '',
+      store: values.store,
+      json: values.json,
+    }
+    return withArchive(request, async ({ store, name, signal, onNote }) => {
+      const { describeArchives, listSnapshots } = await import('@berth/archive')
+      if (name === '') {
+        const archives = await describeArchives(store, { signal })
+        if (archives.length === 0) onNote?.('info', `there is no archive in ${store.url}`)
+        return {
+          data: archives,
+          text: archives.map(archiveRow).join('\n'),
+          exitCode: exitCodes.right,
         }
-        return { data: lists, text: lists.map(row).join('\n'), exitCode: exitCodes.right }
-      },
-    ),
+      }
+      const snapshots = await listSnapshots(store, name, { signal, changes: true })
+      if (snapshots.length === 0)
+        onNote?.('info', `there is no archive \`${name}\` in ${store.url}`)
+      return {
+        data: snapshots,
+        text: snapshots.map(snapshotRows).join('\n'),
+        exitCode: exitCodes.right,
+      }
+    })
+  },
 })
 
-function row(info: SnapshotInfo): string {
-  const size = `${formatCount(info.files)} file${info.files === 1 ? '' : 's'}, ${formatBytes(info.bytes)} (stored ${formatBytes(info.storedBytes)})`
-  const notes = [
-    info.sibling ? 'beside the history' : '',
+function archiveRow(info: ArchiveInfo): string {
+  return joined([
+    info.archive,
+    `generation ${info.generation}`,
+    dateText(info.created),
+    sizeText(info),
+    info.pod,
     ...info.python.map((version) => `python ${version}`),
-  ]
-  return [`${info.archive}@${info.name}`, info.created, size, info.pod, ...notes]
-    .filter((text) => text !== '')
-    .join('  ')
+    `${counted(info.snapshots, 'snapshot')} since ${dateText(info.oldest)}, stored ${formatBytes(info.allStoredBytes)}`,
+    info.siblings === 0 ? '' : `${counted(info.siblings, 'sibling')} beside the history`,
+  ])
+}
+
+function snapshotRows(info: SnapshotInfo): string {
+  const row = joined([
+    info.name,
+    dateText(info.created),
+    sizeText(info),
+    info.pod,
+    ...info.python.map((version) => `python ${version}`),
+    info.sibling ? 'beside the history' : '',
+    info.additive ? 'only adds' : '',
+    info.unread === 0 ? '' : `partial: ${counted(info.unread, 'path')} could not be read`,
+  ])
+  return info.changes === undefined ? row : `${row}\n  ${changesText(info.changes)}`
+}
+
+// The result as JSON has all of them.
+const MAX_NAMED = 8
+
+function changesText(changes: NonNullable<SnapshotInfo['changes']>): string {
+  const { since, added, changed, removed, units } = changes
+  const named = units.slice(0, MAX_NAMED).map(unitText)
+  const more = units.length > MAX_NAMED ? [`and ${units.length - MAX_NAMED} more`] : []
+  const counts = `${added} added, ${changed} changed, ${removed} removed since ${since}`
+  return [counts, [...named, ...more].join(', ')].filter((text) => text !== '').join(': ')
+}
+
+function unitText({
+  unit,
+  change,
+  from,
+  to,
+}: NonNullable<SnapshotInfo['changes']>['units'][number]): string {
+  if (change === 'added') return `+ ${[unit, to].filter(Boolean).join(' ')}`
+  if (change === 'removed') return `− ${[unit, from].filter(Boolean).join(' ')}`
+  return from === undefined ? `~ ${unit}` : `~ ${unit} ${from} → ${to}`
+}
+
+function sizeText(info: { files: number; bytes: number; storedBytes: number }): string {
+  return `${counted(info.files, 'file')}, ${formatBytes(info.bytes)} (stored ${formatBytes(info.storedBytes)})`
+}
+
+/** `2026-11-20 03:12:45Z`: UTC, in the order that sorts. */
+function dateText(iso: string): string {
+  return iso.replace('T', ' ').replace(/(\.\d+)?Z$/, 'Z')
+}
+
+function joined(parts: readonly string[]): string {
+  return parts.filter((text) => text !== '').join('  ')
 }

@@ -22,7 +22,7 @@ export const archiveVerify = defineCommand({
         const { verifyArchive } = await import('@berth/archive')
         const data = await verifyArchive({ ...options, snapshot: values.at })
         if (data.snapshots === 0) {
-          throw await missingArchive(options.store, options.name, options.signal, values.at)
+          throw await missingArchive(options.store, options.name, options.signal)
         }
         const exitCode = data.problems.length === 0 ? exitCodes.right : exitCodes.failed
         return { data, text: verdict(options.name, data), exitCode }

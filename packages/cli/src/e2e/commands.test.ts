@@ -182,7 +182,7 @@ test('saves, lists, verifies and restores a tree', () => {
   expect(runIn(pod, ['archive', 'save', 'tree', ...store]).stdout).toMatch(/^unchanged/)
   expect(
     runIn(pod, ['archive', 'list', '--store', `file://${pod.directory}/store`]).stdout,
-  ).toMatch(/^app\/tree@00000001 {2}/)
+  ).toMatch(/^app\/tree {2}generation 1 {2}.* 1 snapshot since /)
   const verified = runIn(pod, ['archive', 'verify', ...store])
   expect(verified).toMatchObject({ status: 0 })
   expect(verified.stdout).toContain('`app/tree` is whole: 1 snapshot, 1 chunk, ')
@@ -197,7 +197,9 @@ test('saves, lists, verifies and restores a tree', () => {
     '--name',
     'nothing',
   ])
-  expect(absent).toMatchObject({ status: 1, stdout: 'absent\n' })
+  expect(absent).toMatchObject({ status: 1, stdout: '' })
+  expect(absent.stderr).toContain('there is no archive `nothing` in ')
+  expect(absent.stderr).toContain('such as `app/tree`')
 })
 
 test('says which archive is not there, and names the similar ones that are', () => {
