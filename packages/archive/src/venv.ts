@@ -75,8 +75,9 @@ interface InterpreterFacts {
   prefix: string
 }
 
+// Without `json`, which alone takes as long to import as the interpreter to start.
 const QUESTION =
-  'import json,sys,sysconfig,encodings,zlib;print(json.dumps({"version":".".join(map(str,sys.version_info[:3])),"soabi":sysconfig.get_config_var("SOABI") or "","prefix":sys.prefix}))'
+  'import os,sys,sysconfig,encodings,zlib;sys.stdout.buffer.write(os.fsencode("\\0".join((".".join(map(str,sys.version_info[:3])),sysconfig.get_config_var("SOABI") or "",sys.prefix))))'
 
 async function askInterpreter(python: string, signal?: AbortSignal): Promise<InterpreterFacts> {
   const { stdout } = await run(python, ['-I', '-B', '-c', QUESTION], {
@@ -85,7 +86,10 @@ async function askInterpreter(python: string, signal?: AbortSignal): Promise<Int
     ...(signal === undefined ? {} : { signal }),
     env: { PATH: '/usr/local/bin:/usr/bin:/bin' },
   })
-  return JSON.parse(stdout) as InterpreterFacts
+  const [version = '', soabi = '', prefix] = stdout.split('\0')
+  if (prefix === undefined || !/^[\d.]+$/.test(version))
+    throw new Error(`it answered ${JSON.stringify(stdout.slice(0, 200))}`)
+  return { version, soabi, prefix }
 }
 
 function describeFailure(error: unknown): string {
