@@ -55,10 +55,10 @@ export async function extractPaths(options: ExtractOptions): Promise<ExtractResu
   }
 }
 
-/** A manifest is read with its columns, which speak of the whole tree. */
+/** Without the columns, which speak of the whole tree, and word for word: files of a venv are not fitted to another place. */
 function pick(manifest: Manifest): Omit<Manifest, 'tree'> {
-  const { id, archive, generation, parent, created, pod, additive, venvs, chunks } = manifest
-  return { id, archive, generation, parent, created, pod, additive, venvs, chunks }
+  const { id, archive, generation, parent, created, pod, additive, chunks } = manifest
+  return { id, archive, generation, parent, created, pod, additive, venvs: [], chunks }
 }
 
 function requireNew(directory: string): void {
@@ -95,6 +95,7 @@ async function fill(
     await mkdir(staged, { mode: 0o700 })
     await fillStaging({
       options,
+      destination: { named: directory, real: directory },
       manifest,
       staging: {
         directory: staged,
