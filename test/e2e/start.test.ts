@@ -1,0 +1,93 @@
+import { execFileSync } from 'node:child_process'
+import * as fs from 'node:fs'
+import * as path from 'node:path'
+import { expect, test } from 'vitest'
+import { root } from '../workspace.ts'
+import { DIRECTORIES, Home } from './running-pod.ts'
+
+// A start is paid for by module, about a third of a millisecond each, whatever the machine does besides. What must grow these numbers
+// should be worth it to every boot.
+const SUPERVISOR_MODULES = 45
+const PIPELINE_MODULES = 360
+const LIST_MODULES = 100
+
+/** What only saving, unpacking, copying or writing docs needs. */
+const UNNEEDED = [
+  /node_modules\/(@aws-sdk|@smithy|tar|zx)\//,
+  /packages\/archive\/src\/(save|restore|prune|verify|scan|put-tree)[^/]*$/,
+  /packages\/filesystem\/src\/(copy|lease)[^/]*$/,
+  /packages\/core\/src\/(json-schema|describe-options)\.ts$/,
+  /packages\/[^/]+\/src\/(copy|save)-shared\.ts$/,
+]
+const RECIPE_LIBRARIES = /node_modules\/(zod|yaml|@actions\/expressions)\//
+
+test('a boot that links loads nothing that only a save or an unpacking needs', () => {
+  const home = new Home()
+  const volume = path.join(home.path, 'volume')
+  for (const name of DIRECTORIES) {
+    fs.mkdirSync(path.join(volume, name), { recursive: true })
+    fs.writeFileSync(path.join(volume, name, 'file'), name)
+  }
+  const state = path.join(home.path, 'state')
+  // Main ends the supervisor, so that no shutdown loads what a boot must not.
+  const main = ['sh', '-c', 'kill -9 $PPID']
+  const command = ['boot', 'recipes/comfyui.yaml', '--state-dir', state, '--', ...main]
+  const loaded = modulesOf(home, command, { _NETWORK_VOLUME: volume })
+  for (const name of DIRECTORIES) expect(fs.readlinkSync(home.at(name))).toContain(volume)
+  const supervisor = loaded.get('start.mjs') ?? []
+  const pipeline = loaded.get('start-pipeline.mjs') ?? []
+  expect([...supervisor, ...pipeline].filter(isUnneeded)).toEqual([])
+  expect(supervisor.filter((url) => RECIPE_LIBRARIES.test(url))).toEqual([])
+  expect(pipeline.some((url) => url.endsWith('restore/src/put-in-place.ts'))).toBe(true)
+  expect(supervisor.length).toBeLessThan(SUPERVISOR_MODULES)
+  expect(pipeline.length).toBeLessThan(PIPELINE_MODULES)
+})
+
+test('a command for archives loads nothing that only recipes need', () => {
+  const home = new Home()
+  const store = ['--store', `file://${home.store}`]
+  fs.writeFileSync(path.join(home.disk, 'file'), 'content')
+  const saved = modulesOf(home, ['archive', 'save', home.disk, '--name', 'a', ...store])
+  const listed = modulesOf(home, ['archive', 'list', ...store])
+  const [save, list] = [saved, listed].map((loaded) => loaded.get('start.mjs') ?? [])
+  expect(save?.some((url) => url.endsWith('archive/src/save.ts'))).toBe(true)
+  expect([...(save ?? []), ...(list ?? [])].filter((url) => RECIPE_LIBRARIES.test(url))).toEqual([])
+  expect(list?.filter(isUnneeded)).toEqual([])
+  expect(list?.length).toBeLessThan(LIST_MODULES)
+})
+
+function isUnneeded(url: string): boolean {
+  return UNNEEDED.some((pattern) => pattern.test(url))
+}
+
+/** The modules that a command loads, by the entry of the process. */
+function modulesOf(home: Home, args: string[], env: NodeJS.ProcessEnv = {}): Map<string, string[]> {
+  const log = path.join(home.path, 'modules')
+  fs.rmSync(log, { force: true })
+  const preload = path.join(import.meta.dirname, 'module-log-child.ts')
+  try {
+    execFileSync(`${root}/packages/cli/bin/berth`, args, {
+      cwd: root,
+      env: {
+        PATH: process.env['PATH'],
+        NODE_OPTIONS: `--import=${preload}`,
+        MODULE_LOG: log,
+        NETWORK_VOLUME: home.disk,
+        BERTH_STORE: `file://${home.store}`,
+        ...env,
+      },
+      stdio: 'ignore',
+    })
+  } catch (error) {
+    if ((error as { signal?: string }).signal !== 'SIGKILL') throw error
+  }
+  const lines = fs.readFileSync(log, 'utf8').trim().split('\n')
+  const loaded = lines.map((line) => line.split(' ') as [entry: string, url: string])
+  const own = loaded.filter(([, url]) => url.startsWith('file:'))
+  return new Map(
+    ['start.mjs', 'start-pipeline.mjs'].map((name) => [
+      name,
+      own.filter(([entry]) => entry === name).map(([, url]) => url),
+    ]),
+  )
+}
