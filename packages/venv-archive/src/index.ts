@@ -31,6 +31,9 @@ const restoreOutputs = z.object({
   generation: z.number().describe('Which generation is in place; 0 when there is none.'),
   files: z.number().describe('How many files were restored.'),
   bytes: z.number().describe('What was restored, uncompressed.'),
+  rewritten: z
+    .number()
+    .describe('How many files of venvs now name this place, because they were saved at another.'),
 })
 
 const saveInputs = z.strictObject({

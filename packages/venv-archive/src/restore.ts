@@ -21,6 +21,8 @@ export interface RestoreInputs {
   required: boolean
 }
 
+const nothing = { generation: 0, files: 0, bytes: 0, rewritten: 0 }
+
 type PlanContext = Omit<StepContext<RestoreInputs>, 'willUndo' | 'progress'>
 
 /** Restores the tree and starts its interpreters: a tree that can't be used is not restored. */
@@ -30,7 +32,7 @@ export async function restoreVenv(context: StepContext<RestoreInputs>) {
   const store = await openStore(inputs.store, { env, signal })
   try {
     const target = await linkTarget(directory)
-    if (target !== undefined) return unchanged(target, { generation: 0, files: 0, bytes: 0 })
+    if (target !== undefined) return unchanged(target, nothing)
     const result = await restoreTree({
       store,
       name: inputs.archive,
@@ -44,10 +46,10 @@ export async function restoreVenv(context: StepContext<RestoreInputs>) {
     if (result.result === 'absent') return settleAbsent(context)
     await startVenvs(directory, { signal, warn: log.warn })
     const { generation } = result
-    if (result.result === 'kept')
-      return unchanged(result.reason, { generation, files: 0, bytes: 0 })
+    if (result.result === 'kept') return unchanged(result.reason, { ...nothing, generation })
     if (result.aside !== undefined) log.warn(`what was there is now at ${result.aside}`)
-    return done({ generation, files: result.files, bytes: result.bytes })
+    const { files, bytes, rewritten } = result
+    return done({ generation, files, bytes, rewritten })
   } finally {
     await store.close()
   }
@@ -101,7 +103,7 @@ async function linkTarget(directory: string): Promise<string | undefined> {
 
 function settleAbsent({ inputs }: StepContext<RestoreInputs>) {
   const { archive, store, required } = inputs
-  if (!required) return skipped(absentReason(archive), { generation: 0, files: 0, bytes: 0 })
+  if (!required) return skipped(absentReason(archive), nothing)
   throw new BerthError(
     'venv-archive/absent',
     `could not restore \`${archive}\`: the store \`${store}\` has no such archive`,

@@ -191,6 +191,20 @@ test('a user’s own directory is set aside, kept or refused, and never deleted'
   expect(logs.join('\n')).toContain(`warn: what was there is now at ${root}/${aside}`)
 })
 
+python(
+  'a venv that was saved elsewhere names its new place, and says how much that took',
+  async () => {
+    useStore()
+    const { facts, logs } = await run('restore')
+    expect(facts?.['rewritten']).toBeGreaterThan(1)
+    expect(logs).toContain(
+      `info: moved from ${template}/tree to ${directory}: ${facts?.['rewritten']} files rewritten`,
+    )
+    expect(readFileSync(join(directory, 'bin/activate'), 'utf8')).toContain(directory)
+    expect(await run('save')).toMatchObject({ result: 'unchanged' })
+  },
+)
+
 test('a link is never replaced: it stays, or is an error where it leads nowhere', async () => {
   useStore()
   mkdirSync(join(root, 'elsewhere'))

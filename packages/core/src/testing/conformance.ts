@@ -168,15 +168,13 @@ async function abortOnce(definition: StepDefinition, stepCase: StepCase, ms: num
   return { stoppedAfterMs, halfWritten, whole, completed: await settledTree(directory, isStaging) }
 }
 
-/** The tree without its staging, as if it lay elsewhere: links into it compare as equal. */
+/** The tree without its staging, as if it lay elsewhere. */
 async function settledTree(
   directory: string,
   isStaging: (path: string) => boolean,
 ): Promise<Record<string, string>> {
-  const entries = Object.entries(await readTree(directory)).filter(([path]) => !isStaging(path))
-  return Object.fromEntries(
-    entries.map(([path, what]) => [path, what.replaceAll(directory, '<directory>')]),
-  )
+  const entries = Object.entries(await readTree(directory, { relative: true }))
+  return Object.fromEntries(entries.filter(([path]) => !isStaging(path)))
 }
 
 async function prepared({ prepare }: StepCase): Promise<{ directory: string; world: StepWorld }> {

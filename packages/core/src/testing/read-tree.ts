@@ -5,6 +5,8 @@ import { join } from 'node:path'
 export interface TreeOptions {
   /** Inode, owner and mtime too, so that also a rewrite with the same content shows. */
   exact?: boolean
+  /** As if it lay elsewhere: files and links that name the directory compare as equal to those of another tree that name theirs. */
+  relative?: boolean
 }
 
 /** Everything below a directory: path to what is there, comparable with `toEqual`. A missing directory is empty. */
@@ -13,14 +15,15 @@ export async function readTree(
   options: TreeOptions = {},
 ): Promise<Record<string, string>> {
   const tree: Record<string, string> = {}
-  await readInto(tree, directory, { prefix: '', exact: options.exact ?? false })
+  const own = options.relative === true ? directory : ''
+  await readInto(tree, directory, { prefix: '', exact: options.exact ?? false, own })
   return tree
 }
 
 async function readInto(
   tree: Record<string, string>,
   directory: string,
-  { prefix, exact }: { prefix: string; exact: boolean },
+  { prefix, exact, own }: { prefix: string; exact: boolean; own: string },
 ): Promise<void> {
   const names = await readdir(directory).catch((error: NodeJS.ErrnoException) => {
     if (error.code === 'ENOENT') return []
@@ -36,16 +39,19 @@ async function readInto(
     const key = prefix + name
     if (facts.isDirectory()) {
       tree[`${key}/`] = `directory ${mode}${identity}`
-      await readInto(tree, path, { prefix: `${key}/`, exact })
+      await readInto(tree, path, { prefix: `${key}/`, exact, own })
     } else if (facts.isSymbolicLink()) {
-      tree[key] = `link to ${await readlink(path)}${identity}`
+      tree[key] = `link to ${withoutPlace(await readlink(path), own)}${identity}`
     } else if (facts.isFile()) {
-      const hash = createHash('sha256')
-        .update(await readFile(path))
-        .digest('hex')
-      tree[key] = `file ${mode} ${facts.size} bytes ${hash}${identity}`
+      const content = withoutPlace(await readFile(path, 'latin1'), own)
+      const hash = createHash('sha256').update(content, 'latin1').digest('hex')
+      tree[key] = `file ${mode} ${content.length} bytes ${hash}${identity}`
     } else {
       tree[key] = `other ${mode}${identity}`
     }
   }
+}
+
+function withoutPlace(text: string, own: string): string {
+  return own === '' ? text : text.replaceAll(own, '<directory>')
 }
