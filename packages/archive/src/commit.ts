@@ -1,6 +1,6 @@
 import { formatSnapshotName, hashesKey, hintKey, manifestKey } from './format.ts'
 import { type ChunkHashes, encodeHashes } from './known-content.ts'
-import { type Manifest, decodeManifest, encodeManifest } from './manifest.ts'
+import { type Manifest, decodeManifest, encodeFinalManifest } from './manifest.ts'
 import type { ArchiveOptions } from './options.ts'
 import { findLatest, readSnapshot } from './snapshots.ts'
 
@@ -34,7 +34,7 @@ export function bornName(manifest: { generation: number; id: string }): string {
 export async function commitSnapshot(options: ArchiveOptions, commit: Commit): Promise<Committed> {
   const { store, signal, name: archive } = options
   const { manifest, hashes } = commit
-  const bytes = encodeManifest(manifest)
+  const bytes = encodeFinalManifest(manifest)
   // A snapshot that no restore could read must not exist.
   decodeManifest(bytes, manifestKey(archive, bornName(manifest)))
   if (hashes.length > 0)

@@ -11,8 +11,10 @@ const LEVELS: Record<CompressionLevel, number> = { fast: 1, normal: 3 }
  */
 export function compressFrame(raw: Uint8Array, level: CompressionLevel): Buffer {
   return zstdCompressSync(raw, {
-    // Room for the worst case (ZSTD_COMPRESSBOUND): to grow by zlib's default of 16 KiB takes as long as the compression itself.
-    chunkSize: raw.length + (raw.length >> 8) + 128 * 1024,
+    // To grow by zlib's default of 16 KiB takes as long as the compression itself; room for the worst case takes the memory of it.
+    chunkSize: Math.max(64 * 1024, (raw.length >> 1) + 64 * 1024),
+    // Otherwise the frame would not say how long it is, and be made for one of any length.
+    pledgedSrcSize: raw.length,
     params: {
       [constants.ZSTD_c_compressionLevel]: LEVELS[level],
       [constants.ZSTD_c_checksumFlag]: 1,

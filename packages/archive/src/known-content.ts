@@ -12,6 +12,12 @@ export interface ChunkHashes {
   hashes: string[]
 }
 
+/** The same as it is stored: of most chunks nothing is asked. */
+interface StoredHashes {
+  at: number[]
+  hashes: string
+}
+
 interface EncodedHashes {
   format: 1
   chunks: { sha256: string; at: number[]; hashes: string }[]
@@ -32,13 +38,11 @@ export function encodeHashes(chunks: readonly ChunkHashes[]): Buffer {
   })
 }
 
-function decodeHashes(bytes: Buffer): ChunkHashes[] {
+const HASH_LENGTH = 32
+
+function decodeHashes(bytes: Buffer): EncodedHashes['chunks'] {
   const encoded = JSON.parse(zstdDecompressSync(bytes).toString('utf8')) as EncodedHashes
-  return encoded.chunks.map(({ sha256, at, hashes }) => ({
-    sha256,
-    at: Array.from(at),
-    hashes: hashes.match(/.{32}/g) ?? [],
-  }))
+  return encoded.chunks
 }
 
 /** Content that the parent snapshot holds, so that it need not be uploaded again. */
@@ -59,18 +63,18 @@ export async function readKnownContent(
 ): Promise<KnownContent> {
   const wanted = chunksOfSizes(source.manifest, source.sizes)
   const born = new Set([...wanted].map((chunk) => source.manifest.chunks[chunk]?.born ?? ''))
-  const hashes = new Map<string, ChunkHashes>()
+  const hashes = new Map<string, StoredHashes>()
   await Promise.all(
     [...born].map(async (snapshot) => {
       const bytes = await source.store.get(hashesKey(source.manifest.archive, snapshot), options)
-      for (const chunk of bytes === undefined ? [] : tryDecode(bytes))
-        hashes.set(chunk.sha256, chunk)
+      for (const { sha256, ...stored } of bytes === undefined ? [] : tryDecode(bytes))
+        hashes.set(sha256, stored)
     }),
   )
-  return indexContent(source.manifest, hashes)
+  return indexContent(source, hashes)
 }
 
-function tryDecode(bytes: Buffer): ChunkHashes[] {
+function tryDecode(bytes: Buffer): EncodedHashes['chunks'] {
   try {
     return decodeHashes(bytes)
   } catch {
@@ -89,20 +93,24 @@ function chunksOfSizes(manifest: Manifest, sizes: ReadonlySet<number>): Set<numb
   return chunks
 }
 
-function indexContent(manifest: Manifest, hashes: Map<string, ChunkHashes>): KnownContent {
+function indexContent(
+  { manifest, sizes }: { manifest: Manifest; sizes: ReadonlySet<number> },
+  hashes: Map<string, StoredHashes>,
+): KnownContent {
   const files = new Map<string, Place>()
   const own = new Map<string, { hash: string; size: number; place: Place }>()
   const segments = new Map<string, number>()
-  const places = manifest.chunks.map((chunk) => hashesByPlace(hashes.get(chunk.sha256)))
+  const findHash = createHashFinder(manifest, hashes)
   for (const { path, size, place } of manifest.tree.files) {
-    if (place.kind !== 'group') continue
-    const hash = places[place.chunk]?.get(`${place.frame}:${place.offset}`)
+    if (place.kind !== 'group' || !sizes.has(size)) continue
+    const hash = findHash(place)
     if (hash === undefined) continue
     files.set(`${hash}:${size}`, { ...place, member: place.member ?? path })
     own.set(path, { hash, size, place })
   }
   for (const [number, chunk] of manifest.chunks.entries()) {
-    const hash = chunk.kind === 'segment' ? hashes.get(chunk.sha256)?.hashes[0] : undefined
+    const hash =
+      chunk.kind === 'segment' ? hashes.get(chunk.sha256)?.hashes.slice(0, HASH_LENGTH) : undefined
     if (hash !== undefined) segments.set(`${hash}:${rawSize(chunk)}`, number)
   }
   return {
@@ -116,12 +124,32 @@ function indexContent(manifest: Manifest, hashes: Map<string, ChunkHashes>): Kno
   }
 }
 
-function hashesByPlace(chunk: ChunkHashes | undefined): Map<string, string> {
-  const places = new Map<string, string>()
-  for (const [index, hash] of (chunk?.hashes ?? []).entries()) {
-    places.set(`${chunk?.at[2 * index]}:${chunk?.at[2 * index + 1]}`, hash)
+/** The hash of what lies at a place; a chunk's table is made when the first of its places is asked for. */
+function createHashFinder(
+  { chunks }: Manifest,
+  hashes: ReadonlyMap<string, StoredHashes>,
+): (place: Place & { kind: 'group' }) => string | undefined {
+  const tables = new Map<number, Map<string, number>>()
+  return ({ chunk, frame, offset }) => {
+    const stored = hashes.get(chunks[chunk]?.sha256 ?? '')
+    if (stored === undefined) return undefined
+    let table = tables.get(chunk)
+    if (table === undefined) {
+      table = tableOf(stored.at)
+      tables.set(chunk, table)
+    }
+    const index = table.get(`${frame}:${offset}`)
+    if (index === undefined) return undefined
+    const start = index * HASH_LENGTH
+    return stored.hashes.slice(start, start + HASH_LENGTH)
   }
-  return places
+}
+
+function tableOf(at: readonly number[]): Map<string, number> {
+  const table = new Map<string, number>()
+  for (let index = 0; 2 * index + 1 < at.length; index++)
+    table.set(`${at[2 * index]}:${at[2 * index + 1]}`, index)
+  return table
 }
 
 /** The raw sizes of the segments that a file of this size is cut into. */

@@ -69,6 +69,16 @@ type EncodedManifest = Omit<Manifest, 'chunks' | 'tree'> & {
   chunks: { sha256: string[]; kind: string; frames: number[][]; born: [string, number][] }
 } & EncodedTree
 
+// A save puts what it also keeps beside the tree.
+const encodings = new WeakMap<Manifest, Buffer>()
+
+/** As `encodeManifest`, once for a manifest that stays as it is from now on. */
+export function encodeFinalManifest(manifest: Manifest): Buffer {
+  const bytes = encodings.get(manifest) ?? encodeManifest(manifest)
+  encodings.set(manifest, bytes)
+  return bytes
+}
+
 /** The bytes of a manifest object: JSON in columns, in one zstd frame. */
 export function encodeManifest(manifest: Manifest): Buffer {
   const { chunks, tree, ...head } = manifest

@@ -1,5 +1,5 @@
 import type { StoredFile } from './manifest.ts'
-import { sortTree } from './save-plan.ts'
+import { sortTree } from './sort-tree.ts'
 import { type HardLinkEntry, type LeftOut, type Tree, type TreePath, parentPath } from './tree.ts'
 
 /**

@@ -2,7 +2,7 @@ import { existsSync, lstatSync, mkdirSync, readdirSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
 import { BerthError, isBerthError } from '@berth/core/error'
 import { isTemporaryName, readFileIfPresent, writeFileAtomic } from '@berth/filesystem'
-import { type Manifest, decodeManifest, encodeManifest } from './manifest.ts'
+import { type Manifest, decodeManifest, encodeFinalManifest } from './manifest.ts'
 import type { ArchiveOptions } from './options.ts'
 import type { Rewritten } from './rewritten.ts'
 import { type TreePlace, placeBehind } from './tree-place.ts'
@@ -108,7 +108,7 @@ export async function writeRecord(
   mkdirSync(state, { recursive: true, mode: 0o700 })
   const newest = record.pending?.record ?? record
   if (index !== undefined)
-    await writeFileAtomic(join(state, indexName(newest)), encodeManifest(index))
+    await writeFileAtomic(join(state, indexName(newest)), encodeFinalManifest(index))
   await writeFileAtomic(join(state, 'record.json'), `${JSON.stringify(record)}\n`)
   const needed = [indexName(record), indexName(newest)]
   for (const name of readdirSync(state)) {

@@ -33,22 +33,25 @@ export function createManifest(
   }
 }
 
-/** Only the chunks that the tree uses, numbered anew. */
+/** Only the chunks that the tree uses, in the order that they have: files are rewritten only where a number changes. */
 function compactChunks(
   tree: Tree<StoredFile>,
   chunks: readonly Chunk[],
   born: string,
 ): { tree: Tree<StoredFile>; chunks: Chunk[] } {
-  const numbers = new Map<number, number>()
-  const used: Chunk[] = []
-  const renumber = (old: number): number => {
-    const existing = numbers.get(old)
-    if (existing !== undefined) return existing
-    const chunk = chunks[old] as Chunk
-    const number = used.push(chunk.born === '' ? { ...chunk, born } : chunk) - 1
-    numbers.set(old, number)
-    return number
+  const isUsed = new Uint8Array(chunks.length)
+  for (const { place } of tree.files) {
+    if (place.kind === 'group') isUsed[place.chunk] = 1
+    else if (place.kind === 'segments') for (const chunk of place.chunks) isUsed[chunk] = 1
   }
+  const numbers: number[] = []
+  const used: Chunk[] = []
+  for (const [old, chunk] of chunks.entries()) {
+    numbers.push(used.length)
+    if (isUsed[old] === 1) used.push(chunk.born === '' ? { ...chunk, born } : chunk)
+  }
+  if (used.length === chunks.length) return { tree, chunks: used }
+  const renumber = (old: number): number => numbers[old] as number
   const files = tree.files.map((file): StoredFile => {
     if (file.place.kind === 'empty') return file
     if (file.place.kind === 'group')

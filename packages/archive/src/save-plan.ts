@@ -2,10 +2,11 @@ import { SMALL_FILE_BYTES } from './format.ts'
 import type { KnownContent } from './known-content.ts'
 import { segmentSizes } from './known-content.ts'
 import type { Manifest, Place, StoredFile } from './manifest.ts'
+import { createLookup } from './path-lookup.ts'
 import type { Pool } from './pool.ts'
 import type { HashedFiles, SaveTask, SaveTaskResult } from './save-work.ts'
 import type { ScannedFile } from './scan.ts'
-import { type FileEntry, type Tree, type TreePath, parentPath } from './tree.ts'
+import type { FileEntry, Tree } from './tree.ts'
 
 /** A file whose content is not in the archive yet; of a long one some segments may be. */
 export interface NewContent {
@@ -37,11 +38,11 @@ export function compareWithIndex(
   index: Manifest | undefined,
   watermark: number,
 ): Comparison {
-  const indexed = new Map((index?.tree.files ?? []).map((file) => [file.path, file]))
+  const findIndexed = createLookup(index?.tree.files ?? [])
   const kept: StoredFile[] = []
   const suspects: ScannedFile[] = []
   for (const file of files) {
-    const before = indexed.get(file.path)
+    const before = findIndexed(file.path)
     const untouched =
       before !== undefined &&
       before.size === file.size &&
@@ -83,6 +84,7 @@ export async function recognise(
         kind: 'hash-files',
         root: source.root,
         paths: batch.map((file) => file.path),
+        bytes: batch.reduce((sum, file) => sum + file.size, 0),
       })
       for (const [index, file] of batch.entries())
         addRecognised(plan, file, findPlace(source.known, file, hashes[index]))
@@ -146,13 +148,14 @@ export function countVanished(
   tree: Tree<StoredFile>,
   base: Tree<StoredFile>,
 ): { vanished: number; entries: number } {
-  const present = new Set([...tree.files, ...tree.links, ...tree.hardLinks].map(({ path }) => path))
-  const contents = new Set(tree.files.map((file) => placeKey(file.place)))
+  const find = createLookup(tree.files)
+  const others = new Set([...tree.links, ...tree.hardLinks].map(({ path }) => path))
   const entries = [...base.files, ...base.links, ...base.hardLinks]
-  const vanished = entries.filter(
-    (entry) =>
-      !present.has(entry.path) &&
-      !('place' in entry && entry.size > 0 && contents.has(placeKey(entry.place))),
+  const missing = entries.filter(({ path }) => find(path) === undefined && !others.has(path))
+  if (missing.length === 0) return { vanished: 0, entries: entries.length }
+  const contents = new Set(tree.files.map((file) => placeKey(file.place)))
+  const vanished = missing.filter(
+    (entry) => !('place' in entry && entry.size > 0 && contents.has(placeKey(entry.place))),
   )
   return { vanished: vanished.length, entries: entries.length }
 }
@@ -160,22 +163,4 @@ export function countVanished(
 function placeKey(place: Place): string {
   if (place.kind === 'group') return `${place.chunk}:${place.frame}:${place.offset}`
   return place.kind === 'segments' ? place.chunks.join() : ''
-}
-
-/** Parents before children and files directory by directory, as a manifest wants them. */
-export function sortTree(tree: Tree<StoredFile>): Tree<StoredFile> {
-  const directories = tree.directories.toSorted((a, b) => comparePaths(a.path, b.path))
-  const order = new Map(directories.map((entry, index) => [entry.path, index]))
-  const orderOf = (path: TreePath): number => order.get(parentPath(path)) ?? 0
-  const files = tree.files.toSorted(
-    (a, b) => orderOf(a.path) - orderOf(b.path) || (a.path < b.path ? -1 : 1),
-  )
-  return { ...tree, directories, files }
-}
-
-/** Depth first: `a`, `a/b`, `a.txt`, whatever the code of `/` is. */
-function comparePaths(a: TreePath, b: TreePath): number {
-  const left = a.replaceAll('/', '\0')
-  const right = b.replaceAll('/', '\0')
-  return left < right ? -1 : left > right ? 1 : 0
 }

@@ -10,9 +10,10 @@ import { type ChunkWriter, type WrittenContent, writeChunks } from './save-chunk
 import { requireUnpruned } from './save-guard.ts'
 import { renameLostFiles } from './save-links.ts'
 import { createManifest } from './save-manifest.ts'
-import { type SavePlan, countVanished, sortTree } from './save-plan.ts'
+import { type SavePlan, countVanished } from './save-plan.ts'
 import { announce, recordSaved } from './save-record.ts'
 import type { Save, SaveResult } from './save.ts'
+import { sortTree } from './sort-tree.ts'
 import { createStoreFiles } from './store-files.ts'
 import type { LeftOut, Tree } from './tree.ts'
 import { locateVenv } from './venv-moves.ts'
@@ -94,10 +95,12 @@ export function assembleTree(
 ): { tree: Tree<StoredFile>; added: number } {
   const own = { ...scan, files: [...files], leftOut: [...scan.leftOut, ...leftOut] }
   const isWanted = base.additive ? () => true : unreadPaths(own.leftOut)
+  const isWhole = !base.additive && !own.leftOut.some(({ unread }) => unread)
   const { tree, added } =
-    base.manifest === undefined
+    base.manifest === undefined || isWhole
       ? { tree: sortTree(own), added: 0 }
       : addMissing(own, base.manifest.tree, isWanted)
+  if (tree.hardLinks.length === 0) return { tree, added }
   const names = new Set(tree.files.map((file) => file.path))
   return { tree: { ...tree, hardLinks: tree.hardLinks.filter(({ to }) => names.has(to)) }, added }
 }
@@ -105,11 +108,10 @@ export function assembleTree(
 /** An interpreter takes its time to start, and a save at shutdown has none: one that was asked before is not asked again. */
 async function findFingerprints({ base, options, place, scan }: Save): Promise<Manifest['venvs']> {
   const before = new Map(base.manifest?.venvs.map((venv) => [venv.path, venv]))
-  const times = new Map(scan.files.map((file) => [file.path, file.mtime]))
   const isUntouched = (path: string): boolean => {
     const config = path === '' ? 'pyvenv.cfg' : `${path}/pyvenv.cfg`
     const old = base.manifest?.tree.files.find((file) => file.path === config)
-    return old !== undefined && old.mtime === times.get(config)
+    return old !== undefined && old.mtime === scan.files.find(({ path }) => path === config)?.mtime
   }
   const venvs = await fingerprintVenvs(
     place.directory,

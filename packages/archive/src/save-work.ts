@@ -17,7 +17,7 @@ export type SaveTask = ScanTask | ContentTask
 export type SaveTaskResult = ScannedBatch | ContentResult
 
 export type ContentTask =
-  | { kind: 'hash-files'; root: string; paths: TreePath[] }
+  | { kind: 'hash-files'; root: string; paths: TreePath[]; bytes: number }
   | { kind: 'hash-segments'; root: string; path: TreePath; size: number }
   | { kind: 'make-group'; root: string; files: FileEntry[]; level: CompressionLevel }
   | { kind: 'make-segment'; root: string; file: FileEntry; start: number; level: CompressionLevel }
@@ -70,8 +70,18 @@ function contentHash(bytes: Uint8Array): string {
 }
 
 function hashSmallFile(root: string, path: TreePath): string | undefined {
-  const content = readSmallFile(root, path)
-  return content.read ? contentHash(content.bytes) : undefined
+  const bytes = scratchOf(2 * SMALL_FILE_BYTES)
+  const content = readSmallFile(root, path, bytes)
+  return content.read ? contentHash(bytes.subarray(0, content.size)) : undefined
+}
+
+function hashRange(fd: number, start: number, length: number): string {
+  const digest = createHash('sha256')
+  for (let done = 0; done < length; done += SCRATCH_BYTES) {
+    const part = Math.min(SCRATCH_BYTES, length - done)
+    digest.update(readInto(fd, start + done, scratchOf(part).subarray(0, part)))
+  }
+  return digest.digest('hex').slice(0, 32)
 }
 
 function hashSegments(root: string, path: TreePath, size: number): (string | undefined)[] {
@@ -79,9 +89,7 @@ function hashSegments(root: string, path: TreePath, size: number): (string | und
   for (let start = 0; start < size; start += SEGMENT_BYTES) {
     try {
       hashes.push(
-        withFile(root, path, (fd) =>
-          contentHash(readAt(fd, start, Math.min(SEGMENT_BYTES, size - start))),
-        ),
+        withFile(root, path, (fd) => hashRange(fd, start, Math.min(SEGMENT_BYTES, size - start))),
       )
     } catch {
       // Unreadable is not equal: the file is treated as new, and the attempt to store it says what is wrong.
@@ -91,40 +99,53 @@ function hashSegments(root: string, path: TreePath, size: number): (string | und
   return hashes
 }
 
+// A frame is closed before it would pass FRAME_BYTES, unless one file is larger; a file that grows may be twice SMALL_FILE_BYTES.
+const HEADER_ROOM = 64 * 1024
+const SCRATCH_BYTES = FRAME_BYTES + 2 * SMALL_FILE_BYTES + HEADER_ROOM
+let scratch: Buffer | undefined
+
+/** One for all frames of this thread: what was thrown away after each would take hundreds of megabytes before it is collected. */
+function scratchOf(bytes: number): Buffer {
+  if (scratch === undefined || scratch.length < bytes)
+    scratch = Buffer.allocUnsafeSlow(Math.max(bytes, SCRATCH_BYTES))
+  return scratch
+}
+
 function makeGroup(task: ContentTask & { kind: 'make-group' }): MadeGroup {
   const files: GroupedFile[] = []
   const frames: Frame[] = []
   const stored: Buffer[] = []
-  let parts: Uint8Array[] = []
-  let raw = 0
+  const raw = scratchOf(SCRATCH_BYTES)
+  let filled = 0
   const flush = (): void => {
-    const frame = compressFrame(Buffer.concat(parts, raw), task.level)
-    frames.push({ stored: frame.length, raw })
+    const frame = compressFrame(raw.subarray(0, filled), task.level)
+    frames.push({ stored: frame.length, raw: filled })
     stored.push(frame)
-    parts = []
-    raw = 0
+    filled = 0
   }
   for (const wanted of task.files) {
-    const content = readSmallFile(task.root, wanted.path)
+    // The header's length does not depend on what is read, unless the file grew.
+    if (filled > 0 && filled + wanted.size > FRAME_BYTES) flush()
+    const start = filled + tarHeader(wanted).length
+    const content = readSmallFile(task.root, wanted.path, raw.subarray(start))
     if (!content.read) {
       files.push({ read: false, path: wanted.path, reason: content.reason })
       continue
     }
-    const file = { ...wanted, size: content.bytes.length, mtime: micros(content.stats.mtimeMs) }
-    if (raw > 0 && raw + file.size > FRAME_BYTES) flush()
+    const file = { ...wanted, size: content.size, mtime: micros(content.stats.mtimeMs) }
     const header = tarHeader(file)
-    files.push({
-      read: true,
-      file,
-      frame: frames.length,
-      offset: raw + header.length,
-      hash: contentHash(content.bytes),
-    })
-    parts.push(header, content.bytes, Buffer.alloc(tarPadding(file.size)))
-    raw += header.length + file.size + tarPadding(file.size)
+    const offset = filled + header.length
+    if (offset !== start) raw.copyWithin(offset, start, start + file.size)
+    header.copy(raw, filled)
+    const end = offset + file.size
+    const padding = tarPadding(file.size)
+    raw.fill(0, end, end + padding)
+    const hash = contentHash(raw.subarray(offset, end))
+    files.push({ read: true, file, frame: frames.length, offset, hash })
+    filled = end + padding
   }
-  parts.push(TAR_END)
-  raw += TAR_END.length
+  TAR_END.copy(raw, filled)
+  filled += TAR_END.length
   flush()
   return { ...seal(stored), frames, files }
 }
@@ -138,7 +159,7 @@ function makeSegment(task: ContentTask & { kind: 'make-segment' }): MadeSegment 
     let complete = true
     for (let start = task.start; start < end; start += SEGMENT_FRAME_BYTES) {
       const length = Math.min(SEGMENT_FRAME_BYTES, end - start)
-      const bytes = readAt(fd, start, length)
+      const bytes = readInto(fd, start, scratchOf(length).subarray(0, length))
       if (bytes.length < length) complete = false
       digest.update(bytes)
       const frame = compressFrame(bytes, task.level)
@@ -163,10 +184,10 @@ function seal(frames: Buffer[]): { data: Uint8Array; sha256: string } {
   return { data, sha256: hash('sha256', data, 'hex') }
 }
 
-type SmallContent = { read: true; bytes: Buffer; stats: Stats } | { read: false; reason: string }
+type SmallContent = { read: true; size: number; stats: Stats } | { read: false; reason: string }
 
 /** A file that changes while it is read is read once more; then it is taken as it is, and its mtime makes the next save look again. */
-function readSmallFile(root: string, path: TreePath): SmallContent {
+function readSmallFile(root: string, path: TreePath, into: Buffer): SmallContent {
   try {
     return withFile(root, path, (fd) => {
       for (let attempt = 0; ; attempt++) {
@@ -174,13 +195,11 @@ function readSmallFile(root: string, path: TreePath): SmallContent {
         if (!before.isFile()) return { read: false, reason: 'gone' }
         if (before.size > 2 * SMALL_FILE_BYTES)
           return { read: false, reason: 'grew while it was read' }
-        const bytes = readAt(fd, 0, before.size)
+        const { length } = readInto(fd, 0, into.subarray(0, before.size))
         const after = fstatSync(fd)
         const same =
-          after.size === before.size &&
-          after.mtimeMs === before.mtimeMs &&
-          bytes.length === before.size
-        if (same || attempt > 0) return { read: true, bytes, stats: before }
+          after.size === before.size && after.mtimeMs === before.mtimeMs && length === before.size
+        if (same || attempt > 0) return { read: true, size: length, stats: before }
       }
     })
   } catch (error) {
@@ -200,14 +219,13 @@ function withFile<Result>(root: string, path: TreePath, use: (fd: number) => Res
   }
 }
 
-/** Shorter than asked when the file ends earlier. */
-function readAt(fd: number, start: number, length: number): Buffer {
-  const bytes = Buffer.allocUnsafe(length)
+/** Fills the buffer from a place on; what comes back is shorter when the file ends earlier. */
+function readInto(fd: number, start: number, bytes: Buffer): Buffer {
   let filled = 0
-  while (filled < length) {
-    const count = readSync(fd, bytes, filled, length - filled, start + filled)
+  while (filled < bytes.length) {
+    const count = readSync(fd, bytes, filled, bytes.length - filled, start + filled)
     if (count === 0) break
     filled += count
   }
-  return filled === length ? bytes : bytes.subarray(0, filled)
+  return bytes.subarray(0, filled)
 }

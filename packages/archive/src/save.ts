@@ -8,9 +8,8 @@ import { asDiskError } from './disk-error.ts'
 import { SMALL_FILE_BYTES } from './format.ts'
 import type { CompressionLevel } from './frame.ts'
 import { readKnownContent } from './known-content.ts'
-import { workerCount } from './machine.ts'
 import type { ArchiveOptions } from './options.ts'
-import { type Pool, createPool } from './pool.ts'
+import type { Pool } from './pool.ts'
 import { identityOf } from './record.ts'
 import { refuseUnusable } from './refuse.ts'
 import { asArchived } from './rewritten.ts'
@@ -18,6 +17,7 @@ import { openBase } from './save-base.ts'
 import { inheritOwners } from './save-owner.ts'
 import { type SavePlan, compareWithIndex, recognise } from './save-plan.ts'
 import { type SaveFrame, recordUnchanged } from './save-record.ts'
+import { createSavePool } from './save-pool.ts'
 import { assembleTree, storeSnapshot } from './save-snapshot.ts'
 import type { SaveTask, SaveTaskResult } from './save-work.ts'
 import { isSameTree } from './same-tree.ts'
@@ -101,11 +101,7 @@ async function save(options: SaveOptions, place: TreePlace): Promise<SaveResult>
   const rules = { patterns, directory: resolve(options.directory), isMountpoint }
   const identity = identityOf(place.directory)
   const watch = startStopwatch(options.now)
-  const pool = createPool<SaveTask, SaveTaskResult>(
-    new URL('./worker.ts', import.meta.url),
-    workerCount(),
-    signal,
-  )
+  const pool = createSavePool(signal)
   const ended = new AbortController()
   try {
     const watermark = probeClock(place.state)

@@ -10,10 +10,20 @@ export interface ScannedBatch {
   values: Float64Array<ArrayBuffer>
 }
 
+let last: { key: string; why: ReturnType<typeof createExclusion> } | undefined
+
+/** Its expressions are made once for all tasks of a scan. */
+function exclusionOf(rules: ScanTask['rules']): ReturnType<typeof createExclusion> {
+  if (rules === undefined) return () => () => undefined
+  const key = JSON.stringify(rules)
+  if (last?.key !== key) last = { key, why: createExclusion(rules) }
+  return last.why
+}
+
 /** Reads some directories, in a worker. */
 export function performScan({ root, device, rules, paths }: ScanTask): ScannedBatch {
   const rows = new FileRows()
-  const why = rules === undefined ? () => () => undefined : createExclusion(rules)
+  const why = exclusionOf(rules)
   const directories = paths.map((path) => scanDirectory({ root, device, rows }, path, why(path)))
   return { directories, values: rows.values.slice(0, rows.count * ROW.width) }
 }

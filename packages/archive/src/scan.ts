@@ -47,8 +47,10 @@ export interface ScannedTree {
 
 // Between two looks at the event loop, on which the requests of the save wait.
 const TURN_MS = 4
-// Four threads take a tenth of a second to start, and then read a local disk three times as fast as one: worth it for what takes longer.
-const ALONE_MS = 300
+// Four threads take a tenth of a second of all processors to start: a local disk is read to its end meanwhile, but one that keeps this
+// thread waiting answers several as fast as one.
+const WAITING_MS = 150
+const ALONE_MS = 800
 const DIRECTORIES_PER_TASK = 8
 // While an answer is on its way a thread has another task.
 const TASKS_PER_HELPER = 2
@@ -122,6 +124,12 @@ function createScan(place: ScanPlace, { rules }: ScanOptions): Scan {
 /** In this thread, until all is read or threads would be faster. */
 async function scanAlone(scan: Scan, { signal, helpers }: ScanOptions): Promise<void> {
   const begin = performance.now()
+  const before = process.threadCpuUsage()
+  const areNeeded = (elapsedMs: number): boolean => {
+    if (elapsedMs < WAITING_MS) return false
+    const { user, system } = process.threadCpuUsage(before)
+    return elapsedMs > ALONE_MS || (user + system) / 1000 < elapsedMs / 4
+  }
   let turn = begin
   for (let node = scan.pending.pop(); node !== undefined; node = scan.pending.pop()) {
     scan.settle(node, scanDirectory(scan.place, node.path, scan.why(node.path)), scan.place.rows)
@@ -130,7 +138,7 @@ async function scanAlone(scan: Scan, { signal, helpers }: ScanOptions): Promise<
     signal?.throwIfAborted()
     await setImmediate()
     turn = performance.now()
-    if (helpers !== undefined && helpers.size > 1 && now - begin > ALONE_MS) return
+    if (helpers !== undefined && helpers.size > 1 && areNeeded(turn - begin)) return
   }
 }
 

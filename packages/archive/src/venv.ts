@@ -110,7 +110,7 @@ export async function fingerprintVenvs(
   known: (path: string) => VenvFingerprint | undefined,
   signal?: AbortSignal,
 ): Promise<VenvFingerprint[]> {
-  const machine = await machineFacts()
+  let machine: ReturnType<typeof machineFacts> | undefined
   const prints = await Promise.all(
     findVenvs(directory).map(async (path) => {
       const before = known(path)
@@ -123,7 +123,8 @@ export async function fingerprintVenvs(
           path,
           python: facts.version.split('.').slice(0, 2).join('.'),
           soabi: facts.soabi,
-          ...machine,
+          // To ask the system takes longer than all else where no interpreter is asked.
+          ...(await (machine ??= machineFacts())),
           prefix: venv,
           home:
             isInside(home, directory) || isInside(await resolveReal(home), directory) ? '' : home,
