@@ -5,7 +5,7 @@ import { findSnapshot } from './find-snapshot.ts'
 import type { RestoreOptions } from './restore.ts'
 import { type SnapshotReference, readSnapshot, readSnapshotList } from './snapshots.ts'
 import { checkStoreFormat } from './store-files.ts'
-import { snapshotMisfit } from './venv.ts'
+import { pythonCure, snapshotMisfit } from './venv.ts'
 
 export interface PassedOver {
   snapshot: string
@@ -56,10 +56,12 @@ async function newestFitting(
 ) {
   const machine = await machineFacts()
   const passedOver: PassedOver[] = []
+  let newest: Manifest | undefined
   for (const reference of history.slice(0, MAX_TRIED)) {
     const manifest = await readSnapshot(store, name, reference.name, { signal })
     const reason = await snapshotMisfit(manifest.venvs, machine)
     if (reason === undefined) return { reference, manifest, passedOver }
+    newest ??= manifest
     passedOver.push({ snapshot: reference.name, reason })
     onNote?.('warn', `passed over \`${name}\` ${reference.name}: ${reason}`)
   }
@@ -67,7 +69,7 @@ async function newestFitting(
     'archive/no-fitting-snapshot',
     `could not restore \`${name}\`: none of its ${passedOver.length} newest snapshots fits this machine; the newest: ${passedOver[0]?.reason}`,
     {
-      hint: 'use an image with that Python, or make the venv anew and save it; `--at` restores a snapshot as it is',
+      hint: `${pythonCure(newest?.venvs ?? [])}, or make the venv anew and save it; \`--at\` restores a snapshot as it is`,
     },
   )
 }

@@ -126,7 +126,7 @@ function relocateRest(first: string, rest: string, mentions: Mentions): string {
 }
 
 /** One character a byte, so that text of any encoding comes back as it was. */
-export function toLatin(text: string): string {
+function toLatin(text: string): string {
   return Buffer.from(text, 'utf8').toString('latin1')
 }
 

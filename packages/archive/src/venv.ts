@@ -155,6 +155,15 @@ export async function snapshotMisfit(
   return undefined
 }
 
+/** What makes the Python of these venvs available. Those of uv lie at the same place on every machine of the same user. */
+export function pythonCure(venvs: readonly VenvFingerprint[]): string {
+  const managed = venvs.filter(({ home }) => home.includes('/uv/python/'))
+  const versions = [...new Set(managed.map(({ python }) => python))].join(' ')
+  return versions === ''
+    ? 'use an image with that Python'
+    : `run \`uv python install ${versions}\` before the restore`
+}
+
 async function homeMisfit(venv: VenvFingerprint): Promise<string | undefined> {
   const python = join(venv.home, `python${venv.python}`)
   try {
