@@ -147,7 +147,10 @@ test.each(['/w/tree', '/w/tree/tree', '/w'])(
       const tree = join(directory, 'tree')
       cpSync(source, tree, { recursive: true, verbatimSymlinks: true, preserveTimestamps: true })
       const staging = {
-        ...{ directory, tree, continued: false, finished: new Set<number>() },
+        directory,
+        tree,
+        continued: false,
+        finished: new Set<number>(),
         finish: () => {},
         [Symbol.dispose]: () => {},
       }
