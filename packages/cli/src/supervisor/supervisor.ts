@@ -1,3 +1,4 @@
+import { flushCompileCache } from 'node:module'
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { BerthEvent, NewEvent } from '@berth/core'
 import { exitCodes } from '../exit-codes.ts'
@@ -186,6 +187,8 @@ export class Supervisor {
     }
     this.#main = main
     this.#emit({ type: 'main:start', command: facts.shown, pid: main.pid })
+    // Node does it at the end of a process, and a pod's often ends by SIGKILL: the next start would compile everything anew.
+    flushCompileCache()
     await Promise.race([main.ended, this.#stop.requested])
     ending.abort()
     if (this.#stop.signal === undefined) await main.clear(Date.now() + this.#stop.graceMs)
