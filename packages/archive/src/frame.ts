@@ -6,6 +6,9 @@ export type CompressionLevel = 'fast' | 'normal'
 // Level 3 is about a tenth smaller than level 1 at half its speed, and decodes as fast.
 const LEVELS: Record<CompressionLevel, number> = { fast: 1, normal: 3 }
 
+/** Every level that a chunk may have been made with. */
+export const COMPRESSION_LEVELS = Object.keys(LEVELS) as CompressionLevel[]
+
 /**
  * One zstd frame (RFC 8878) with its content checksum: without that flag a flipped byte can decode to other bytes without an error.
  */

@@ -3,8 +3,10 @@ export {
   copyRecord,
   describeArchives,
   extractPaths,
+  findOwnTrees,
   listSnapshots,
   pruneStore,
+  repairArchive,
   restoreTree,
   saveTree,
   verifyArchive,
@@ -12,6 +14,7 @@ export {
 export { forgetRecord, readRecord, type TreeRecord } from './record.ts'
 export { latestGeneration, listArchives } from './snapshots.ts'
 export type { ArchiveInfo, SnapshotInfo } from './list-snapshots.ts'
+export type { RepairOptions, RepairResult } from './repair.ts'
 export type { ExtractOptions, ExtractResult } from './extract.ts'
 export type { RestoreOptions, RestoreResult } from './restore.ts'
 export type { SaveOptions, SaveResult } from './save.ts'

@@ -74,6 +74,27 @@ export async function readKnownContent(
   return indexContent(source, hashes)
 }
 
+/** The hashes of chunks that these snapshots wrote, by chunk: of each file by `frame:offset`, of a segment by the empty string. */
+export async function readChunkHashes(
+  source: { store: ObjectStore; archive: string; born: Iterable<string> },
+  options: RequestOptions = {},
+): Promise<Map<string, Map<string, string>>> {
+  const found = new Map<string, Map<string, string>>()
+  for (const snapshot of source.born) {
+    const bytes = await source.store.get(hashesKey(source.archive, snapshot), options)
+    for (const { sha256, at, hashes } of bytes === undefined ? [] : tryDecode(bytes)) {
+      const places = at.flatMap((frame, index) =>
+        index % 2 === 0 ? [`${frame}:${at[index + 1]}`] : [],
+      )
+      const keys = places.length === 0 ? [''] : places
+      const hashOf = (index: number): string =>
+        hashes.slice(index * HASH_LENGTH, (index + 1) * HASH_LENGTH)
+      found.set(sha256, new Map(keys.map((key, index) => [key, hashOf(index)])))
+    }
+  }
+  return found
+}
+
 function tryDecode(bytes: Buffer): EncodedHashes['chunks'] {
   try {
     return decodeHashes(bytes)

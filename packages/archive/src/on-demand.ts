@@ -2,6 +2,8 @@ import type * as copying from './copy-record.ts'
 import type * as extracting from './extract.ts'
 import type * as listing from './list-snapshots.ts'
 import type * as pruning from './prune.ts'
+import type * as repairTrees from './repair-trees.ts'
+import type * as repairing from './repair.ts'
 import type * as restoring from './restore.ts'
 import type * as saving from './save.ts'
 import type * as verifying from './verify.ts'
@@ -22,6 +24,12 @@ export const listSnapshots: typeof listing.listSnapshots = async (store, archive
 
 export const pruneStore: typeof pruning.pruneStore = async (options) =>
   (await import('./prune.ts')).pruneStore(options)
+
+export const findOwnTrees: typeof repairTrees.findOwnTrees = async (directory, of) =>
+  (await import('./repair-trees.ts')).findOwnTrees(directory, of)
+
+export const repairArchive: typeof repairing.repairArchive = async (options) =>
+  (await import('./repair.ts')).repairArchive(options)
 
 export const restoreTree: typeof restoring.restoreTree = async (options) =>
   (await import('./restore.ts')).restoreTree(options)

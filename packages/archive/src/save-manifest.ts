@@ -34,7 +34,7 @@ export function createManifest(
 }
 
 /** Only the chunks that the tree uses, in the order that they have: files are rewritten only where a number changes. */
-function compactChunks(
+export function compactChunks(
   tree: Tree<StoredFile>,
   chunks: readonly Chunk[],
   born: string,
