@@ -46,9 +46,13 @@ const CREDENTIAL_FILES = [
  */
 const COMPILED_PLACES = ['__pycache__/__editable__*.pyc'] as const
 
+/** What pip was removing when it was killed, and never reads again; files that NFS keeps for those who still have them open. */
+const REMOVED = ['site-packages/~*', '.nfs????????????????????????'] as const
+
 const STATE = 'state of berth'
 const CHOSEN = 'excluded'
 const COMPILED = 'compiled from a file that names its place'
+const LEFTOVER = 'left over from a removal'
 /** Why what ext4 makes itself in the root of a disk stays out. */
 const OF_DISK = 'part of the file system'
 
@@ -77,9 +81,11 @@ export function createExclusion(rules: ExclusionRules): (directory: TreePath) =>
   const place = rules.directory.split('/').slice(-2).join('/')
   const chosen = matcher(rules.patterns)
   const compiled = matcher(COMPILED_PLACES)
+  const removed = matcher(REMOVED)
   return (directory) => {
     const isChosen = chosen(directory)
     const isCompiled = compiled(directory)
+    const isRemoved = removed(directory)
     const isBelow = below(directory)
     const isFile = files(directory === '' ? place : `${place}/${directory}`)
     return (name) => {
@@ -87,6 +93,7 @@ export function createExclusion(rules: ExclusionRules): (directory: TreePath) =>
       if (rules.isMountpoint && directory === '' && name === 'lost+found') return OF_DISK
       if (isChosen(name)) return CHOSEN
       if (isCompiled(name)) return COMPILED
+      if (isRemoved(name)) return LEFTOVER
       return isBelow(name) || isFile(name) ? 'credentials of a tool' : undefined
     }
   }

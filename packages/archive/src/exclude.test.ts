@@ -36,6 +36,23 @@ test.each([
   expect(whyExcluded(rules, path)).toBe(isLeftOut ? 'excluded' : undefined)
 })
 
+test.each([
+  ['lib/python3.11/site-packages/~umpy', 'left over from a removal'],
+  ['lib/python3.11/site-packages/numpy', undefined],
+  ['home/~backup', undefined],
+  ['.nfs00000000a1b2c3d400000012', 'left over from a removal'],
+  ['.nfsrc', undefined],
+  [
+    'lib/python3.11/site-packages/__pycache__/__editable___x_finder.cpython-311.pyc',
+    'compiled from a file that names its place',
+  ],
+  ['lib/python3.11/site-packages/__pycache__/six.cpython-311.pyc', undefined],
+  ['.git/config', undefined],
+])('`%s` stays out: %s', (path, reason) => {
+  const rules = { patterns: [], directory: '/w/tree', isMountpoint: false }
+  expect(whyExcluded(rules, path)).toBe(reason)
+})
+
 test('a save names the credential files that it left out, once, and not what was to be left out', async () => {
   const home = await temporaryDirectory()
   const directory = join(home, 'tree')
