@@ -1,5 +1,4 @@
-import { randomBytes } from 'node:crypto'
-import { lstatSync, mkdirSync, rmSync, writeFileSync } from 'node:fs'
+import { closeSync, lstatSync, mkdirSync, openSync, utimesSync } from 'node:fs'
 import { join } from 'node:path'
 import { setTimeout } from 'node:timers/promises'
 import { micros } from './scan-directory.ts'
@@ -25,9 +24,24 @@ export async function readFileSystemClock(state: string): Promise<number> {
 /** The file system's time without waiting: what is written from now on has this ctime or a later one. */
 export function probeClock(state: string): number {
   mkdirSync(state, { recursive: true, mode: 0o700 })
-  const probe = join(state, `clock-${randomBytes(6).toString('hex')}`)
-  writeFileSync(probe, '', { flag: 'wx' })
-  const { ctimeMs } = lstatSync(probe)
-  rmSync(probe)
-  return micros(ctimeMs)
+  const probe = findProbe(state)
+  const now = new Date()
+  utimesSync(probe, now, now)
+  return micros(lstatSync(probe).ctimeMs)
+}
+
+/** A file in the state that is only touched; it stays, so that kills leave no more than one. */
+export const CLOCK = 'clock'
+
+/** The file, or on a full disk, which must not keep anything from being saved, the directory. */
+function findProbe(state: string): string {
+  const probe = join(state, CLOCK)
+  try {
+    closeSync(openSync(probe, 'a', 0o600))
+    return probe
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException
+    if (code === 'ENOSPC' || code === 'EDQUOT') return state
+    throw error
+  }
 }

@@ -1,6 +1,7 @@
-import { readdirSync, rmSync, writeFileSync } from 'node:fs'
+import { readdirSync, renameSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { BerthError, isBerthError } from '@berth/core/error'
+import { CLOCK } from './clock.ts'
 import type { Manifest } from './manifest.ts'
 import { type TreeRecord, readIndex, readRecordOf, unreadRecord } from './record.ts'
 import type { SaveOptions } from './save.ts'
@@ -152,15 +153,32 @@ export function markSave({ state }: TreePlace, id: string): void {
   try {
     writeFileSync(join(state, MARK + id), '')
   } catch {
-    // A full disk must not keep anything from being saved; the mark only matters to a save that is killed.
+    // A full disk must not keep anything from being saved, and to rename what is there takes no room.
+    for (const spare of [CLOCK, ...readMarks({ state }).map((old) => MARK + old)])
+      if (tryRename(join(state, spare), join(state, MARK + id))) return
   }
+}
+
+/** Without a mark a save is only beside the history if it is killed, or can't be recorded. */
+function tryRename(from: string, to: string): boolean {
+  try {
+    renameSync(from, to)
+    return true
+  } catch {
+    return false
+  }
+}
+
+/** Of snapshots that this directory has gone on from. */
+export function dropMarks({ state }: TreePlace, ids: readonly string[]): void {
+  for (const id of ids) rmSync(join(state, MARK + id), { force: true })
 }
 
 export function forgetMarks({ state }: TreePlace, ids: readonly string[]): void {
   for (const id of ids) rmSync(join(state, MARK + id), { force: true })
 }
 
-function readMarks({ state }: TreePlace): string[] {
+function readMarks({ state }: Pick<TreePlace, 'state'>): string[] {
   return readdirSync(state).flatMap((name) =>
     name.startsWith(MARK) ? [name.slice(MARK.length)] : [],
   )

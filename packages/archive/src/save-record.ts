@@ -4,7 +4,7 @@ import { isIntended } from './exclude-rules.ts'
 import type { Manifest } from './manifest.ts'
 import { type TreeRecord, unreadRecord, writeRecord } from './record.ts'
 import { type Rewritten, recorded } from './rewritten.ts'
-import { type Base, forgetMarks } from './save-base.ts'
+import { type Base, dropMarks, forgetMarks } from './save-base.ts'
 import type { SaveOptions } from './save.ts'
 import type { TreePlace } from './tree-place.ts'
 import type { LeftOut } from './tree.ts'
@@ -74,6 +74,7 @@ async function recordOrWarn(
     await writeRecord(place.state, record, index)
     forgetMarks(place, [...base.marks, id])
   } catch (error) {
+    if (index.id !== base.manifest?.id) dropMarks(place, base.marks)
     const { message } = asDiskError(error, `record the save of \`${options.directory}\``) as Error
     options.onNote?.('warn', `${message}; it is saved, and the next save takes longer`)
   }
