@@ -43,7 +43,7 @@ function mustCut(edge: Edge): boolean {
 const PACKAGE_FOLDERS = new Set(['site-packages', 'dist-packages', 'custom_nodes'])
 
 /** What tends to change together: a Python package, a custom node, else a directory of the second level. */
-function unitOf(path: TreePath): TreePath {
+export function unitOf(path: TreePath): TreePath {
   const parts = path.split('/')
   const folder = parts.findIndex((part) => PACKAGE_FOLDERS.has(part))
   if (folder >= 0 && folder + 1 < parts.length) return parts.slice(0, folder + 2).join('/')

@@ -7,6 +7,7 @@ import type { ChunkHashes } from './known-content.ts'
 import type { Chunk, StoredFile } from './manifest.ts'
 import type { ArchiveOptions } from './options.ts'
 import type { Pool } from './pool.ts'
+import { eitherSignal, untilCut } from './save-cut.ts'
 import { type NewContent, withPlace } from './save-plan.ts'
 import type { MadeChunk, MadeGroup, MadeSegment, SaveTask, SaveTaskResult } from './save-work.ts'
 import type { ScannedFile } from './scan.ts'
@@ -24,6 +25,8 @@ export interface ChunkWriter {
   resumes: boolean
   /** What must not be relied on, although it may be in the store. */
   condemned: Condemned
+  /** Aborts when no more content may be sent: what was not stored by then is missing. */
+  cut: AbortSignal | undefined
 }
 
 export interface WrittenContent {
@@ -32,12 +35,17 @@ export interface WrittenContent {
   leftOut: LeftOut[]
   uploadedBytes: number
   uploadedChunks: number
+  /** What is under way, by key. */
+  uploads: Map<string, Promise<number>>
 }
 
-/** Compresses new content into chunks and uploads them; resolves when all of them are in the store. */
+/**
+ * Compresses new content into chunks and uploads them, list by list, each in groups of its own; resolves when all of them are in the
+ * store, or the cut has come.
+ */
 export async function writeChunks(
   writer: ChunkWriter,
-  fresh: readonly NewContent[],
+  lanes: readonly (readonly NewContent[])[],
 ): Promise<WrittenContent> {
   const written: WrittenContent = {
     files: [],
@@ -45,34 +53,38 @@ export async function writeChunks(
     leftOut: [],
     uploadedBytes: 0,
     uploadedChunks: 0,
+    uploads: new Map(),
   }
-  const groups = groupFiles(
-    fresh.flatMap(({ file }) => (file.size <= SMALL_FILE_BYTES ? [file] : [])),
-  )
-  const long = fresh.filter(({ file }) => file.size > SMALL_FILE_BYTES)
-  const total = fresh.reduce((sum, { file }) => sum + file.size, 0)
+  const total = lanes.flat().reduce((sum, { file }) => sum + file.size, 0)
   let done = 0
   const advance = (bytes: number): void => {
     done += bytes
     writer.options.onProgress?.({ done, total })
   }
   const run = createLimit(writer.pool.size + UPLOADS_BESIDE)
-  const jobs = [
-    ...long.map((content) => writeLong(writer, written, { content, run, advance })),
-    ...groups.map((files) =>
-      run(() => writeGroup(writer, written, files)).then(() =>
-        advance(files.reduce((sum, file) => sum + file.size, 0)),
+  const jobs = lanes.flatMap((lane) => {
+    const long = lane.filter(({ file }) => file.size > SMALL_FILE_BYTES)
+    const small = lane.flatMap(({ file }) => (file.size <= SMALL_FILE_BYTES ? [file] : []))
+    return [
+      ...long.map((content) => writeLong(writer, written, { content, run, advance })),
+      ...groupFiles(small).map((files) =>
+        run(() => writeGroup(writer, written, files)).then(() =>
+          advance(files.reduce((sum, file) => sum + file.size, 0)),
+        ),
       ),
-    ),
-  ]
+    ]
+  })
   try {
-    await Promise.all(jobs)
+    await untilCut(writer.cut, Promise.all(jobs))
   } catch (error) {
     run.stop(error)
     await Promise.allSettled(jobs)
     throw error
   }
-  return written
+  if (writer.cut?.aborted !== true) return written
+  run.stop(writer.cut.reason)
+  // What ends after the cut is not in the snapshot.
+  return { ...written, files: [...written.files], hashes: [...written.hashes] }
 }
 
 // Uploads that go on while the workers compress; each holds one chunk of some megabytes.
@@ -84,6 +96,7 @@ async function writeGroup(
   files: readonly ScannedFile[],
 ): Promise<void> {
   writer.options.signal?.throwIfAborted()
+  writer.cut?.throwIfAborted()
   const made = (await writer.pool.run({
     kind: 'make-group',
     root: writer.root,
@@ -152,6 +165,7 @@ async function writeSegment(
   part: { file: ScannedFile; start: number },
 ): Promise<number | string> {
   writer.options.signal?.throwIfAborted()
+  writer.cut?.throwIfAborted()
   const answer = await writer.pool
     .run({
       kind: 'make-segment',
@@ -169,28 +183,44 @@ async function writeSegment(
   return chunk
 }
 
-/** Equal content twice in one save is one chunk. Answers the chunk's number. */
+interface MadeUpload {
+  made: MadeChunk
+  kind: Chunk['kind']
+}
+
+/** Equal content twice in one save is one chunk, and both wait for it. Answers the chunk's number. */
 async function upload(
   writer: ChunkWriter,
   written: WrittenContent,
-  chunk: { made: MadeChunk; kind: Chunk['kind'] },
+  chunk: MadeUpload,
 ): Promise<number> {
-  const { made, kind } = chunk
+  const key = chunkKey(chunk.made.sha256, chunk.kind)
   const existing = writer.chunks.findIndex(
-    (other) => other.sha256 === made.sha256 && other.kind === kind,
+    ({ sha256, kind }) => sha256 === chunk.made.sha256 && kind === chunk.kind,
   )
   if (existing >= 0) return existing
-  const { store, signal } = writer.options
-  const key = chunkKey(made.sha256, kind)
-  const number =
-    writer.chunks.push({ sha256: made.sha256, kind, frames: made.frames, born: '' }) - 1
+  const underWay = written.uploads.get(key) ?? put(writer, written, { ...chunk, key })
+  written.uploads.set(key, underWay)
+  return underWay
+}
+
+/** The chunk gets its number when it is in the store. */
+async function put(
+  writer: ChunkWriter,
+  written: WrittenContent,
+  { made, kind, key }: MadeUpload & { key: string },
+): Promise<number> {
+  const { store } = writer.options
+  writer.cut?.throwIfAborted()
+  const signal = eitherSignal(writer.options.signal, writer.cut)
   const isThere = writer.resumes && (await store.head(key, { signal }))?.size === made.data.length
   if (!isThere) {
     await store.put(key, made.data, { signal, ifAbsent: true })
     written.uploadedBytes += made.data.length
     written.uploadedChunks++
   }
-  return number
+  writer.cut?.throwIfAborted()
+  return writer.chunks.push({ sha256: made.sha256, kind, frames: made.frames, born: '' }) - 1
 }
 
 function plain(file: ScannedFile) {

@@ -7,21 +7,30 @@ import { addMissing, unreadPaths } from './missing.ts'
 import { identityOf } from './record.ts'
 import { baseSnapshot, markSave } from './save-base.ts'
 import { type ChunkWriter, type WrittenContent, writeChunks } from './save-chunks.ts'
+import { eitherSignal } from './save-cut.ts'
 import { requireUnpruned } from './save-guard.ts'
+import {
+  announceLate,
+  isNothingNew,
+  missingFiles,
+  orderUnits,
+  settleLate,
+  settleVenvs,
+} from './save-late.ts'
 import { renameLostFiles } from './save-links.ts'
 import { createManifest } from './save-manifest.ts'
 import { type SavePlan, countVanished } from './save-plan.ts'
 import { announce, recordSaved } from './save-record.ts'
-import type { Save, SaveResult } from './save.ts'
+import type { Save, SaveOptions, SaveResult } from './save.ts'
 import { sortTree } from './sort-tree.ts'
 import { createStoreFiles } from './store-files.ts'
-import type { LeftOut, Tree } from './tree.ts'
+import type { LeftOut, Tree, TreePath } from './tree.ts'
 import { locateVenv } from './venv-moves.ts'
 import { fingerprintVenvs } from './venv.ts'
 
 /** Stores what is new and commits the snapshot. */
 export async function storeSnapshot(save: Save, plan: SavePlan): Promise<SaveResult> {
-  const { options, base, place, pool, id } = save
+  const { options, base, place, pool, id, cut } = save
   const chunks: Chunk[] = [...(base.manifest?.chunks ?? [])]
   markSave(place, id)
   if (base.latest === undefined) await createStoreFiles(options.store, { signal: options.signal })
@@ -34,22 +43,45 @@ export async function storeSnapshot(save: Save, plan: SavePlan): Promise<SaveRes
     pool,
     chunks,
     resumes: base.marks.length > 0,
+    cut,
   }
   const [written, venvs] = await Promise.all([
     writeContent(writer, save, plan),
     findFingerprints(save),
   ])
-  const { tree, added } = assembleTree(save, [...plan.kept, ...written.files], written.leftOut)
+  const inTime = settleLate(
+    save,
+    [...plan.kept, ...written.files],
+    missingFiles(save, plan, written),
+  )
+  const { late } = inTime
+  const own = { ...save, scan: inTime.scan }
+  const { tree, added } = assembleTree(own, inTime.files, written.leftOut, inTime.isLate)
+  announceLate(options, late)
+  if (late.length > 0 && isNothingNew(tree, base)) throw noTime(options)
   requireSameDirectory(save)
   const { vanished, entries } = countVanished(tree, base.manifest?.tree ?? tree)
   const beside = isBeside(save, { vanished, entries })
-  const manifest = createManifest(save, { tree, chunks, venvs, beside })
+  const manifest = createManifest(save, {
+    tree,
+    chunks,
+    venvs: settleVenvs(base, venvs, inTime),
+    beside,
+  })
   await requireUnpruned(options, { manifest, base: baseSnapshot(base), watch: save.watch })
   const committed = await commitSnapshot(options, { manifest, hashes: written.hashes, beside })
-  await recordSaved(save, { manifest, committed, additive: base.additive && added > 0 })
+  // What is late must be looked at again, whatever its times say.
+  const watermark = late.length > 0 ? base.watermark : save.watermark
+  await recordSaved(
+    { ...save, watermark },
+    { manifest, committed, additive: base.additive && added > 0 },
+  )
   announce(save, { committed, leftOut: tree.leftOut, vanished, entries })
+  // The next save finds the chunks that were sent in vain.
+  if (late.length > 0) markSave(place, id)
   return {
-    result: 'saved',
+    result: late.length > 0 ? 'partial' : 'saved',
+    late,
     generation: manifest.generation,
     snapshot: committed.name,
     sibling: committed.sibling,
@@ -66,19 +98,19 @@ export async function storeSnapshot(save: Save, plan: SavePlan): Promise<SaveRes
 /** A file that lost its first name meanwhile is stored under the next. */
 async function writeContent(
   writer: ChunkWriter,
-  { scan }: Save,
+  save: Save,
   plan: SavePlan,
 ): Promise<WrittenContent> {
-  const written = await writeChunks(writer, plan.fresh)
-  if (scan.hardLinks.length === 0) return written
+  const { scan, cut } = save
+  const lanes = cut === undefined ? [plan.fresh] : orderUnits(save, plan.fresh)
+  const written = await writeChunks(writer, lanes)
+  if (scan.hardLinks.length === 0 || cut?.aborted === true) return written
   const stored = new Set([...plan.kept, ...written.files].map((file) => file.path))
   const renamed = renameLostFiles(writer.root, scan, stored)
   if (renamed.length === 0) return written
-  const more = await writeChunks(
-    writer,
-    renamed.map((file) => ({ file, known: [] })),
-  )
+  const more = await writeChunks(writer, [renamed.map((file) => ({ file, known: [] }))])
   return {
+    ...written,
     files: [...written.files, ...more.files],
     hashes: [...written.hashes, ...more.hashes],
     leftOut: [...written.leftOut, ...more.leftOut],
@@ -92,10 +124,14 @@ export function assembleTree(
   { base, scan }: Save,
   files: readonly StoredFile[],
   leftOut: readonly LeftOut[],
+  isLate?: (path: TreePath) => boolean,
 ): { tree: Tree<StoredFile>; added: number } {
   const own = { ...scan, files: [...files], leftOut: [...scan.leftOut, ...leftOut] }
-  const isWanted = base.additive ? () => true : unreadPaths(own.leftOut)
-  const isWhole = !base.additive && !own.leftOut.some(({ unread }) => unread)
+  const isUnread = unreadPaths(own.leftOut)
+  const isWanted = (path: TreePath): boolean =>
+    base.additive || isUnread(path) || isLate?.(path) === true
+  const isWhole =
+    !base.additive && isLate === undefined && !own.leftOut.some(({ unread }) => unread)
   const { tree, added } =
     base.manifest === undefined || isWhole
       ? { tree: sortTree(own), added: 0 }
@@ -106,7 +142,8 @@ export function assembleTree(
 }
 
 /** An interpreter takes its time to start, and a save at shutdown has none: one that was asked before is not asked again. */
-async function findFingerprints({ base, options, place, scan }: Save): Promise<Manifest['venvs']> {
+async function findFingerprints(save: Save): Promise<Manifest['venvs']> {
+  const { base, options, place, scan } = save
   const before = new Map(base.manifest?.venvs.map((venv) => [venv.path, venv]))
   const isUntouched = (path: string): boolean => {
     const config = path === '' ? 'pyvenv.cfg' : `${path}/pyvenv.cfg`
@@ -116,7 +153,7 @@ async function findFingerprints({ base, options, place, scan }: Save): Promise<M
   const venvs = await fingerprintVenvs(
     place.directory,
     (path) => (isUntouched(path) ? before.get(path) : undefined),
-    options.signal,
+    eitherSignal(options.signal, save.cut),
   )
   const here = { named: resolve(options.directory), real: place.directory }
   return venvs.map((venv) => locateVenv(venv, before.get(venv.path), here))
@@ -129,6 +166,14 @@ function requireSameDirectory({ place, identity }: Save): void {
     'archive/moved',
     `could not save \`${place.directory}\`: it was moved, replaced or unmounted meanwhile`,
     { hint: 'save again' },
+  )
+}
+
+function noTime({ directory, name }: SaveOptions): BerthError {
+  return new BerthError(
+    'archive/no-time',
+    `could not save \`${directory}\` to \`${name}\`: the time was over before any part of it was sent as a whole`,
+    { hint: 'give the shutdown a longer grace, or save while the app runs as well, with `every:`' },
   )
 }
 

@@ -14,8 +14,10 @@ import { identityOf } from './record.ts'
 import { refuseUnusable } from './refuse.ts'
 import { asArchived } from './rewritten.ts'
 import { openBase } from './save-base.ts'
+import { eitherSignal, startCut, untilCut } from './save-cut.ts'
+import type { LateUnit } from './save-late.ts'
 import { inheritOwners } from './save-owner.ts'
-import { type SavePlan, compareWithIndex, recognise } from './save-plan.ts'
+import { type Comparison, type SavePlan, compareWithIndex, recognise } from './save-plan.ts'
 import { type SaveFrame, recordUnchanged } from './save-record.ts'
 import { createSavePool } from './save-pool.ts'
 import { assembleTree, storeSnapshot } from './save-snapshot.ts'
@@ -33,6 +35,11 @@ export interface SaveOptions extends ArchiveOptions {
   directory: string
   /** `fast` when the time is short; `normal` (the default) is a tenth smaller. */
   level?: CompressionLevel
+  /**
+   * Milliseconds since the epoch. What can be sent until shortly before is saved, environments and directories each as a whole; the rest
+   * stays in the archive as it was, is named, and is left to the next save.
+   */
+  deadline?: number | undefined
   /** Patterns relative to the tree, beside the credentials of known tools that always stay out. */
   exclude?: readonly string[]
   /** Names this machine in the snapshot. */
@@ -43,7 +50,9 @@ export interface SaveOptions extends ArchiveOptions {
 
 export type SaveResult =
   | {
-      result: 'saved'
+      /** `partial`: the time was over before all of it was sent; what `late` names is in the archive as it was before. */
+      result: 'saved' | 'partial'
+      late: LateUnit[]
       generation: number
       /** The snapshot's name, such as `00000042`. */
       snapshot: string
@@ -92,6 +101,8 @@ export interface Save extends SaveFrame {
   pool: Pool<SaveTask, SaveTaskResult>
   /** Since before the base was read. */
   watch: Stopwatch
+  /** Aborts when no more content may be sent; absent when there is no deadline. */
+  cut: AbortSignal | undefined
 }
 
 async function save(options: SaveOptions, place: TreePlace): Promise<SaveResult> {
@@ -101,6 +112,7 @@ async function save(options: SaveOptions, place: TreePlace): Promise<SaveResult>
   const rules = { patterns, directory: resolve(options.directory), isMountpoint }
   const identity = identityOf(place.directory)
   const watch = startStopwatch(options.now)
+  using cut = startCut(options.deadline)
   const pool = createSavePool(signal)
   const ended = new AbortController()
   try {
@@ -108,7 +120,7 @@ async function save(options: SaveOptions, place: TreePlace): Promise<SaveResult>
     // The store answers while the disk is read.
     const [base, found] = await Promise.all([
       openBase(options, place),
-      scanTree(directory, { rules, signal: either(signal, ended.signal), helpers: pool }),
+      scanTree(directory, { rules, signal: eitherSignal(signal, ended.signal), helpers: pool }),
     ])
     // A clock that was set back makes new changes look old.
     if (watermark < base.watermark) base.watermark = 0
@@ -122,20 +134,18 @@ async function save(options: SaveOptions, place: TreePlace): Promise<SaveResult>
     const { scan, rewritten } = asArchived(owned, base, directory)
     const id = randomBytes(8).toString('hex')
     const frame = { options, place, identity, base, id, watermark, rewritten }
-    return await saveScan({ ...frame, scan, pool, watch })
+    return await saveScan({ ...frame, scan, pool, watch, cut: cut.signal })
   } finally {
     ended.abort()
     await pool.close()
   }
 }
 
-function either(signal: AbortSignal | undefined, other: AbortSignal): AbortSignal {
-  return signal === undefined ? other : AbortSignal.any([signal, other])
-}
-
 async function saveScan(save: Save): Promise<SaveResult> {
-  const { base, scan } = save
-  const plan = await planSave(save)
+  const { base, scan, cut } = save
+  const compared = compareWithIndex(scan.files, base.manifest, base.watermark)
+  // What could not be looked at in time is taken for new, and left to the next save.
+  const plan = (await untilCut(cut, planSave(save, compared))) ?? allFresh(compared)
   if (plan.fresh.length === 0 && base.manifest !== undefined && !base.diverged) {
     const { tree, added } = assembleTree(save, plan.kept, [])
     if (isSameTree(tree, base.manifest.tree)) {
@@ -146,11 +156,16 @@ async function saveScan(save: Save): Promise<SaveResult> {
   return storeSnapshot(save, plan)
 }
 
-async function planSave({ base, scan, options, place, pool }: Save): Promise<SavePlan> {
-  const { manifest, watermark } = base
-  const { kept, suspects } = compareWithIndex(scan.files, manifest, watermark)
-  if (manifest === undefined || suspects.length === 0)
-    return { kept, fresh: suspects.map((file) => ({ file, known: [] })), suspects: suspects.length }
+function allFresh({ kept, suspects }: Comparison): SavePlan {
+  return { kept, fresh: suspects.map((file) => ({ file, known: [] })), suspects: suspects.length }
+}
+
+async function planSave(
+  { base: { manifest }, options, place, pool }: Save,
+  compared: Comparison,
+): Promise<SavePlan> {
+  const { kept, suspects } = compared
+  if (manifest === undefined || suspects.length === 0) return allFresh(compared)
   const sizes = new Set(manifest.tree.files.map((file) => file.size))
   const hasLong = manifest.tree.files.some((file) => file.size > SMALL_FILE_BYTES)
   const readable = suspects.filter((file) =>

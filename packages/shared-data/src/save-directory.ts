@@ -109,6 +109,7 @@ async function save(job: SaveJob, path: string, context: SaveContext): Promise<S
     signal,
     pod: job.pod,
     level: deadline === undefined ? 'normal' : 'fast',
+    deadline,
     onProgress: ({ done, total }) => progress({ done, total, unit: 'bytes', label: directory }),
     onNote: (level, text) => log[level](`${directory}: ${text}`),
   })
@@ -123,7 +124,7 @@ async function save(job: SaveJob, path: string, context: SaveContext): Promise<S
   return {
     directory,
     outcome: 'saved',
-    reason: `${place} of ${archive}`,
+    reason: `${place} of ${archive}${result.late.length === 0 ? '' : `, without ${result.late.length} that came too late`}`,
     bytes: result.uploadedBytes,
     files: result.changed,
   }

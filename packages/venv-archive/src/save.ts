@@ -29,6 +29,7 @@ export async function saveVenv(context: StepContext<SaveInputs>) {
       exclude: inputs.exclude,
       pod: env['RUNPOD_POD_ID'] ?? hostname(),
       level: deadline === undefined ? 'normal' : 'fast',
+      deadline,
       signal,
       onProgress: ({ done: bytes, total }) => progress({ done: bytes, total, unit: 'bytes' }),
       onNote: (level, text) => log[level](text),
@@ -38,8 +39,15 @@ export async function saveVenv(context: StepContext<SaveInputs>) {
     if (result.result === 'unchanged') {
       return unchanged(`generation ${generation} holds it`, { generation, files: 0, bytes: 0 })
     }
-    const { changed, deleted, uploadedBytes, sibling } = result
-    return done({ generation, files: changed, bytes: uploadedBytes, deleted, sibling })
+    const { changed, deleted, uploadedBytes, sibling, late } = result
+    return done({
+      generation,
+      files: changed,
+      bytes: uploadedBytes,
+      deleted,
+      sibling,
+      late: late.length,
+    })
   } finally {
     await store.close()
   }
