@@ -3,7 +3,12 @@ import { machineFacts } from './machine.ts'
 import type { Manifest } from './manifest.ts'
 import { findSnapshot } from './find-snapshot.ts'
 import type { RestoreOptions } from './restore.ts'
-import { type SnapshotReference, readSnapshot, readSnapshotList } from './snapshots.ts'
+import { announceSiblings } from './siblings.ts'
+import {
+  type SnapshotReference,
+  readSnapshot,
+  readSnapshotList,
+} from './snapshots.ts'
 import { checkStoreFormat } from './store-files.ts'
 import { pythonCure, snapshotMisfit } from './venv.ts'
 
@@ -19,6 +24,8 @@ export interface ChosenSnapshot {
   latest: string | undefined
   passedOver: PassedOver[]
   siblings: string[]
+  /** Says what those hold. */
+  announce: () => Promise<void>
 }
 
 // Each snapshot that doesn't fit costs a request; a history of nothing else is a mistake that one need not read to its end.
@@ -35,19 +42,16 @@ export async function chooseSnapshot(options: RestoreOptions): Promise<ChosenSna
   const siblings = list.siblings
     .toSorted((a, b) => b.generation - a.generation)
     .map((sibling) => sibling.name)
-  if (siblings.length > 0) announceSiblings(options, siblings)
   if (at !== undefined) {
     const reference = findSnapshot(list, at, { archive: name, store: store.url })
-    return {
-      reference,
-      manifest: await readSnapshot(store, name, reference.name, { signal }),
-      latest,
-      passedOver: [],
-      siblings,
-    }
+    const manifest = await readSnapshot(store, name, reference.name, { signal })
+    // Whoever asks for one knows of them.
+    return { reference, manifest, latest, passedOver: [], siblings, announce: async () => {} }
   }
   if (latest === undefined) return undefined
-  return { ...(await newestFitting(options, list.history)), latest, siblings }
+  const chosen = await newestFitting(options, list.history)
+  const announce = () => announceSiblings(options, list, chosen.manifest)
+  return { ...chosen, latest, siblings, announce }
 }
 
 async function newestFitting(
@@ -71,17 +75,5 @@ async function newestFitting(
     {
       hint: `${pythonCure(newest?.venvs ?? [])}, or make the venv anew and save it; \`--at\` restores a snapshot as it is`,
     },
-  )
-}
-
-// Each save of a pod that went its own way is one more of them.
-const MAX_NAMED = 3
-
-function announceSiblings({ name, onNote }: RestoreOptions, siblings: readonly string[]): void {
-  const named = siblings.slice(0, MAX_NAMED).join(', ')
-  const more = siblings.length - MAX_NAMED
-  onNote?.(
-    'warn',
-    `\`${name}\` has snapshots beside its history that were not restored: ${named}${more > 0 ? ` and ${more} older ones` : ''}; \`berth archive restore --at\` takes one of them out`,
   )
 }

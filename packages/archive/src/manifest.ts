@@ -6,7 +6,7 @@ import { type TreeColumns, readColumns } from './manifest-columns.ts'
 import { type EncodedTree, encodeTree } from './manifest-tree.ts'
 import { zstdContentSize } from './frame.ts'
 import { type ChunkKind, FORMAT } from './format.ts'
-import type { FileEntry, Tree } from './tree.ts'
+import type { FileEntry, Tree, TreePath } from './tree.ts'
 import type { VenvFingerprint } from './venv-fingerprint.ts'
 
 export interface Frame {
@@ -51,10 +51,22 @@ export interface Manifest {
   pod: string
   /** Nothing was left away against the parent: the tree's own past was not known. */
   additive: boolean
+  /** Ids of the snapshots that its history went through before it, the newest first; of a long history not all. */
+  ancestors?: string[]
+  /** What came of two states of the tree that this is one of. */
+  merged?: MergeNote
   venvs: VenvFingerprint[]
   chunks: Chunk[]
   /** Of a manifest that was read, built when it is first asked for: most of what reading one costs. */
   tree: Tree<StoredFile>
+}
+
+/** Of a snapshot that was merged of a save and the history that had gone on meanwhile. */
+export interface MergeNote {
+  /** The history's snapshot. */
+  with: string
+  /** What both had changed, and the snapshot that holds the state which was not taken; of many only the first. */
+  conflicts: { path: TreePath; snapshot: string }[]
 }
 
 /** A manifest that was read and checked. */

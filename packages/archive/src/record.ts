@@ -3,6 +3,7 @@ import { join } from 'node:path'
 import { BerthError, isBerthError } from '@berth/core/error'
 import { isTemporaryName, readFileIfPresent, writeFileAtomic } from '@berth/filesystem'
 import { type Manifest, decodeManifest, encodeFinalManifest } from './manifest.ts'
+import type { KeptAncestor } from './merge-base.ts'
 import type { ArchiveOptions } from './options.ts'
 import type { Rewritten } from './rewritten.ts'
 import { type TreePlace, placeBehind } from './tree-place.ts'
@@ -23,6 +24,10 @@ export interface TreeRecord {
   additive: boolean
   /** A snapshot saved beside the archive's history that holds this directory's state; empty when there is none. */
   sibling: string
+  /** The id of `snapshot`, where that was merged of this directory's state and another's: the directory lacks the other's. */
+  merged?: string
+  /** An earlier state of the directory, of which it is known that the history holds it; kept while that is not known of this one. */
+  ancestor?: KeptAncestor
   /** Microseconds: a file whose ctime is older has not been touched since the index was written. */
   watermark: number
   /** What the restore adapted to this place, and no save has sent since; absent when there is nothing. */

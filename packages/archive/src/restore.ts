@@ -170,6 +170,7 @@ async function putInPlace(
   }
   if (staging === undefined || rewritten === undefined) return putInPlace(options, place, chosen)
   const aside = await commitTree(options, { place, chosen, staging, rewritten })
+  await chosen.announce()
   return {
     result: 'restored',
     generation: manifest.generation,

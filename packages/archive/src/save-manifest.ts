@@ -1,4 +1,5 @@
 import { bornName } from './commit.ts'
+import { ancestorsOf } from './merge-commit.ts'
 import type { Chunk, Manifest, StoredFile } from './manifest.ts'
 import type { Base } from './save-base.ts'
 import type { SaveOptions } from './save.ts'
@@ -28,6 +29,7 @@ export function createManifest(
     created: new Date().toISOString(),
     pod: options.pod ?? '',
     additive: base.additive,
+    ...(base.manifest === undefined ? {} : { ancestors: ancestorsOf(base.manifest) }),
     venvs: content.venvs,
     ...compactChunks(content.tree, content.chunks, bornName({ generation, id })),
   }

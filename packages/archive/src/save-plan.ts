@@ -2,11 +2,12 @@ import { SMALL_FILE_BYTES } from './format.ts'
 import type { KnownContent } from './known-content.ts'
 import { segmentSizes } from './known-content.ts'
 import type { Manifest, Place, StoredFile } from './manifest.ts'
+import { type StoredTree, placeKey } from './merge-state.ts'
 import { createLookup } from './path-lookup.ts'
 import type { Pool } from './pool.ts'
 import type { HashedFiles, SaveTask, SaveTaskResult } from './save-work.ts'
 import type { ScannedFile } from './scan.ts'
-import type { FileEntry, Tree } from './tree.ts'
+import type { FileEntry } from './tree.ts'
 
 /** A file whose content is not in the archive yet; of a long one some segments may be. */
 export interface NewContent {
@@ -140,27 +141,20 @@ export function withPlace(file: FileEntry, place: Place): StoredFile {
   return { path, mode, uid, gid, mtime, size, sparse, place }
 }
 
-/**
- * How many entries of the base the tree no longer has. A file that was moved has not vanished: its content is still there. Both trees
- * number their chunks alike.
- */
+/** How many entries of the base the tree no longer has. A file that was moved has not vanished: its content is still there. */
 export function countVanished(
-  tree: Tree<StoredFile>,
-  base: Tree<StoredFile>,
+  now: StoredTree,
+  { tree, chunks }: StoredTree,
 ): { vanished: number; entries: number } {
-  const find = createLookup(tree.files)
-  const others = new Set([...tree.links, ...tree.hardLinks].map(({ path }) => path))
-  const entries = [...base.files, ...base.links, ...base.hardLinks]
+  const { files, links, hardLinks } = now.tree
+  const find = createLookup(files)
+  const others = new Set([...links, ...hardLinks].map(({ path }) => path))
+  const entries = [...tree.files, ...tree.links, ...tree.hardLinks]
   const missing = entries.filter(({ path }) => find(path) === undefined && !others.has(path))
   if (missing.length === 0) return { vanished: 0, entries: entries.length }
-  const contents = new Set(tree.files.map((file) => placeKey(file.place)))
+  const contents = new Set(files.map(({ place }) => placeKey(place, now.chunks)))
   const vanished = missing.filter(
-    (entry) => !('place' in entry && entry.size > 0 && contents.has(placeKey(entry.place))),
+    (entry) => !('place' in entry && entry.size > 0 && contents.has(placeKey(entry.place, chunks))),
   )
   return { vanished: vanished.length, entries: entries.length }
-}
-
-function placeKey(place: Place): string {
-  if (place.kind === 'group') return `${place.chunk}:${place.frame}:${place.offset}`
-  return place.kind === 'segments' ? place.chunks.join() : ''
 }

@@ -3,6 +3,7 @@ import { BerthError } from '@berth/core/error'
 import { commitSnapshot } from './commit.ts'
 import { readCondemned } from './condemned.ts'
 import type { Chunk, Manifest, StoredFile } from './manifest.ts'
+import { keepLocal } from './merge-base.ts'
 import { addMissing, unreadPaths } from './missing.ts'
 import { identityOf } from './record.ts'
 import { baseSnapshot, markSave } from './save-base.ts'
@@ -60,7 +61,8 @@ export async function storeSnapshot(save: Save, plan: SavePlan): Promise<SaveRes
   announceLate(options, late)
   if (late.length > 0 && isNothingNew(tree, base)) throw noTime(options)
   requireSameDirectory(save)
-  const { vanished, entries } = countVanished(tree, base.manifest?.tree ?? tree)
+  const before = base.ancestor ?? base.manifest ?? { tree, chunks }
+  const { vanished, entries } = countVanished({ tree, chunks }, before)
   const beside = isBeside(save, { vanished, entries })
   const manifest = createManifest(save, {
     tree,
@@ -69,22 +71,35 @@ export async function storeSnapshot(save: Save, plan: SavePlan): Promise<SaveRes
     beside,
   })
   await requireUnpruned(options, { manifest, base: baseSnapshot(base), watch: save.watch })
-  const committed = await commitSnapshot(options, { manifest, hashes: written.hashes, beside })
+  const attempts: string[] = []
+  const committed = await commitSnapshot(options, {
+    manifest,
+    hashes: written.hashes,
+    beside,
+    ancestor: base.ancestor,
+    apart: base.apart,
+    onAttempt: async (merged) => {
+      attempts.push(merged.id)
+      await keepLocal(place, merged.id, manifest)
+      markSave(place, merged.id)
+    },
+  })
+  const additive = base.additive && added > 0
   // What is late must be looked at again, whatever its times say.
   const watermark = late.length > 0 ? base.watermark : save.watermark
-  await recordSaved(
-    { ...save, watermark },
-    { manifest, committed, additive: base.additive && added > 0 },
-  )
+  await recordSaved({ ...save, watermark }, { manifest, committed, additive, attempts })
   announce(save, { committed, leftOut: tree.leftOut, vanished, entries })
   // The next save finds the chunks that were sent in vain.
   if (late.length > 0) markSave(place, id)
   return {
     result: late.length > 0 ? 'partial' : 'saved',
     late,
-    generation: manifest.generation,
+    generation: committed.sibling
+      ? manifest.generation
+      : (committed.merged?.manifest.generation ?? manifest.generation),
     snapshot: committed.name,
     sibling: committed.sibling,
+    ...(committed.merged === undefined ? {} : { conflicts: committed.merged.conflicts.length }),
     additive: base.additive,
     files: tree.files.length,
     changed: written.files.length,
@@ -180,5 +195,7 @@ function noTime({ directory, name }: SaveOptions): BerthError {
 function isBeside({ base, options }: Save, count: { vanished: number; entries: number }): boolean {
   if (base.diverged) return true
   if (options.acceptVanished === true) return false
-  return base.record?.sibling ? true : count.vanished * 2 > count.entries
+  // Nothing is known of what the tree and the history have in common.
+  if (base.record?.sibling && base.ancestor === undefined) return true
+  return count.vanished * 2 > count.entries
 }

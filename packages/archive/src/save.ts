@@ -58,6 +58,8 @@ export type SaveResult =
       snapshot: string
       /** It lies beside the history, because another save came first or too much had vanished. */
       sibling: boolean
+      /** The history had gone on, and was merged with this save: how much both had changed, each in its own way. */
+      conflicts?: number
       /** The directory's own past was unknown, so nothing was left away. */
       additive: boolean
       files: number
@@ -146,7 +148,7 @@ async function saveScan(save: Save): Promise<SaveResult> {
   const compared = compareWithIndex(scan.files, base.manifest, base.watermark)
   // What could not be looked at in time is taken for new, and left to the next save.
   const plan = (await untilCut(cut, planSave(save, compared))) ?? allFresh(compared)
-  if (plan.fresh.length === 0 && base.manifest !== undefined && !base.diverged) {
+  if (plan.fresh.length === 0 && base.manifest !== undefined && !base.diverged && !base.pending) {
     const { tree, added } = assembleTree(save, plan.kept, [])
     if (isSameTree(tree, base.manifest.tree)) {
       if (plan.suspects > 0 || base.watermark === 0) await recordUnchanged(save, added > 0)

@@ -18,7 +18,7 @@ export function isUntouched(found: ScannedTree, base: Base, root: string): boole
   const { manifest, watermark } = base
   const columns = (manifest as Partial<ReadManifest> | undefined)?.columns
   if (manifest === undefined || columns === undefined) return false
-  if (base.diverged || watermark === 0) return false
+  if (base.diverged || base.pending || watermark === 0) return false
   if (found.columns.leftOut.some(({ unread }) => unread)) return false
   const differences = findDifferences(found.columns, columns, watermark)
   if (differences === undefined) return false
