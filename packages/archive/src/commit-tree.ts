@@ -1,6 +1,7 @@
 import { removeTree } from '@berth/filesystem'
 import type { ChosenSnapshot } from './choose-snapshot.ts'
 import { readFileSystemClock } from './clock.ts'
+import type { DirectoryColumns } from './manifest-columns.ts'
 import type { Manifest } from './manifest.ts'
 import type { ArchiveOptions } from './options.ts'
 import { finishMove, forgetMove, putTree } from './put-tree.ts'
@@ -13,8 +14,10 @@ import {
   unreadRecord,
   writeRecord,
 } from './record.ts'
-import { finishDirectory } from './restore-entries.ts'
+import { columnsOf } from './read-facts.ts'
+import { finishDirectory } from './restore-directories.ts'
 import { type Rewritten, recorded } from './rewritten.ts'
+import { manifestBytes } from './snapshots.ts'
 import type { Staging } from './staging.ts'
 import type { TreePlace } from './tree-place.ts'
 
@@ -46,7 +49,7 @@ export async function commitTree(
   }
   const before = (await readRecordOf(place)) ?? unreadRecord(options)
   const pending = { identity: identityOf(staging.tree), record }
-  await writeRecord(place.state, { ...before, pending }, manifest)
+  await writeRecord(place.state, { ...before, pending }, manifestBytes(manifest) ?? manifest)
   const aside = await putTree(place, staging.tree)
   finishTree(place, manifest)
   await writeRecord(place.state, record)
@@ -69,15 +72,22 @@ export async function settleTree(place: TreePlace): Promise<void> {
   await forgetMove(place)
 }
 
+/** Number 0 is the tree itself. */
+function treeFacts(columns: DirectoryColumns): [number, number, number, number] {
+  const { mode, uid, gid, mtime } = columns
+  return [mode[0] ?? 0o755, uid[0] ?? 0, gid[0] ?? 0, mtime[0] ?? 0]
+}
+
 // Whose the directory is by now is not known, so its owner is set.
 const ANYONE = { isRoot: process.getuid?.() === 0, uid: -1, gid: -1, umask: 0 }
 
 /** What the tree itself could not get before its rename. */
 function finishTree(place: TreePlace, manifest: Manifest | undefined): void {
-  const [tree] = manifest?.tree.directories ?? []
-  if (tree === undefined || (!place.isMountpoint && (tree.mode & 0o700) === 0o700)) return
+  if (manifest === undefined) return
+  const [mode, uid, gid, mtime] = treeFacts(columnsOf(manifest).directories)
+  if (!place.isMountpoint && (mode & 0o700) === 0o700) return
   try {
-    finishDirectory(place.directory, tree, ANYONE)
+    finishDirectory(place.directory, { mode, uid, gid, mtime }, { restorer: ANYONE })
   } catch (error) {
     // Who may write to a mounted disk need not own its root.
     if (!place.isMountpoint || (error as NodeJS.ErrnoException).code !== 'EPERM') throw error

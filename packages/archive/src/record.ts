@@ -104,16 +104,21 @@ export function identityOf(directory: string): string {
   return stats === undefined ? '' : `${stats.ino}:${stats.birthtimeNs}`
 }
 
-/** Atomic: either the old record with its index, or the new one with its own. The index is that of the newest state in the record. */
+/**
+ * Atomic: either the old record with its index, or the new one with its own. The index is that of the newest state in the
+ * record, as a manifest or its bytes.
+ */
 export async function writeRecord(
   state: string,
   record: StoredRecord,
-  index?: Manifest,
+  index?: Manifest | Uint8Array,
 ): Promise<void> {
   mkdirSync(state, { recursive: true, mode: 0o700 })
   const newest = record.pending?.record ?? record
-  if (index !== undefined)
-    await writeFileAtomic(join(state, indexName(newest)), encodeFinalManifest(index))
+  if (index !== undefined) {
+    const bytes = index instanceof Uint8Array ? index : encodeFinalManifest(index)
+    await writeFileAtomic(join(state, indexName(newest)), bytes)
+  }
   await writeFileAtomic(join(state, 'record.json'), `${JSON.stringify(record)}\n`)
   const needed = [indexName(record), indexName(newest)]
   for (const name of readdirSync(state)) {

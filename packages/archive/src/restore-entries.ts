@@ -1,163 +1,98 @@
 import {
-  chmodSync,
   closeSync,
   constants,
+  fstatSync,
   ftruncateSync,
-  lchownSync,
   linkSync,
   lutimesSync,
-  mkdirSync,
   openSync,
   symlinkSync,
   unlinkSync,
-  utimesSync,
 } from 'node:fs'
-import type { StoredFile } from './manifest.ts'
-import { type Restorer, finishFile, modeOfNew } from './restore-work.ts'
-import {
-  type DirectoryEntry,
-  type HardLinkEntry,
-  type LinkEntry,
-  fileSystemPath,
-  toBytes,
-} from './tree.ts'
+import { ignoring } from './ignoring.ts'
+import type { TreeColumns } from './manifest-columns.ts'
+import { giveOwnerAt } from './restore-directories.ts'
+import { type Restorer, finishFile } from './restore-files.ts'
+import { type TreePath, fileSystemPath, joinPath, toBytes } from './tree.ts'
 
-/** Parents first, writable for us until all is in; `finishDirectories` gives them their modes and times. */
-export function createDirectories(root: string, directories: readonly DirectoryEntry[]): void {
-  for (const directory of directories) {
-    if (directory.path === '') continue
-    const path = fileSystemPath(root, directory.path)
-    const mode = (directory.mode & 0o777) | 0o700
-    // A continued restore may find it finished already, and no longer writable.
-    const made = ignoring('EEXIST', () => mkdirSync(path, { mode }))
-    if (!made) chmodSync(path, mode)
-  }
+/** The few entries of a tree that are not made by its threads. */
+export interface TreeEntries {
+  root: string
+  columns: TreeColumns
+  restorer: Restorer
 }
 
-const LONG_MODE = 0o600
-
-/** Long files get their full length at once, as a hole, so that their segments can be written in any order. */
-export function createLongFiles(root: string, files: readonly StoredFile[]): void {
-  for (const file of files) {
-    if (file.place.kind !== 'segments') continue
-    const path = fileSystemPath(root, file.path)
-    ignoring('ENOENT', () => chmodSync(path, LONG_MODE))
-    const fd = openSync(
-      path,
-      constants.O_WRONLY | constants.O_CREAT | constants.O_NOFOLLOW,
-      LONG_MODE,
-    )
+/** Long files are written in parts, by several threads; here they get their length, where that ends with a hole, and all else. */
+export function finishLongFiles({ root, columns, restorer }: TreeEntries): void {
+  const { files } = columns
+  const pathOf = createPaths(columns)
+  for (const file of files.segments.keys()) {
+    const path = pathOf(directoryOf(files.starts, file), files.names.at(file))
+    const fd = openSync(fileSystemPath(root, path), constants.O_WRONLY | constants.O_NOFOLLOW)
     try {
-      ftruncateSync(fd, file.size)
+      const size = files.size[file] as number
+      if (files.sparse.has(file)) ftruncateSync(fd, size)
+      if (fstatSync(fd).size !== size) throw new Error(`${path} was changed while it was restored`)
+      const facts = {
+        mode: files.mode[file] as number,
+        uid: files.uid[file] as number,
+        gid: files.gid[file] as number,
+        mtime: files.mtime[file] as number,
+      }
+      finishFile(fd, facts, { restorer })
     } finally {
       closeSync(fd)
     }
   }
 }
 
-export function finishLongFiles(
-  root: string,
-  files: readonly StoredFile[],
-  restorer: Restorer,
-): void {
-  for (const file of files) {
-    if (file.place.kind !== 'segments') continue
-    const fd = openSync(fileSystemPath(root, file.path), constants.O_WRONLY | constants.O_NOFOLLOW)
-    try {
-      finishFile(fd, file, { restorer })
-    } finally {
-      closeSync(fd)
-    }
-  }
-}
-
-export function createEmptyFiles(
-  root: string,
-  files: readonly StoredFile[],
-  restorer: Restorer,
-): void {
-  for (const file of files) {
-    if (file.place.kind !== 'empty') continue
-    const path = fileSystemPath(root, file.path)
-    // A continued restore may find it there, with a mode that forbids opening.
+export function createHardLinks({ root, columns }: TreeEntries): void {
+  const { files, hardLinks } = columns
+  const pathOf = createPaths(columns)
+  for (const [directory, name, file] of hardLinks) {
+    const path = fileSystemPath(root, pathOf(directory, name))
+    const to = pathOf(directoryOf(files.starts, file), files.names.at(file))
     ignoring('ENOENT', () => unlinkSync(path))
-    const fd = openSync(
-      path,
-      constants.O_WRONLY | constants.O_CREAT | constants.O_EXCL | constants.O_NOFOLLOW,
-      file.mode & 0o777,
-    )
-    try {
-      finishFile(fd, file, { restorer, made: modeOfNew(file.mode, restorer) })
-    } finally {
-      closeSync(fd)
-    }
-  }
-}
-
-export function createHardLinks(root: string, links: readonly HardLinkEntry[]): void {
-  for (const link of links) {
-    const path = fileSystemPath(root, link.path)
-    ignoring('ENOENT', () => unlinkSync(path))
-    linkSync(fileSystemPath(root, link.to), path)
+    linkSync(fileSystemPath(root, to), path)
   }
 }
 
 /** After all files, so that nothing was written through one. */
-export function createLinks(root: string, links: readonly LinkEntry[], restorer: Restorer): void {
-  for (const link of links) {
-    const path = fileSystemPath(root, link.path)
+export function createLinks({ root, columns, restorer }: TreeEntries): void {
+  const { names, directory, target, uid, gid, mtime } = columns.links
+  const pathOf = createPaths(columns)
+  for (const [index, name] of names.entries()) {
+    const path = fileSystemPath(root, pathOf(directory[index] as number, name))
+    const to = target[index] as string
     ignoring('ENOENT', () => unlinkSync(path))
-    symlinkSync(link.target.isWellFormed() ? link.target : toBytes(link.target), path)
-    giveOwner(path, link, restorer)
-    lutimesSync(path, link.mtime / 1e6, link.mtime / 1e6)
+    symlinkSync(to.isWellFormed() ? to : toBytes(to), path)
+    giveOwnerAt(path, { uid: uid[index] as number, gid: gid[index] as number }, restorer)
+    lutimesSync(path, (mtime[index] as number) / 1e6, (mtime[index] as number) / 1e6)
   }
 }
 
-/**
- * Children before parents: every entry made in a directory sets its time anew. The tree itself stays writable for us: rename(2) needs
- * that of a directory that gets another parent; `finishDirectory` ends it.
- */
-export function finishDirectories(
-  root: string,
-  directories: readonly DirectoryEntry[],
-  restorer: Restorer,
-): void {
-  for (const directory of directories.toReversed()) {
-    const isTree = directory.path === ''
-    finishDirectory(
-      fileSystemPath(root, directory.path),
-      isTree ? { ...directory, mode: directory.mode | 0o700 } : directory,
-      restorer,
-    )
+/** The last directory that begins at or before the file. */
+function directoryOf(starts: Int32Array, file: number): number {
+  let low = 0
+  let high = starts.length - 2
+  while (low < high) {
+    const middle = (low + high + 1) >> 1
+    if ((starts[middle] as number) <= file) low = middle
+    else high = middle - 1
   }
+  return low
 }
 
-export function finishDirectory(
-  path: string | Buffer,
-  directory: DirectoryEntry,
-  restorer: Restorer,
-): void {
-  giveOwner(path, directory, restorer)
-  chmodSync(path, directory.mode)
-  utimesSync(path, directory.mtime / 1e6, directory.mtime / 1e6)
-}
-
-function giveOwner(
-  path: string | Buffer,
-  entry: { uid: number; gid: number },
-  restorer: Restorer,
-): void {
-  if (!restorer.isRoot || (entry.uid === restorer.uid && entry.gid === restorer.gid)) return
-  ignoring('EPERM', () => ignoring('EINVAL', () => lchownSync(path, entry.uid, entry.gid)))
-}
-
-/** Answers whether the action went through. */
-export function ignoring(code: string, action: () => void): boolean {
-  try {
-    action()
-    return true
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code !== code) throw error
-    return false
+function createPaths({
+  directories: { names, parent },
+}: TreeColumns): (directory: number, name: string) => TreePath {
+  const known = new Map<number, TreePath>([[0, '']])
+  const pathOf = (directory: number): TreePath => {
+    const path =
+      known.get(directory) ??
+      joinPath(pathOf(parent[directory] as number), names[directory] as string)
+    known.set(directory, path)
+    return path
   }
+  return (directory, name) => joinPath(pathOf(directory), name)
 }

@@ -1,32 +1,21 @@
-import { chmodSync, chownSync, mkdirSync, statSync } from 'node:fs'
-import { BerthError, isBerthError } from '@berth/core/error'
+import type { ObjectStore } from '@berth/object-store'
+import { ObjectFetch } from './fetch-frames.ts'
+import { REQUESTS, createFetcher } from './fetch-objects.ts'
 import { type ChunkKind, chunkKey } from './format.ts'
-import { type Chunk, type Manifest, rawSize, storedBytes, totalBytes } from './manifest.ts'
+import { FrameArena } from './frame-arena.ts'
 import { workerCount } from './machine.ts'
+import { type Chunk, type Manifest, storedBytes } from './manifest.ts'
 import type { ArchiveOptions } from './options.ts'
-import { type Pool, createPool } from './pool.ts'
-import { createLimit } from './limit.ts'
-import type {
-  ChunkToCheck,
-  FileInFrame,
-  RestoreTask,
-  RestoreTaskResult,
-  Restorer,
-} from './restore-work.ts'
-import {
-  createDirectories,
-  createEmptyFiles,
-  createHardLinks,
-  createLinks,
-  createLongFiles,
-  finishDirectories,
-  finishLongFiles,
-  ignoring,
-} from './restore-entries.ts'
+import { type ThreadPool, createPool } from './pool.ts'
+import { columnsOf } from './read-facts.ts'
 import { relocateStaged } from './relocate.ts'
+import { createHardLinks, createLinks, finishLongFiles } from './restore-entries.ts'
+import { type ObjectWork, type RestorePlan, planRestore, ranges } from './restore-plan.ts'
+import { GrowingDirectories } from './restore-directories.ts'
+import { makeRoot } from './restore-root.ts'
+import type { RestoreTask, RestoreTaskResult, SharedTree } from './restore-work.ts'
 import type { Rewritten } from './rewritten.ts'
 import type { Staging } from './staging.ts'
-import { readUmask } from './umask.ts'
 import type { Destination } from './venv-moves.ts'
 
 export interface TreeToFill {
@@ -35,6 +24,22 @@ export interface TreeToFill {
   destination: Destination
   manifest: Manifest
   staging: Staging
+  /** Started before; else it is started here. */
+  crew?: Crew
+}
+
+/** Threads and connections of a restore. */
+export interface Crew extends AsyncDisposable {
+  pool: ThreadPool<RestoreTask, RestoreTaskResult>
+}
+
+/** Starts what a restore needs before it is known what there is to do. */
+export function startCrew({ store, signal }: ArchiveOptions): Crew {
+  store.expectReads(REQUESTS)
+  const script = new URL('./worker.ts', import.meta.url)
+  const pool = createPool<RestoreTask, RestoreTaskResult>(script, workerCount(), signal, 2)
+  pool.start()
+  return { pool, [Symbol.asyncDispose]: () => pool.close() }
 }
 
 /**
@@ -42,166 +47,122 @@ export interface TreeToFill {
  * called again after it was cut: chunks that were finished are not fetched again.
  */
 export async function fillStaging(filling: TreeToFill): Promise<Rewritten> {
+  if (filling.crew !== undefined) return fill(filling, filling.crew)
+  await using crew = startCrew(filling.options)
+  return await fill(filling, crew)
+}
+
+async function fill(filling: TreeToFill, crew: Crew): Promise<Rewritten> {
   const { options, manifest, staging } = filling
-  const { tree } = manifest
+  const columns = columnsOf(manifest)
   const root = staging.tree
   const restorer = makeRoot(root)
-  createDirectories(root, tree.directories)
-  createLongFiles(root, tree.files)
   options.signal?.throwIfAborted()
-  const pool = createPool<RestoreTask, RestoreTaskResult>(
-    new URL('./worker.ts', import.meta.url),
-    workerCount(),
-    options.signal,
-  )
-  try {
-    await restoreChunks({ ...filling, restorer, pool })
-  } finally {
-    await pool.close()
-  }
-  createEmptyFiles(root, tree.files, restorer)
-  finishLongFiles(root, tree.files, restorer)
-  createHardLinks(root, tree.hardLinks)
-  createLinks(root, tree.links, restorer)
+  const plan = planRestore(columns, manifest.chunks)
+  const tree: SharedTree = { ...plan.tree, root, restorer, mayHold: staging.continued }
+  tree.directories.made[0] = 1
+  await makeContents({ options, staging, pool: crew.pool }, plan, tree)
+  const entries = { root, columns, restorer }
+  finishLongFiles(entries)
+  createHardLinks(entries)
+  createLinks(entries)
   options.signal?.throwIfAborted()
   const rewritten = await relocateStaged(filling)
-  finishDirectories(root, tree.directories, restorer)
+  await finishDirectories(tree, crew)
   return rewritten
 }
 
-/**
- * The directory in which a tree grows, and the owner of what is new in it. That is not always who makes it: a parent with setgid
- * would pass on its group, and a network disk may squash root.
- */
-function makeRoot(root: string): Restorer {
-  const [uid, gid] = [process.getuid?.() ?? 0, process.getgid?.() ?? 0]
-  mkdirSync(root, { recursive: true, mode: 0o700 })
-  chmodSync(root, 0o700)
-  ignoring('EPERM', () => ignoring('EINVAL', () => chownSync(root, uid, gid)))
-  const owner = statSync(root)
-  return { isRoot: uid === 0, uid: owner.uid, gid: owner.gid, umask: readUmask() }
-}
+const DIRECTORIES_AT_ONCE = 250
 
-interface Filling extends TreeToFill {
-  restorer: Restorer
-  pool: Pool<RestoreTask, RestoreTaskResult>
-}
-
-/** What must be written from one chunk. */
-interface ChunkWork {
-  number: number
-  chunk: Chunk
-  files: FileInFrame[]
-  /** For a segment: every file and place in it that these bytes go to. */
-  parts: { path: string; position: number; sparse: boolean }[]
-}
-
-// 16 requests under way fill a fast link (8 MiB each is what S3 clients of the vendors use); more only take memory.
-const REQUESTS = 16
-
-async function restoreChunks(filling: Filling): Promise<void> {
-  const { options, manifest, staging } = filling
-  const work = planWork(manifest).filter(({ number }) => !staging.finished.has(number))
-  const total = totalBytes(manifest.tree)
-  let done = total - work.reduce((sum, item) => sum + workBytes(item), 0)
-  const run = createLimit(REQUESTS)
-  const jobs = work.map((item) =>
-    run(async () => {
-      options.signal?.throwIfAborted()
-      await restoreChunk(filling, item)
-      staging.finish(item.number)
-      done += workBytes(item)
-      options.onProgress?.({ done, total })
-    }),
-  )
-  try {
-    await Promise.all(jobs)
-  } catch (error) {
-    run.stop(error)
-    await Promise.allSettled(jobs)
-    throw error
-  }
-}
-
-/** The largest first: what is started last then ends soon. */
-function planWork(manifest: Manifest): ChunkWork[] {
-  const work: ChunkWork[] = manifest.chunks.map((chunk, number) => ({
-    number,
-    chunk,
-    files: [],
-    parts: [],
-  }))
-  for (const file of manifest.tree.files) {
-    if (file.place.kind === 'group') {
-      const { place, ...entry } = file
-      work[place.chunk]?.files.push({ ...entry, frame: place.frame, offset: place.offset })
-    } else if (file.place.kind === 'segments') {
-      let position = 0
-      for (const number of file.place.chunks) {
-        const { path, sparse } = file
-        work[number]?.parts.push({ path, position, sparse })
-        position += rawSize(manifest.chunks[number] as Chunk)
-      }
-    }
-  }
-  for (const { files } of work) files.sort((a, b) => a.frame - b.frame || a.offset - b.offset)
-  return work
-    .filter(({ files, parts }) => files.length + parts.length > 0)
-    .toSorted((a, b) => workBytes(b) - workBytes(a))
-}
-
-function workBytes({ chunk, files, parts }: ChunkWork): number {
-  return files.reduce((sum, file) => sum + file.size, 0) + parts.length * rawSize(chunk)
-}
-
-async function restoreChunk(filling: Filling, work: ChunkWork): Promise<void> {
-  try {
-    await restoreOnce(filling, work)
-  } catch (error) {
-    // Once more from the store: a flipped bit on the way is not one in the store.
-    if (!isBerthError(error, 'archive/corrupt-chunk')) throw error
-    await restoreOnce(filling, work)
-  }
-}
-
-async function restoreOnce(
-  { options, staging, restorer, pool }: Filling,
-  { chunk, files, parts }: ChunkWork,
+/** All directories and files with their contents. */
+async function makeContents(
+  { options, staging, pool }: Pick<TreeToFill, 'options' | 'staging'> & Pick<Crew, 'pool'>,
+  plan: RestorePlan,
+  tree: SharedTree,
 ): Promise<void> {
-  const data = await fetchChunk(options, chunk)
-  const check: ChunkToCheck = {
-    key: chunkKey(chunk.sha256, chunk.kind),
-    data,
-    sha256: chunk.sha256,
-    frames: chunk.frames,
+  const failure = new AbortController()
+  // What still waits for a thread is of no use any more.
+  failure.signal.addEventListener('abort', () => void pool.close(), { once: true })
+  const jobs: Promise<unknown>[] = []
+  const add = (job: Promise<unknown>): void => {
+    job.catch((error: unknown) => failure.abort(error))
+    jobs.push(job)
   }
-  if (files.length > 0)
-    await pool.run({ kind: 'restore-group', root: staging.tree, chunk: check, files, restorer })
-  for (const part of parts)
-    await pool.run({ kind: 'restore-segment', root: staging.tree, chunk: check, ...part })
+  for (let worker = 0; worker < pool.size; worker++)
+    add(pool.runOn(worker, { kind: 'begin', tree }))
+  for (const [first, end] of ranges(1, tree.directories.parent.length, DIRECTORIES_AT_ONCE))
+    add(pool.run({ kind: 'make-directories', first, end }))
+  for (const files of plan.empty) add(pool.run({ kind: 'make-empty-files', files }))
+  const objects = plan.objects.filter(({ number }) => !staging.finished.has(number))
+  const signals = [options.signal, failure.signal].filter((signal) => signal !== undefined)
+  using fetcher = openFetcher(options.store, objects, AbortSignal.any(signals))
+  const total = plan.totalBytes
+  let done = total - objects.reduce((sum, { bytes }) => sum + bytes, 0)
+  const restoreObject = async (object: ObjectWork): Promise<void> => {
+    await fetcher.fetch(object, createFrameWork(object, pool))
+    staging.finish(object.number)
+    done += object.bytes
+    options.onProgress?.({ done, total })
+  }
+  for (const object of objects) add(restoreObject(object))
+  await Promise.allSettled(jobs)
+  if (failure.signal.aborted) throw failure.signal.reason
 }
 
-/** The stored bytes, in memory that the workers share. Throws `archive/missing-chunk`. */
+// In memory at once, fetched and not written: what 16 requests bring while the threads are busy with something else.
+const ARENA_BYTES = 64 * 1024 * 1024
+
+function openFetcher(store: ObjectStore, objects: readonly ObjectWork[], signal: AbortSignal) {
+  const largest = Math.max(0, ...objects.flatMap(({ frames }) => frames.map((f) => f.stored)))
+  const arena = new FrameArena(Math.max(ARENA_BYTES, 2 * largest))
+  return createFetcher({ store, arena, signal })
+}
+
+/** A frame is decoded by whichever thread is free; the sum over its object is taken by one thread, frame after frame. */
+function createFrameWork({ number, key, sha256, frames }: ObjectWork, pool: Crew['pool']) {
+  return async (index: number, stored: Uint8Array, again: boolean): Promise<void> => {
+    const { raw, files, parts } = frames[index] as ObjectWork['frames'][number]
+    const isLast = index === frames.length - 1
+    const isNeeded = files !== undefined || parts.length > 0
+    const sum: RestoreTask = { kind: 'sum-frame', key, stored, isFirst: index === 0 }
+    const jobs = [pool.runOn(number, isLast ? { ...sum, sha256 } : sum)]
+    if (isNeeded)
+      jobs.push(pool.run({ kind: 'restore-frame', key, stored, raw, files, parts, again }))
+    // The memory is given to others when this ends, so both must have.
+    for (const result of await Promise.allSettled(jobs))
+      if (result.status === 'rejected') throw result.reason
+  }
+}
+
+/** Those that shut us out last, children first; all others in any order. */
+async function finishDirectories(tree: SharedTree, { pool }: Crew): Promise<void> {
+  const count = tree.directories.parent.length
+  const jobs = ranges(0, count, DIRECTORIES_AT_ONCE).map(([first, end]) =>
+    pool.run({ kind: 'finish-directories', first, end }),
+  )
+  await Promise.all(jobs)
+  const own = new GrowingDirectories(tree, tree.directories)
+  for (let index = count - 1; index >= 0; index--) if (!own.isOpen(index)) own.finish(index)
+}
+
+/** The stored bytes of a chunk, in memory that threads share. Throws `archive/missing-chunk` and, where the length is wrong, `archive/corrupt-chunk`. */
 export async function fetchChunk(
-  { store, signal }: ArchiveOptions,
+  { store, signal }: Pick<ArchiveOptions, 'store' | 'signal'>,
   chunk: { sha256: string; kind: ChunkKind; frames: Chunk['frames'] },
 ): Promise<Uint8Array> {
+  const size = storedBytes(chunk as Chunk)
   const key = chunkKey(chunk.sha256, chunk.kind)
-  const bytes = await store.get(key, { signal, bulk: true })
-  if (bytes === undefined) {
-    throw new BerthError('archive/missing-chunk', `${key} is missing from ${store.url}`, {
-      hint: 'run `berth archive verify` to see what else is, and restore an older generation with `--at`',
-    })
-  }
-  const expected = storedBytes(chunk as Chunk)
-  if (bytes.length !== expected) {
-    throw new BerthError(
-      'archive/corrupt-chunk',
-      `${key} has ${bytes.length} bytes instead of ${expected}`,
-      {
-        hint: 'run `berth archive verify` to see what else is damaged, and restore an older generation with `--at`',
-      },
-    )
-  }
-  return new Uint8Array(bytes.buffer, bytes.byteOffset, bytes.length)
+  const whole = new Uint8Array(new SharedArrayBuffer(size))
+  const never = new AbortController().signal
+  const fetch = new ObjectFetch(
+    { key, frames: [{ stored: size }] },
+    {
+      store,
+      arena: { take: () => ({ bytes: whole, release: () => {} }) },
+      signal: signal ?? never,
+      onFrame: () => {},
+    },
+  )
+  await fetch.run()
+  return whole
 }

@@ -1,20 +1,9 @@
-import { hash } from 'node:crypto'
-import {
-  closeSync,
-  constants,
-  fchmodSync,
-  fchownSync,
-  fstatSync,
-  ftruncateSync,
-  futimesSync,
-  openSync,
-  unlinkSync,
-  writeSync,
-} from 'node:fs'
+import { type Hash, createHash, hash } from 'node:crypto'
 import { BerthError } from '@berth/core/error'
-import { decompressFrame } from './frame.ts'
+import { createFrameDecoder } from './frame-decoder.ts'
 import type { Frame } from './manifest.ts'
-import { type FileEntry, type TreePath, fileSystemPath } from './tree.ts'
+import { GrowingDirectories, type Place, type SharedDirectories } from './restore-directories.ts'
+import { type FileFacts, writeFile, writePart } from './restore-files.ts'
 
 /** What a chunk must be before anything in it is used. */
 export interface ChunkToCheck {
@@ -25,209 +14,177 @@ export interface ChunkToCheck {
   frames: Frame[]
 }
 
-export interface FileInFrame extends FileEntry {
-  frame: number
-  offset: number
+/** A tree as the threads that restore it share it: columns, no objects. */
+export interface SharedTree extends Place {
+  directories: SharedDirectories
+  files: {
+    directory: Int32Array
+    mode: Uint16Array
+    uid: Uint32Array
+    gid: Uint32Array
+    mtime: Float64Array
+    size: Float64Array
+    /** In the raw bytes of its frame. */
+    offset: Float64Array
+    sparse: Uint8Array
+  }
+  /** Numbers of files, by where their content lies. */
+  order: Int32Array
 }
 
-/** Who restores: decides which owners and set-id bits can be given back. */
-export interface Restorer {
-  isRoot: boolean
-  /** The owner that new files get here. */
-  uid: number
-  gid: number
-  umask: number
+/** The files with the places `[first, end)` in the order. */
+export interface FilesToMake {
+  first: number
+  end: number
+  /** Joined by `/`. */
+  names: string
+}
+
+/** Where in a long file a frame goes. */
+export interface FramePart {
+  file: number
+  name: string
+  position: number
 }
 
 export type RestoreTask =
+  /** Before all others of a tree, to each thread. */
+  | { kind: 'begin'; tree: SharedTree }
+  | { kind: 'make-directories' | 'finish-directories'; first: number; end: number }
+  | { kind: 'make-empty-files'; files: FilesToMake }
   | {
-      kind: 'restore-group'
-      root: string
-      chunk: ChunkToCheck
-      files: FileInFrame[]
-      restorer: Restorer
+      kind: 'restore-frame'
+      key: string
+      stored: Uint8Array
+      raw: number
+      files: FilesToMake | undefined
+      parts: FramePart[]
+      /** What was written before may have been wrong. */
+      again: boolean
     }
-  | {
-      kind: 'restore-segment'
-      root: string
-      chunk: ChunkToCheck
-      path: TreePath
-      position: number
-      sparse: boolean
-    }
+  /** The frames of an object, one after another, all to one thread. */
+  | { kind: 'sum-frame'; key: string; stored: Uint8Array; isFirst: boolean; sha256?: string }
   | { kind: 'check-chunk'; chunk: ChunkToCheck }
 
 export interface RestoreTaskResult {
-  /** Bytes of files written. */
+  /** Raw bytes that were decoded. */
   bytes: number
 }
 
 export function performRestore(task: RestoreTask): RestoreTaskResult {
-  checkSum(task.chunk)
+  switch (task.kind) {
+    case 'begin':
+      growing = { ...task.tree, tree: new GrowingDirectories(task.tree, task.tree.directories) }
+      return { bytes: 0 }
+    case 'make-directories':
+      for (let index = task.first; index < task.end; index++) currentTree().tree.make(index)
+      return { bytes: 0 }
+    case 'finish-directories':
+      finishDirectories(task)
+      return { bytes: 0 }
+    case 'make-empty-files':
+      writeFiles(task.files, new Uint8Array(0))
+      return { bytes: 0 }
+    case 'restore-frame':
+      return naming(task.key, () => restoreFrame(task))
+    case 'sum-frame':
+      sumFrame(task)
+      return { bytes: 0 }
+    case 'check-chunk':
+      return naming(task.chunk.key, () => checkChunk(task.chunk))
+  }
+}
+
+let growing: (SharedTree & { tree: GrowingDirectories }) | undefined
+
+function currentTree(): SharedTree & { tree: GrowingDirectories } {
+  if (growing === undefined) throw new Error('a task came before the tree that it is for')
+  return growing
+}
+
+const decode = createFrameDecoder()
+
+function naming<Result>(key: string, action: () => Result): Result {
   try {
-    switch (task.kind) {
-      case 'restore-group':
-        return restoreGroup(task)
-      case 'restore-segment':
-        return restoreSegment(task)
-      case 'check-chunk':
-        return checkFrames(task.chunk)
-    }
+    return action()
   } catch (error) {
     if (error instanceof BerthError)
-      throw new BerthError(error.code, `${error.message} in ${task.chunk.key}`, { cause: error })
+      throw new BerthError(error.code, `${error.message} in ${key}`, { cause: error })
     throw error
   }
 }
 
-function checkSum(chunk: ChunkToCheck): void {
-  const sha256 = hash('sha256', chunk.data, 'hex')
-  if (sha256 === chunk.sha256) return
+function restoreFrame(task: RestoreTask & { kind: 'restore-frame' }): RestoreTaskResult {
+  const raw = decode(task.stored, task.raw)
+  if (task.files !== undefined) writeFiles(task.files, raw)
+  const { files, tree, mayHold } = currentTree()
+  for (const { file, name, position } of task.parts) {
+    const path = tree.pathIn(files.directory[file] as number, name)
+    // A hole shows what was there before.
+    const sparse = files.sparse[file] === 1 && !task.again && !mayHold
+    writePart(path, raw, { position, sparse })
+  }
+  return { bytes: raw.length }
+}
+
+function writeFiles({ first, end, names }: FilesToMake, raw: Uint8Array): void {
+  const { files, order, restorer, tree } = currentTree()
+  const list = names.split('/')
+  for (let place = first; place < end; place++) {
+    const file = order[place] as number
+    const facts: FileFacts = {
+      mode: files.mode[file] as number,
+      uid: files.uid[file] as number,
+      gid: files.gid[file] as number,
+      mtime: files.mtime[file] as number,
+    }
+    const content = {
+      raw,
+      offset: files.offset[file] as number,
+      size: files.size[file] as number,
+      sparse: files.sparse[file] === 1,
+    }
+    const path = tree.pathIn(files.directory[file] as number, list[place - first] as string)
+    writeFile(path, facts, { content, restorer })
+  }
+}
+
+function finishDirectories({ first, end }: { first: number; end: number }): void {
+  const { tree } = currentTree()
+  for (let index = end - 1; index >= first; index--) if (tree.isOpen(index)) tree.finish(index)
+}
+
+const sums = new Map<string, Hash>()
+
+function sumFrame({ key, stored, isFirst, sha256 }: RestoreTask & { kind: 'sum-frame' }): void {
+  const sum = (isFirst ? undefined : sums.get(key)) ?? createHash('sha256')
+  sum.update(stored)
+  if (sha256 === undefined) {
+    sums.set(key, sum)
+    return
+  }
+  sums.delete(key)
+  requireSum(key, sum.digest('hex'), sha256)
+}
+
+function requireSum(key: string, found: string, sha256: string): void {
+  if (found === sha256) return
   throw new BerthError(
     'archive/corrupt-chunk',
-    `${chunk.key} is damaged: its bytes have the sha256 ${sha256}`,
+    `${key} is damaged: its bytes have the sha256 ${found}`,
     {
       hint: 'run `berth archive verify` to see what else is, and restore an older generation with `--at`',
     },
   )
 }
 
-/** A frame's raw bytes, by the sizes that the manifest gives. */
-function openFrame(chunk: ChunkToCheck, index: number): Buffer {
+function checkChunk(chunk: ChunkToCheck): RestoreTaskResult {
+  requireSum(chunk.key, hash('sha256', chunk.data, 'hex'), chunk.sha256)
+  let bytes = 0
   let start = 0
-  for (const frame of chunk.frames.slice(0, index)) start += frame.stored
-  const frame = chunk.frames[index] as Frame
-  return decompressFrame(chunk.data.subarray(start, start + frame.stored), frame.raw)
-}
-
-function restoreGroup(task: RestoreTask & { kind: 'restore-group' }): RestoreTaskResult {
-  let bytes = 0
-  let open = -1
-  let raw: Buffer = Buffer.alloc(0)
-  for (const file of task.files) {
-    if (file.frame !== open) {
-      raw = openFrame(task.chunk, file.frame)
-      open = file.frame
-    }
-    writeFile(task.root, file, {
-      content: raw.subarray(file.offset, file.offset + file.size),
-      restorer: task.restorer,
-    })
-    bytes += file.size
+  for (const { stored, raw } of chunk.frames) {
+    bytes += decode(chunk.data.subarray(start, start + stored), raw).length
+    start += stored
   }
   return { bytes }
-}
-
-/** Exactly open, write, futimes and close for an ordinary file: every further call counts fifty thousand times. */
-function writeFile(
-  root: string,
-  file: FileEntry,
-  source: { content: Uint8Array; restorer: Restorer },
-): void {
-  const fd = createFile(root, file.path, file.mode)
-  try {
-    if (file.sparse) writeSparse(fd, source.content, 0)
-    else if (file.size > 0) writeAll(fd, source.content, 0)
-    if (file.sparse) ftruncateSync(fd, file.size)
-    const { restorer } = source
-    finishFile(fd, file, { restorer, made: modeOfNew(file.mode, restorer) })
-  } finally {
-    closeSync(fd)
-  }
-}
-
-const CREATE = constants.O_WRONLY | constants.O_CREAT | constants.O_EXCL | constants.O_NOFOLLOW
-
-/** An interrupted restore that is continued may have left the file half written: it is made anew. */
-function createFile(root: string, path: TreePath, mode: number): number {
-  const at = fileSystemPath(root, path)
-  try {
-    return openSync(at, CREATE, mode & 0o777)
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error
-    unlinkSync(at)
-    return openSync(at, CREATE, mode & 0o777)
-  }
-}
-
-/** Owner, then mode (a change of owner clears the set-id bits), then times. `made` is the mode that it has so far, if that is known. */
-export function finishFile(
-  fd: number,
-  file: FileEntry,
-  { restorer, made }: { restorer: Restorer; made?: number },
-): void {
-  const ownerKept = giveOwner(fd, file, restorer)
-  const mode = ownerKept ? file.mode : file.mode & ~0o6000
-  if (made !== mode || (restorer.isRoot && isForeign(file, restorer))) fchmodSync(fd, mode)
-  futimesSync(fd, file.mtime / 1e6, file.mtime / 1e6)
-}
-
-/** The mode that open(2) gives a new file. */
-export function modeOfNew(mode: number, { umask }: Restorer): number {
-  return mode & 0o777 & ~umask
-}
-
-function isForeign(file: FileEntry, restorer: Restorer): boolean {
-  return file.uid !== restorer.uid || file.gid !== restorer.gid
-}
-
-/** Answers whether the file now has the owner it had. Without root that is so only where new files get it anyway. */
-function giveOwner(fd: number, file: FileEntry, restorer: Restorer): boolean {
-  if (!isForeign(file, restorer)) return true
-  if (!restorer.isRoot) return false
-  try {
-    fchownSync(fd, file.uid, file.gid)
-    return true
-  } catch (error) {
-    // Root of a user namespace, or a volume that squashes owners.
-    const code = (error as NodeJS.ErrnoException).code
-    if (code === 'EPERM' || code === 'EINVAL') return false
-    throw error
-  }
-}
-
-/** Writes one segment at its place in a file that has its full length already. */
-function restoreSegment(task: RestoreTask & { kind: 'restore-segment' }): RestoreTaskResult {
-  const fd = openSync(
-    fileSystemPath(task.root, task.path),
-    constants.O_WRONLY | constants.O_NOFOLLOW,
-  )
-  let position = task.position
-  try {
-    for (const index of task.chunk.frames.keys()) {
-      const raw = openFrame(task.chunk, index)
-      if (task.sparse) writeSparse(fd, raw, position)
-      else writeAll(fd, raw, position)
-      position += raw.length
-    }
-    if (fstatSync(fd).size < position) throw new Error(`${task.path} was cut while it was restored`)
-  } finally {
-    closeSync(fd)
-  }
-  return { bytes: position - task.position }
-}
-
-function checkFrames(chunk: ChunkToCheck): RestoreTaskResult {
-  let bytes = 0
-  for (const index of chunk.frames.keys()) bytes += openFrame(chunk, index).length
-  return { bytes }
-}
-
-function writeAll(fd: number, content: Uint8Array, position: number): void {
-  let written = 0
-  while (written < content.length) {
-    written += writeSync(fd, content, written, content.length - written, position + written)
-  }
-}
-
-// The unit in which file systems allocate: a hole can't be smaller.
-const HOLE_BYTES = 4096
-const ZEROS = Buffer.alloc(HOLE_BYTES)
-
-/** Leaves out whole blocks of zeros. */
-function writeSparse(fd: number, content: Uint8Array, position: number): void {
-  for (let start = 0; start < content.length; start += HOLE_BYTES) {
-    const block = content.subarray(start, start + HOLE_BYTES)
-    if (!ZEROS.subarray(0, block.length).equals(block)) writeAll(fd, block, position + start)
-  }
 }

@@ -6,17 +6,17 @@ import { recoverSwap, removeTree, requireRoom } from '@berth/filesystem'
 import { chooseSnapshot, type ChosenSnapshot, type PassedOver } from './choose-snapshot.ts'
 import { commitTree, settleTree } from './commit-tree.ts'
 import { asDiskError } from './disk-error.ts'
-import { type Manifest, totalBytes } from './manifest.ts'
+import type { Manifest } from './manifest.ts'
 import type { ArchiveOptions } from './options.ts'
 import { OWN_ENTRIES } from './put-tree.ts'
+import { columnsOf, roomFor, sumSizes } from './read-facts.ts'
 import { type TreeRecord, readRecordOf, unreadRecord, writeRecord } from './record.ts'
 import { refuseUnusable } from './refuse.ts'
-import { fillStaging } from './restore-tree.ts'
+import { type Crew, fillStaging, startCrew } from './restore-tree.ts'
 import type { Rewritten } from './rewritten.ts'
 import { type Staging, openStaging } from './staging.ts'
 import { lockTree } from './tree-lock.ts'
 import { type TreePlace, placeAt } from './tree-place.ts'
-import type { Tree } from './tree.ts'
 
 export interface RestoreOptions extends ArchiveOptions {
   /** Absolute. Absent, the old or the complete new tree: never anything between. */
@@ -94,13 +94,14 @@ async function restore(options: RestoreOptions, place: TreePlace): Promise<Resto
   const isWhole = record?.complete === true && present === 'filled'
   const isRefused = record?.complete === false && record.archive === options.name
   if (!isWhole && !isRefused) await writeRecord(place.state, unreadRecord(options))
+  await using crew = startCrew(options)
   const chosen = await chooseSnapshot(options)
   if (chosen === undefined) {
     // Also one that an attempt wrote which did not reach the store: an archive that does not exist needs no protection from a save.
     if (!isWhole) rmSync(join(place.state, 'record.json'), { force: true })
     return { result: 'absent' }
   }
-  return putInPlace(options, place, chosen)
+  return await putInPlace(options, { place, crew }, chosen)
 }
 
 type Present = 'absent' | 'empty' | 'link' | 'filled' | 'file'
@@ -146,11 +147,12 @@ function decideKept(
 
 async function putInPlace(
   options: RestoreOptions,
-  place: TreePlace,
+  { place, crew }: { place: TreePlace; crew: Crew },
   chosen: ChosenSnapshot,
 ): Promise<RestoreResult> {
   const { manifest, reference, passedOver, siblings } = chosen
   const { state } = place
+  const columns = columnsOf(manifest)
   // Another pod on the same volume may be faster.
   const keptNow = async () =>
     decideKept(options, await readRecordOf(place), await describePresent(place))
@@ -161,22 +163,23 @@ async function putInPlace(
     isDone: async () => (await keptNow()) !== undefined,
   })
   if (staging !== undefined && !staging.continued)
-    await requireRoom(state, roomFor(manifest.tree), `restore \`${options.directory}\``)
-  const rewritten = staging && (await fillOrExplain(options, place, { manifest, staging }))
+    await requireRoom(state, roomFor(columns), `restore \`${options.directory}\``)
+  const rewritten = staging && (await fillOrExplain(options, place, { manifest, staging, crew }))
   const kept = await keptNow()
   if (kept !== undefined) {
     if (staging !== undefined) await removeTree(staging.directory)
     return kept
   }
-  if (staging === undefined || rewritten === undefined) return putInPlace(options, place, chosen)
+  if (staging === undefined || rewritten === undefined)
+    return putInPlace(options, { place, crew }, chosen)
   const aside = await commitTree(options, { place, chosen, staging, rewritten })
   await chosen.announce()
   return {
     result: 'restored',
     generation: manifest.generation,
     snapshot: reference.name,
-    files: manifest.tree.files.length,
-    bytes: totalBytes(manifest.tree),
+    files: columns.files.size.length,
+    bytes: sumSizes(columns),
     rewritten: rewritten.files.length + rewritten.links.length,
     ...(aside === undefined ? {} : { aside }),
     passedOver,
@@ -184,24 +187,16 @@ async function putInPlace(
   }
 }
 
-/** Holes take no room; how many a sparse file has is not known. */
-function roomFor({ files, directories, links }: Tree): { bytes: number; files: number } {
-  return {
-    bytes: files.reduce((sum, file) => sum + (file.sparse ? 0 : file.size), 0),
-    files: files.length + directories.length + links.length,
-  }
-}
-
 async function fillOrExplain(
   options: RestoreOptions,
   place: TreePlace,
-  { manifest, staging }: { manifest: Manifest; staging: Staging },
+  filling: { manifest: Manifest; staging: Staging; crew: Crew },
 ): Promise<Rewritten> {
   const destination = { named: resolve(options.directory), real: place.directory }
   try {
-    return await fillStaging({ options, manifest, staging, destination })
+    return await fillStaging({ options, destination, ...filling })
   } catch (cause) {
-    if (existsSync(staging.directory)) throw cause
+    if (existsSync(filling.staging.directory)) throw cause
     throw new BerthError(
       'archive/taken-over',
       `could not restore \`${options.directory}\`: another pod has taken it over after this one had been still`,

@@ -109,7 +109,15 @@ export async function readSnapshot(
   }
   const manifest = decodeManifest(bytes, key)
   requireOwnName(manifest, archive, { name, key })
+  bytesOf.set(manifest, bytes)
   return manifest
+}
+
+const bytesOf = new WeakMap<Manifest, Uint8Array>()
+
+/** What a snapshot's manifest was read from, for whoever keeps it as it is. */
+export function manifestBytes(manifest: Manifest): Uint8Array | undefined {
+  return bytesOf.get(manifest)
 }
 
 /** Another snapshot's manifest under this name would be a tree that nobody asked for. */

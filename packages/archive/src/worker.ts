@@ -1,5 +1,5 @@
 import { parentPort, workerData } from 'node:worker_threads'
-import { END, type WorkerAnswer, wrapError } from './pool.ts'
+import { END, type WorkerAnswer, type WorkerStart, wrapError } from './pool.ts'
 import type { RestoreTask, RestoreTaskResult } from './restore-work.ts'
 import type { SaveTask, SaveTaskResult } from './save-work.ts'
 
@@ -20,21 +20,27 @@ async function perform(task: Task): Promise<TaskResult> {
       const { performSave } = await import('./save-work.ts')
       return performSave(task)
     }
-    case 'restore-group':
-    case 'restore-segment':
-    case 'check-chunk': {
+    default: {
       const { performRestore } = await import('./restore-work.ts')
       return performRestore(task)
     }
   }
 }
 
-parentPort?.on('message', async (task: Task | typeof END) => {
-  if (task === END || Atomics.load(workerData as Int32Array, 0) === 1) return parentPort?.close()
+const { isOver } = workerData as WorkerStart
+
+// One after another, whatever a task waits for: some continue what the one before began.
+let last: Promise<void> = Promise.resolve()
+parentPort?.on('message', (task: Task | typeof END) => {
+  last = last.then(() => answerTo(task))
+})
+
+async function answerTo(task: Task | typeof END): Promise<void> {
+  if (task === END || Atomics.load(isOver, 0) === 1) return parentPort?.close()
   const answer: WorkerAnswer<TaskResult> = await perform(task).then(
     (result) => ({ result }),
     (error: unknown) => ({ error: wrapError(error) }),
   )
   const data = 'result' in answer && 'data' in answer.result ? answer.result.data : undefined
   parentPort?.postMessage(answer, data === undefined ? [] : [data.buffer as ArrayBuffer])
-})
+}
