@@ -31,23 +31,11 @@ import { fingerprintVenvs } from './venv.ts'
 
 /** Stores what is new and commits the snapshot. */
 export async function storeSnapshot(save: Save, plan: SavePlan): Promise<SaveResult> {
-  const { options, base, place, pool, id, cut } = save
+  const { options, base, place, id } = save
   const chunks: Chunk[] = [...(base.manifest?.chunks ?? [])]
   markSave(place, id)
-  if (base.latest === undefined) await createStoreFiles(options.store, { signal: options.signal })
-  const condemned = await readCondemned(options.store, { signal: options.signal })
-  const writer: ChunkWriter = {
-    options,
-    condemned,
-    root: place.directory,
-    level: options.level ?? 'normal',
-    pool,
-    chunks,
-    resumes: base.marks.length > 0,
-    cut,
-  }
   const [written, venvs] = await Promise.all([
-    writeContent(writer, save, plan),
+    sendContent(save, plan, chunks),
     findFingerprints(save),
   ])
   const inTime = settleLate(
@@ -108,6 +96,23 @@ export async function storeSnapshot(save: Save, plan: SavePlan): Promise<SaveRes
     uploadedChunks: written.uploadedChunks,
     leftOut: tree.leftOut,
   }
+}
+
+async function sendContent(save: Save, plan: SavePlan, chunks: Chunk[]): Promise<WrittenContent> {
+  const { options, base, place, pool, cut } = save
+  const { store, signal } = options
+  if (base.latest === undefined) await createStoreFiles(store, { signal })
+  const writer: ChunkWriter = {
+    options,
+    condemned: await readCondemned(store, { signal }),
+    root: place.directory,
+    level: options.level ?? 'normal',
+    pool,
+    chunks,
+    resumes: base.marks.length > 0,
+    cut,
+  }
+  return writeContent(writer, save, plan)
 }
 
 /** A file that lost its first name meanwhile is stored under the next. */
