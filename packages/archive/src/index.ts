@@ -4,6 +4,7 @@ export {
   describeArchives,
   extractPaths,
   findOwnTrees,
+  importArchive,
   listSnapshots,
   pruneStore,
   repairArchive,
@@ -14,6 +15,7 @@ export {
 export { forgetRecord, readRecord, type TreeRecord } from './record.ts'
 export { latestGeneration, listArchives } from './snapshots.ts'
 export type { ArchiveInfo, SnapshotInfo } from './list-snapshots.ts'
+export type { ImportOptions, ImportResult } from './import.ts'
 export type { RepairOptions, RepairResult } from './repair.ts'
 export type { ExtractOptions, ExtractResult } from './extract.ts'
 export type { RestoreOptions, RestoreResult } from './restore.ts'

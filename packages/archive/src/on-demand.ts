@@ -1,5 +1,6 @@
 import type * as copying from './copy-record.ts'
 import type * as extracting from './extract.ts'
+import type * as importing from './import.ts'
 import type * as listing from './list-snapshots.ts'
 import type * as pruning from './prune.ts'
 import type * as repairTrees from './repair-trees.ts'
@@ -18,6 +19,9 @@ export const describeArchives: typeof listing.describeArchives = async (store, o
 
 export const extractPaths: typeof extracting.extractPaths = async (options) =>
   (await import('./extract.ts')).extractPaths(options)
+
+export const importArchive: typeof importing.importArchive = async (options) =>
+  (await import('./import.ts')).importArchive(options)
 
 export const listSnapshots: typeof listing.listSnapshots = async (store, archive, options) =>
   (await import('./list-snapshots.ts')).listSnapshots(store, archive, options)

@@ -66,7 +66,7 @@ test.each([
   ],
   [
     ['archive'],
-    'cli/unknown-command: `berth archive` needs a verb: `save`, `restore`, `list`, `verify`, `prune`',
+    'cli/unknown-command: `berth archive` needs a verb: `save`, `restore`, `list`, `verify`, `prune`, `import`',
   ],
 ])('answers the command %j with what was meant', (args, message) => {
   expect(messageOf(() => selectCommand(args))).toBe(message)
@@ -101,6 +101,7 @@ test('shows every command on one screen', () => {
       archive list     list the snapshots in a store
       archive verify   check that a snapshot is whole, down to every byte
       archive prune    forget old snapshots and remove what none needs
+      archive import   take over an archive that another program made
 
     \`berth COMMAND --help\` says more. \`berth --version\` prints the version.
     Exit codes: 0 the state is right · 1 a step failed · 2 recipe or usage wrong · 3 degraded · 128+n ended by a signal

@@ -57,6 +57,10 @@ export const commands: Record<string, CommandEntry> = {
     summary: 'forget old snapshots and remove what none needs',
     load: async () => (await import('./commands/archive-prune.ts')).archivePrune,
   },
+  'archive import': {
+    summary: 'take over an archive that another program made',
+    load: async () => (await import('./commands/archive-import.ts')).archiveImport,
+  },
 }
 
 /** Splits arguments into the command they name and the rest. Throws `cli/unknown-command` with what was probably meant. */
