@@ -47,7 +47,7 @@ const TERMINATION_MS = 300
 const START = new URL('./worker-start.mjs', import.meta.url)
 
 // What a thread works on lies in buffers; its heap only ever sees small objects that die at once.
-const YOUNG = { maxYoungGenerationSizeMb: 8 }
+const YOUNG = { maxYoungGenerationSizeMb: 3 }
 
 interface Thread<Task, Result> {
   worker: Worker

@@ -1,6 +1,7 @@
 import { lstatSync, readFileSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
 import { isInside, readFileIfPresent, writeFileAtomic } from '@berth/filesystem'
+import { eachFile, eachLink } from './column-entries.ts'
 import type { Manifest, StoredFile } from './manifest.ts'
 import type { ArchiveOptions } from './options.ts'
 import { type Relocation, type TextKind, isWritable, relocateText } from './relocate-text.ts'
@@ -11,6 +12,7 @@ import {
   rewriteLink,
 } from './rewrite-entries.ts'
 import { type Rewritten, rewrittenHash } from './rewritten.ts'
+import { columnsOf } from './read-facts.ts'
 import type { Staging } from './staging.ts'
 import { type TreePath, fileSystemPath, joinPath, parentPath } from './tree.ts'
 import type { VenvFingerprint } from './venv-fingerprint.ts'
@@ -79,7 +81,8 @@ interface MovedVenv extends Omit<Relocation, 'kind'> {
 }
 
 function addVenv(plan: Plan, { manifest, staging }: RelocationOptions, moved: MovedVenv): void {
-  for (const file of manifest.tree.files) {
+  const columns = columnsOf(manifest)
+  for (const file of eachFile(columns)) {
     const kind = kindOf(file, moved.venv.path)
     if (kind === 'compiled') plan.outdated.push(file.path)
     else if (kind !== undefined) {
@@ -89,7 +92,7 @@ function addVenv(plan: Plan, { manifest, staging }: RelocationOptions, moved: Mo
   }
   const planned = new Set(plan.links.map(({ path }) => path))
   const bin = joinPath(moved.venv.path, 'bin')
-  for (const { path, target, mtime } of manifest.tree.links) {
+  for (const { path, target, mtime } of eachLink(columns)) {
     // Any link may be on the way to a Python that is part of the tree.
     if ((moved.venv.home !== '' && parentPath(path) !== bin) || planned.has(path)) continue
     const { to, from } = moved.moves.find((move) => isInside(target, move.from)) ?? {}
@@ -113,7 +116,9 @@ const KINDS: readonly [RegExp, TextKind | 'compiled'][] = [
   [/^share\/jupyter\/kernels\/[^/]+\/kernel\.json$/, 'data'],
 ]
 
-function kindOf({ path, size }: StoredFile, venv: TreePath): TextKind | 'compiled' | undefined {
+type FoundFile = Pick<StoredFile, 'path' | 'size' | 'mtime'>
+
+function kindOf({ path, size }: FoundFile, venv: TreePath): TextKind | 'compiled' | undefined {
   if (size === 0 || size > LONGEST_TEXT_BYTES) return undefined
   if (venv !== '' && !path.startsWith(`${venv}/`)) return undefined
   const below = venv === '' ? path : path.slice(venv.length + 1)
@@ -122,7 +127,7 @@ function kindOf({ path, size }: StoredFile, venv: TreePath): TextKind | 'compile
 
 function planFile(
   root: string,
-  { path, mtime }: StoredFile,
+  { path, mtime }: FoundFile,
   relocation: Relocation,
 ): FileToRewrite | undefined {
   const at = fileSystemPath(root, path)
@@ -135,12 +140,14 @@ function planFile(
 }
 
 /** Says whether the tree has an entry that will be at this path; behind a link within the tree it is believed. */
-function createLookup({ tree }: Manifest, place: string): (path: string) => boolean {
-  const entries = [tree.directories, tree.files, tree.links, tree.hardLinks]
+function createLookup(manifest: Manifest, place: string): (path: string) => boolean {
   let paths: Set<TreePath> | undefined
   let links: Set<TreePath> | undefined
   return (path) => {
     if (path !== place && !isInside(path, place)) return false
+    // The tree is built only when a link asks for it.
+    const { tree } = manifest
+    const entries = [tree.directories, tree.files, tree.links, tree.hardLinks]
     paths ??= new Set(entries.flatMap((list) => list.map((entry) => entry.path)))
     links ??= new Set(tree.links.map((link) => link.path))
     for (let below = path.slice(place.length + 1); ; below = parentPath(below)) {

@@ -9,11 +9,12 @@ import {
   symlinkSync,
   unlinkSync,
 } from 'node:fs'
+import { createPaths } from './column-entries.ts'
 import { ignoring } from './ignoring.ts'
 import type { TreeColumns } from './manifest-columns.ts'
 import { giveOwnerAt } from './restore-directories.ts'
 import { type Restorer, finishFile } from './restore-files.ts'
-import { type TreePath, fileSystemPath, joinPath, toBytes } from './tree.ts'
+import { fileSystemPath, toBytes } from './tree.ts'
 
 /** The few entries of a tree that are not made by its threads. */
 export interface TreeEntries {
@@ -81,18 +82,4 @@ function directoryOf(starts: Int32Array, file: number): number {
     else high = middle - 1
   }
   return low
-}
-
-function createPaths({
-  directories: { names, parent },
-}: TreeColumns): (directory: number, name: string) => TreePath {
-  const known = new Map<number, TreePath>([[0, '']])
-  const pathOf = (directory: number): TreePath => {
-    const path =
-      known.get(directory) ??
-      joinPath(pathOf(parent[directory] as number), names[directory] as string)
-    known.set(directory, path)
-    return path
-  }
-  return (directory, name) => joinPath(pathOf(directory), name)
 }
