@@ -4,11 +4,7 @@ import type { Manifest } from './manifest.ts'
 import { findSnapshot } from './find-snapshot.ts'
 import type { RestoreOptions } from './restore.ts'
 import { announceSiblings } from './siblings.ts'
-import {
-  type SnapshotReference,
-  readSnapshot,
-  readSnapshotList,
-} from './snapshots.ts'
+import { type SnapshotReference, readSnapshot, readSnapshotList } from './snapshots.ts'
 import { checkStoreFormat } from './store-files.ts'
 import { pythonCure, snapshotMisfit } from './venv.ts'
 

@@ -102,7 +102,7 @@ const steps: fc.Arbitrary<Step[]> = fc.array(
       }),
     },
   ),
-  { minLength: 6, maxLength: 14 },
+  { minLength: 4, maxLength: 10 },
 )
 
 class Killed extends Error {}
@@ -214,11 +214,23 @@ async function survive(action: () => Promise<unknown>, codes: readonly string[])
   }
 }
 
+/** Content that went away, is marked, and may be swept from now on: what most of the dangers need. */
+const marked: Step[] = [
+  { do: 'save', pod: 0, content: 0, during: [] },
+  { do: 'save', pod: 0, content: 1, during: [] },
+  { do: 'save', pod: 0, content: 2, during: [] },
+  { do: 'wait', hours: 49 },
+  { do: 'prune', keep: 1, during: [] },
+  { do: 'wait', hours: 25 },
+  { do: 'prune', keep: 1, during: [] },
+  { do: 'wait', hours: 25 },
+]
+
 test('never removes what a listed snapshot needs, whatever is done in which order', async () => {
   await fc.assert(
-    fc.asyncProperty(steps, async (planned) => {
+    fc.asyncProperty(steps, fc.boolean(), async (planned, isMarked) => {
       const world = new World()
-      for (const step of planned) {
+      for (const step of isMarked ? [...marked, ...planned] : planned) {
         await world.do(step)
         expect(await findMissing(await world.open())).toEqual([])
       }
