@@ -59,6 +59,8 @@ const interruptions: fc.Arbitrary<Interruption[]> = fc.array(
       'list prune/',
       'put chunks/',
       'put snapshots/',
+      'put snapshots/',
+      'put snapshots/',
       'put prune/',
       'remove chunks/',
       'remove snapshots/',
@@ -66,7 +68,8 @@ const interruptions: fc.Arbitrary<Interruption[]> = fc.array(
     nth: fc.nat(1),
     what: fc.oneof(
       { weight: 1, arbitrary: fc.record({ do: fc.constant('kill' as const) }) },
-      { weight: 4, arbitrary: plain },
+      { weight: 3, arbitrary: plain },
+      { weight: 3, arbitrary: fc.constant<Step>({ do: 'prune', keep: 1, during: [] }) },
     ),
   }),
   { maxLength: 3 },
