@@ -1,4 +1,5 @@
 import { isBerthError } from '@berth/core/error'
+import { parseSnapshotName } from './format.ts'
 import type { Manifest } from './manifest.ts'
 import { type UnitState, readUnits } from './merge-state.ts'
 import { type Unit, createUnits } from './merge-unit.ts'
@@ -23,8 +24,8 @@ export async function announceSiblings(
   restored: Manifest,
 ): Promise<void> {
   const note = options.onNote
-  if (note === undefined || list.siblings.length === 0) return
-  const newest = list.siblings
+  if (note === undefined) return
+  const newest = [...list.siblings, ...findStray(list, restored)]
     .toSorted((a, b) => b.generation - a.generation || (a.name < b.name ? 1 : -1))
     .filter(({ name }) => !name.endsWith(restored.id))
   const known = new Set<string>()
@@ -43,6 +44,16 @@ export async function announceSiblings(
       'info',
       `\`${options.name}\` has ${unread} more beside its history: \`berth archive list\` shows them`,
     )
+}
+
+/** Without conditional writes, what has a place in the history by its name need not have gone into what followed. */
+function findStray({ history }: SnapshotList, restored: Manifest): SnapshotReference[] {
+  const known = restored.ancestors
+  if (known === undefined) return []
+  return history.slice(0, known.length).filter(({ name }) => {
+    const { suffix = '' } = parseSnapshotName(name) ?? {}
+    return suffix !== '' && suffix !== restored.id && !known.includes(suffix)
+  })
 }
 
 async function describeSibling(
