@@ -3,7 +3,7 @@ import { machineFacts } from './machine.ts'
 import type { Manifest } from './manifest.ts'
 import { findSnapshot } from './find-snapshot.ts'
 import type { RestoreOptions } from './restore.ts'
-import { announceSiblings } from './siblings.ts'
+import { announceSiblings, findStray } from './siblings.ts'
 import { type SnapshotReference, readSnapshot, readSnapshotList } from './snapshots.ts'
 import { checkStoreFormat } from './store-files.ts'
 import { pythonCure, snapshotMisfit } from './venv.ts'
@@ -47,7 +47,8 @@ export async function chooseSnapshot(options: RestoreOptions): Promise<ChosenSna
   if (latest === undefined) return undefined
   const chosen = await newestFitting(options, list.history)
   const announce = () => announceSiblings(options, list, chosen.manifest)
-  return { ...chosen, latest, siblings, announce }
+  const stray = findStray(list, chosen.manifest).map((reference) => reference.name)
+  return { ...chosen, latest, siblings: [...siblings, ...stray], announce }
 }
 
 async function newestFitting(

@@ -47,7 +47,7 @@ export async function announceSiblings(
 }
 
 /** Without conditional writes, what has a place in the history by its name need not have gone into what followed. */
-function findStray({ history }: SnapshotList, restored: Manifest): SnapshotReference[] {
+export function findStray({ history }: SnapshotList, restored: Manifest): SnapshotReference[] {
   const known = restored.ancestors
   if (known === undefined) return []
   return history.slice(0, known.length).filter(({ name }) => {
