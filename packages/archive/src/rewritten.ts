@@ -37,7 +37,8 @@ export function rewrittenHash(content: Uint8Array): string {
 
 /**
  * What a scan found, with each file that is still as the restore has written it described as the archive holds it: such a file counts
- * as untouched. What the user has changed since stays what it is now. `rewritten` is what was recognised.
+ * as untouched, and its size is the archive's: whoever reads it all the same finds other bytes. What the user has changed since stays what
+ * it is now. `rewritten` is what was recognised.
  */
 export function asArchived(
   scan: Tree<ScannedFile>,
