@@ -1,299 +1,329 @@
-import { type ChildProcess, execFileSync, spawn } from 'node:child_process'
-import { createHash } from 'node:crypto'
-import {
-  existsSync,
-  lstatSync,
-  mkdirSync,
-  mkdtempSync,
-  readFileSync,
-  readdirSync,
-  readlinkSync,
-  rmSync,
-  statfsSync,
-  symlinkSync,
-  writeFileSync,
-} from 'node:fs'
+import * as fs from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { restoreTree, saveTree, verifyArchive } from '@berth/archive'
+import { verifyArchive } from '@berth/archive'
 import { requirement } from '@berth/core/testing'
-import { type ObjectStore, openStore } from '@berth/object-store'
-import {
-  type S3Server,
-  missingS3Server,
-  startCountingProxy,
-  startS3Server,
-} from '@berth/object-store/testing'
+import { missingS3Server, startS3Server } from '@berth/object-store/testing'
 import { afterAll, beforeAll, expect } from 'vitest'
+import { type Bench, Lane, type Listing, makeTree, readTree } from './kill-lane.ts'
+import {
+  type Ended,
+  type Killer,
+  Points,
+  atCall,
+  atNothing,
+  atRequest,
+  atStep,
+  hasStrace,
+} from './killing.ts'
+import { mayMount, mountTmpfs } from './mounted.ts'
 
 // Memory, where there is enough of it: hundreds of trees are made and removed here.
 const ROOT =
-  existsSync('/dev/shm') && statfsSync('/dev/shm').bavail * statfsSync('/dev/shm').bsize > 2e9
+  fs.existsSync('/dev/shm') &&
+  fs.statfsSync('/dev/shm').bavail * fs.statfsSync('/dev/shm').bsize > 2e9
     ? '/dev/shm'
     : tmpdir()
-const CHILD = join(import.meta.dirname, 'archive-child.ts')
-const LANES = 4
-// For each of save and restore, by requests and by calls: 200 of each.
-const KILLS = 100
+const LANES = 3
+const TIMEOUT_MS = 600_000
 
-const hasS3 = missingS3Server() ?? true
-const hasStrace = has('strace') ? true : 'strace is not installed'
+const s3Lane = missingS3Server() ?? true
+const straceLane = s3Lane === true ? hasStrace() : s3Lane
+const mountLane = s3Lane === true ? mayMount() : s3Lane
 
-let s3: S3Server
-let base: string
-
-function has(command: string): boolean {
-  try {
-    execFileSync(command, ['-V'], { stdio: 'ignore' })
-    return true
-  } catch {
-    return false
-  }
-}
+let bench: Bench
 
 beforeAll(async () => {
-  if (hasS3 !== true) return
-  s3 = await startS3Server()
-  base = mkdtempSync(join(ROOT, 'berth-kill-'))
+  if (s3Lane !== true) return
+  bench = { s3: await startS3Server(), base: fs.mkdtempSync(join(ROOT, 'berth-kill-')) }
+  // Only a child that ends by itself leaves what node made of its sources to those after it.
+  for (const inDirectory of [true, false]) {
+    const lane = await Lane.open(bench, `first-${inDirectory}`, inDirectory)
+    await lane.kill(atNothing, 'restore', lane.at('other'))
+    makeTree(lane.at('other'), 1)
+    await lane.kill(atNothing, 'save', lane.at('other'))
+    await lane.close()
+  }
 })
 
 afterAll(async () => {
-  await s3?.close()
-  if (base !== undefined) rmSync(base, { recursive: true, force: true })
+  await bench?.s3.close()
+  if (bench !== undefined) fs.rmSync(bench.base, { recursive: true, force: true })
 })
 
-/** Three packages, two long files and links; a later state differs in a part of them. */
-function makeTree(root: string, state: number): void {
-  for (const folder of ['a', 'b', 'c']) {
-    mkdirSync(join(root, 'site-packages', folder), { recursive: true })
-    for (let index = 0; index < 12; index++) {
-      const seed = folder === 'b' ? `${folder}${index}${state}` : `${folder}${index}`
-      writeFileSync(join(root, 'site-packages', folder, `f${index}.py`), seed.repeat(3000 * index))
-    }
-  }
-  writeFileSync(join(root, 'long-one'), Buffer.alloc(5_000_000, `long ${state}`))
-  writeFileSync(join(root, 'long-two'), Buffer.alloc(4_500_000, 'the same'))
-  rmSync(join(root, `only-${state - 1}`), { force: true })
-  writeFileSync(join(root, `only-${state}`), String(state))
-  mkdirSync(join(root, 'empty'), { recursive: true })
-  rmSync(join(root, 'lib'), { force: true })
-  symlinkSync('site-packages', join(root, 'lib'))
-}
-
-function readTree(root: string): Map<string, string> {
-  const entries = new Map<string, string>()
-  for (const path of readdirSync(root, { recursive: true, encoding: 'utf8' }).toSorted()) {
-    const absolute = join(root, path)
-    const stats = lstatSync(absolute)
-    const content = stats.isSymbolicLink()
-      ? readlinkSync(absolute)
-      : stats.isFile()
-        ? createHash('sha256').update(readFileSync(absolute)).digest('hex')
-        : ''
-    entries.set(path, `${stats.mode.toString(8)} ${content}`)
-  }
-  return entries
-}
-
-type Child = {
-  process: ChildProcess
-  ended: Promise<{ signal: NodeJS.Signals | null; code: number | null; said: string }>
-}
-
-function start(command: string[], env: NodeJS.ProcessEnv): Child {
-  const child = spawn(command[0] ?? '', command.slice(1), {
-    // strace counts by thread: with one for all file calls they can be enumerated.
-    env: { PATH: process.env['PATH'], UV_THREADPOOL_SIZE: '1', ...env },
-    stdio: ['ignore', 'pipe', 'pipe'],
-  })
-  let said = ''
-  child.stdout?.on('data', (chunk: Buffer) => (said += chunk))
-  child.stderr?.on('data', (chunk: Buffer) => (said += chunk))
-  const ended = new Promise<{ signal: NodeJS.Signals | null; code: number | null; said: string }>(
-    (resolve) => child.once('close', (code, signal) => resolve({ code, signal, said })),
-  )
-  return { process: child, ended }
-}
-
-/** Each lane has an archive and a pod of its own, and goes on from round to round as a pod does that is killed again and again. */
-interface Lane {
-  name: string
-  url: string
-  root: string
-  store: ObjectStore
-  round: number
-  /** What the archive held when the round began. */
-  before: Map<string, string>
-}
-
-async function openLane(id: string, inDirectory: boolean): Promise<Lane> {
-  const root = join(base, id)
-  mkdirSync(join(root, 'pod'), { recursive: true })
-  const url = inDirectory
-    ? `file://${join(root, 'store')}`
-    : s3.url.replace(s3.endpoint, s3.directEndpoint)
-  const store = await openStore(url, { env: s3.env })
-  makeTree(join(root, 'pod', 'tree'), 0)
-  await saveTree({ store, name: `kill/${id}`, directory: join(root, 'pod', 'tree'), level: 'fast' })
-  return {
-    name: `kill/${id}`,
-    url,
-    root,
-    store,
-    round: 0,
-    before: readTree(join(root, 'pod', 'tree')),
-  }
-}
-
-type Killer = (url: string, child: (url: string, prefix: string[]) => Child) => Promise<Ended>
+type Round = (lane: Lane, killer: Killer) => Promise<Ended[]>
 
 /** Changes the tree, has its save killed, and checks that the archive holds all of the old or all of the new, and that the next save completes. */
-async function killSave(lane: Lane, kill: Killer): Promise<Ended> {
-  const directory = join(lane.root, 'pod', 'tree')
+async function killSave(lane: Lane, killer: Killer): Promise<Ended[]> {
+  const directory = lane.at('pod')
   makeTree(directory, ++lane.round)
   const after = readTree(directory)
-  const ended = await kill(lane.url, (url, prefix) =>
-    start([...prefix, process.execPath, CHILD, 'save', directory, url, lane.name], s3.env),
-  )
-  const survivor = join(lane.root, 'survivor', 'tree')
-  const restored = await restoreTree({ store: lane.store, name: lane.name, directory: survivor })
-  expect(restored.result).toBe('restored')
-  const found = readTree(survivor)
-  expect([lane.before, after]).toContainEqual(found)
-  const next = await saveTree({ store: lane.store, name: lane.name, directory, level: 'fast' })
-  // A commit whose record was cut off is its own parent's rival: the same state lies beside it, and the pod begins anew.
-  const isBeside = next.result === 'saved' && next.sibling
-  if (isBeside) {
-    expect(found).toEqual(after)
-    rmSync(join(lane.root, 'pod', '.berth'), { recursive: true })
-    expect(
-      await saveTree({ store: lane.store, name: lane.name, directory, level: 'fast' }),
-    ).toMatchObject({ result: 'unchanged' })
-  }
-  rmSync(join(lane.root, 'survivor'), { recursive: true })
+  const ended = await lane.kill(killer, 'save', directory)
+  expect([lane.before, after]).toContainEqual(await newest(lane))
+  const next = await lane.save(directory)
+  expect(next).not.toMatchObject({ sibling: true })
+  if (next.result === 'saved') expect(await newest(lane)).toEqual(after)
+  lane.expectTidy('pod')
   lane.before = after
-  return ended
+  return [ended]
+}
+
+async function newest(lane: Lane): Promise<Listing> {
+  const restored = await lane.restore(lane.at('survivor'))
+  expect(restored.result).toBe('restored')
+  const found = readTree(lane.at('survivor'))
+  lane.forget('survivor')
+  return found
+}
+
+/** Two pods on one base: while the save of one is killed, the other's is in the history already. */
+async function killLateSave(lane: Lane, killer: Killer): Promise<Ended[]> {
+  const round = ++lane.round
+  lane.forget('one')
+  for (const pod of round === 1 ? ['one', 'two'] : ['one']) await lane.restore(lane.at(pod))
+  for (const pod of ['one', 'two']) {
+    fs.mkdirSync(join(lane.at(pod), pod), { recursive: true })
+    fs.writeFileSync(join(lane.at(pod), pod, `by-${pod}`), `${pod} ${round}`.repeat(1000))
+  }
+  expect(await lane.save(lane.at('two'))).toMatchObject({ result: 'saved' })
+  const ended = await lane.kill(killer, 'save', lane.at('one'))
+  const found = await newest(lane)
+  expectContent(found, readTree(lane.at('two')), 'two/by-two')
+  await lane.save(lane.at('one'))
+  lane.expectTidy('one')
+  // In the history or beside it, but never nowhere.
+  const places = await allSnapshots(lane)
+  const own = readTree(lane.at('one')).get('one/by-one')
+  expect(places.map((place) => place.get('one/by-one'))).toContain(own)
+  return [ended]
+}
+
+function expectContent(found: Listing, expected: Listing, path: string): void {
+  expect(found.get(path)).toBe(expected.get(path))
+}
+
+/** The newest of the history, and whatever a boot is told of beside it. */
+async function allSnapshots(lane: Lane): Promise<Listing[]> {
+  const restored = await lane.restore(lane.at('fresh'))
+  const siblings = 'siblings' in restored ? restored.siblings : []
+  const found = [readTree(lane.at('fresh'))]
+  lane.forget('fresh')
+  for (const sibling of siblings.slice(0, 1)) {
+    await lane.restore(lane.at('beside'), sibling)
+    found.push(readTree(lane.at('beside')))
+    lane.forget('beside')
+  }
+  return found
 }
 
 /** Has a restore into an empty place killed, and checks that the place is empty or complete, and that the next restore completes. */
-async function killRestore(lane: Lane, kill: Killer): Promise<Ended> {
-  const root = join(lane.root, `place-${++lane.round}`)
-  const directory = join(root, 'tree')
-  mkdirSync(root)
-  const ended = await kill(lane.url, (url, prefix) =>
-    start([...prefix, process.execPath, CHILD, 'restore', directory, url, lane.name], s3.env),
-  )
-  if (existsSync(directory)) expect(readTree(directory)).toEqual(lane.before)
-  const result = await restoreTree({ store: lane.store, name: lane.name, directory })
-  expect(['restored', 'kept']).toContain(result.result)
+async function killRestore(lane: Lane, killer: Killer): Promise<Ended[]> {
+  const pod = `place-${++lane.round}`
+  fs.mkdirSync(join(lane.root, pod))
+  const ended = await lane.kill(killer, 'restore', lane.at(pod))
+  await expectRestore(lane, pod)
+  return [ended]
+}
+
+/** Kills the restore that continues a killed one, too. */
+async function killRestoreTwice(lane: Lane, killer: Killer): Promise<Ended[]> {
+  const pod = `place-${++lane.round}`
+  fs.mkdirSync(join(lane.root, pod))
+  const first = await lane.kill(killer, 'restore', lane.at(pod))
+  const second = await lane.kill(killer, 'restore', lane.at(pod))
+  await expectRestore(lane, pod)
+  return [first, second]
+}
+
+async function expectRestore(lane: Lane, pod: string): Promise<void> {
+  const directory = lane.at(pod)
+  if (fs.existsSync(directory)) expect(readTree(directory)).toEqual(lane.before)
+  expect(['restored', 'kept']).toContain((await lane.restore(directory)).result)
   expect(readTree(directory)).toEqual(lane.before)
-  expect(await saveTree({ store: lane.store, name: lane.name, directory })).toMatchObject({
-    result: 'unchanged',
+  expect(await lane.save(directory)).toMatchObject({ result: 'unchanged' })
+  lane.expectTidy(pod)
+  lane.forget(pod)
+}
+
+/** Kills a restore into a mounted directory that holds a user's files: they are aside or still there, and the next restore completes. */
+async function killIntoMount(lane: Lane, killer: Killer): Promise<Ended[]> {
+  const directory = lane.at('mounted')
+  for (const name of fs.readdirSync(directory))
+    fs.rmSync(join(directory, name), { recursive: true })
+  for (const name of ['link', 'mine']) fs.writeFileSync(join(directory, name), `a user's ${name}`)
+  const ended = await lane.kill(killer, 'restore', directory)
+  // What is neither of the two trees is never saved.
+  const names = [...readTree(directory).keys()].join()
+  const isWhole = names === [...lane.before.keys()].join()
+  if (names !== 'link,mine' && !isWhole)
+    await expect(lane.save(directory)).rejects.toMatchObject({ code: 'archive/incomplete-restore' })
+  await lane.restore(directory)
+  expect(readTree(directory)).toEqual(lane.before)
+  const state = join(directory, '.berth')
+  const aside = fs.readdirSync(state).filter((name) => name.startsWith('aside-'))
+  const kept = aside.flatMap((name) =>
+    fs
+      .readdirSync(join(state, name))
+      .map((file) => fs.readFileSync(join(state, name, file), 'utf8')),
+  )
+  expect(kept.toSorted()).toEqual(["a user's link", "a user's mine"])
+  expect(await lane.save(directory)).toMatchObject({ result: 'unchanged' })
+  return [ended]
+}
+
+/** Kills a prune of an archive of two generations: the newest stays whole, and further prunes leave just what it needs. */
+async function killPrune(lane: Lane, killer: Killer): Promise<Ended[]> {
+  const directory = lane.at('pod')
+  makeTree(directory, ++lane.round)
+  await lane.save(directory)
+  const after = readTree(directory)
+  // The first call marks, the second removes.
+  const ended = [
+    await lane.kill(killer, 'prune', directory),
+    await lane.kill(killer, 'prune', directory),
+  ]
+  expect(await newest(lane)).toEqual(after)
+  for (let call = 0; call < 3; call++) await lane.kill(atNothing, 'prune', directory)
+  const { snapshots, chunks, problems } = await verifyArchive({
+    store: lane.store,
+    name: lane.name,
   })
-  expect(readdirSync(root).toSorted()).toEqual(['.berth', 'tree'])
-  rmSync(root, { recursive: true })
+  expect({ snapshots, problems }).toEqual({ snapshots: 1, problems: [] })
+  const stored: string[] = []
+  for await (const { key } of lane.store.list('chunks/')) stored.push(key)
+  expect(stored).toHaveLength(chunks)
+  expect(await lane.save(directory)).toMatchObject({ result: 'unchanged' })
   return ended
 }
 
-const verbs = { save: killSave, restore: killRestore }
-
-interface Ended {
-  killed: boolean
-  /** What the child was doing. */
-  point: string
-  said: string
+/** Kills a repair of a chunk that is damaged: no prior damage is worse, and the next repair completes. */
+async function killRepair(lane: Lane, killer: Killer): Promise<Ended[]> {
+  const chunks: string[] = []
+  for await (const { key } of lane.store.list('chunks/')) chunks.push(key)
+  const victim = chunks[lane.round++ % chunks.length] ?? ''
+  await lane.store.remove([victim])
+  const ended = await lane.kill(killer, 'repair', lane.at('pod'))
+  await lane.kill(atNothing, 'repair', lane.at('pod'))
+  expect((await verifyArchive({ store: lane.store, name: lane.name })).problems).toEqual([])
+  expect(await newest(lane)).toEqual(lane.before)
+  return [ended]
 }
 
-/** At request n: before the server gets it, or after the server has carried it out and before the child knows. */
-function atRequest(round: number, most: { requests: number }): Killer {
-  return async (url, child) => {
-    const at = 1 + ((round >> 1) % most.requests)
-    const moment = round % 2 === 0 ? 'arrived' : 'answered'
-    let seen = 0
-    let point = ''
-    const running: { child?: Child } = {}
-    const proxy = await startCountingProxy(s3.directEndpoint, {
-      [moment]: (request: { method: string; key: string }) => {
-        if (++seen !== at) return
-        point = `${moment} ${request.method} ${at}`
-        running.child?.process.kill('SIGKILL')
-      },
-    })
-    running.child = child(url.replace(s3.directEndpoint, proxy.endpoint), [])
-    const { code, signal, said } = await running.child.ended
-    await proxy.close()
-    if (code !== null) most.requests = Math.max(1, at - 1)
-    return { killed: signal === 'SIGKILL', point, said }
-  }
-}
-
-const CALLS =
-  'rename,link,linkat,symlink,symlinkat,unlink,rmdir,mkdir,fsync,utimensat,ftruncate,fchmod'
-
-/** At the n-th of the calls that change a directory, on any thread: the kernel kills the process as it enters the call. */
-function atCall(round: number, most: { calls: number }): Killer {
-  return async (url, child) => {
-    const at = 1 + (round % most.calls)
-    const prefix = [
-      'strace',
-      '-f',
-      '-qq',
-      '-o',
-      '/dev/null',
-      '-e',
-      `trace=${CALLS}`,
-      '-e',
-      `inject=${CALLS}:signal=SIGKILL:when=${at}`,
-    ]
-    const { code, signal, said } = await child(url, prefix).ended
-    if (code === 0) most.calls = Math.max(1, at - 1)
-    return { killed: signal === 'SIGKILL' || code === 137, point: `call ${at}`, said }
-  }
+interface Series {
+  id: string
+  kills: number
+  inDirectory: boolean
+  round: Round
+  killer: () => Killer
+  prepare?: (lane: Lane) => void
 }
 
 /** Rounds on a few lanes until enough children have died in the middle; answers at which points. */
-async function killMany(
-  verb: keyof typeof verbs,
-  id: string,
-  killer: (round: number) => Killer,
-): Promise<string[]> {
+async function killMany({ id, kills, inDirectory, round, killer, prepare }: Series) {
   const points: string[] = []
-  let round = 0
-  const runLane = async (number: number): Promise<void> => {
-    const lane = await openLane(`${verb}-${id}-${number}`, id === 'call')
-    while (points.length < KILLS && round < KILLS * 2) {
-      const ended = await verbs[verb](lane, killer(round++))
-      if (ended.killed) points.push(ended.point)
-      else expect(ended.said).toContain('"result"')
+  const kill = killer()
+  const startedAt = performance.now()
+  let rounds = 0
+  const open = (number: number) => Lane.open(bench, `${id}-${number}`, inDirectory)
+  const runLane = async (lane: Lane): Promise<void> => {
+    while (points.length < kills && rounds++ < kills * 2) {
+      for (const ended of await round(lane, kill)) {
+        if (ended.killed) points.push(ended.point)
+        else expect(ended.said).toContain('"peakBytes"')
+      }
     }
     // Not only the newest: every snapshot that was ever committed is whole.
     expect((await verifyArchive({ store: lane.store, name: lane.name })).problems).toEqual([])
-    rmSync(lane.root, { recursive: true })
   }
-  await Promise.all(Array.from({ length: LANES }, (_, number) => runLane(number)))
-  return points
+  const lanes = await Promise.all(Array.from({ length: LANES }, (_, number) => open(number)))
+  for (const lane of lanes) prepare?.(lane)
+  await Promise.all(lanes.map(runLane))
+  for (const lane of lanes) await lane.close()
+  const seconds = Math.round((performance.now() - startedAt) / 1000)
+  console.log(`${id}: ${points.length} kills at ${new Set(points).size} points in ${seconds} s`)
+  expect(points.length).toBeGreaterThanOrEqual(kills)
+  return new Set(points).size
 }
 
-for (const verb of ['save', 'restore'] as const) {
-  requirement('s3', hasS3)(
+const rounds = { save: killSave, restore: killRestore }
+
+for (const [verb, round] of Object.entries(rounds)) {
+  requirement('s3', s3Lane)(
     `a ${verb} that is killed at every request leaves a whole snapshot, and the next one completes`,
     async () => {
-      const most = { requests: 12 }
-      const points = await killMany(verb, 'request', (round) => atRequest(round, most))
-      expect(points.length).toBeGreaterThanOrEqual(KILLS)
-      expect(new Set(points).size).toBeGreaterThan(8)
+      const killer = () => atRequest(new Points())
+      const id = `${verb}-request`
+      const points = await killMany({ id, kills: 80, inDirectory: false, round, killer })
+      expect(points).toBeGreaterThan(10)
     },
-    1_200_000,
+    TIMEOUT_MS,
   )
 
-  requirement('strace', hasS3 === true ? hasStrace : hasS3)(
-    `a ${verb} that is killed at every change of a directory leaves a whole snapshot, and the next one completes`,
+  requirement('s3', s3Lane)(
+    `a ${verb} that is killed at every step, be it a rename or a line of a journal, leaves a whole snapshot, and the next one completes`,
     async () => {
-      const most = { calls: 60 }
-      const points = await killMany(verb, 'call', (round) => atCall(round, most))
-      expect(points.length).toBeGreaterThanOrEqual(KILLS)
-      expect(new Set(points).size).toBeGreaterThan(8)
+      const killer = () => atStep(new Points())
+      const id = `${verb}-step`
+      const points = await killMany({ id, kills: 120, inDirectory: true, round, killer })
+      expect(points).toBeGreaterThan(40)
     },
-    1_200_000,
+    TIMEOUT_MS,
+  )
+
+  requirement('strace', straceLane)(
+    `a ${verb} that the kernel kills at every change of a directory leaves a whole snapshot, and the next one completes`,
+    async () => {
+      const killer = () => atCall(new Points())
+      const id = `${verb}-call`
+      const points = await killMany({ id, kills: 25, inDirectory: true, round, killer })
+      expect(points).toBeGreaterThan(10)
+    },
+    TIMEOUT_MS,
+  )
+}
+
+requirement('s3', s3Lane)(
+  'a save that another came before is killed at every request, and neither loses anything',
+  async () => {
+    const killer = () => atRequest(new Points())
+    const round = killLateSave
+    const points = await killMany({ id: 'late', kills: 30, inDirectory: false, round, killer })
+    expect(points).toBeGreaterThan(10)
+  },
+  TIMEOUT_MS,
+)
+
+requirement('s3', s3Lane)(
+  'a restore that is killed, and killed again where the next continues it, completes the third time',
+  async () => {
+    const killer = () => atStep(new Points(3))
+    const round = killRestoreTwice
+    const points = await killMany({ id: 'twice', kills: 80, inDirectory: true, round, killer })
+    expect(points).toBeGreaterThan(20)
+  },
+  TIMEOUT_MS,
+)
+
+requirement('mount', mountLane)(
+  'a restore into a mounted disk that is killed at every step loses nothing of a user, and the next one completes',
+  async () => {
+    const killer = () => atStep(new Points(2))
+    const prepare = (lane: Lane) => mountTmpfs(lane.at('mounted'), 'size=64m')
+    const series = { id: 'mount', kills: 60, inDirectory: true, round: killIntoMount }
+    const points = await killMany({ ...series, killer, prepare })
+    expect(points).toBeGreaterThan(20)
+  },
+  TIMEOUT_MS,
+)
+
+for (const [verb, round] of Object.entries({ prune: killPrune, repair: killRepair })) {
+  requirement('s3', s3Lane)(
+    `a ${verb} that is killed at every step leaves the newest snapshot what it was, and the next one completes`,
+    async () => {
+      const killer = () => atStep(new Points())
+      const points = await killMany({ id: verb, kills: 25, inDirectory: true, round, killer })
+      expect(points).toBeGreaterThan(8)
+    },
+    TIMEOUT_MS,
   )
 }
