@@ -66,17 +66,19 @@ test('tells of each snapshot what it changed against the one it was made from', 
 })
 
 test('compares what lies beside the history with its own parent', async () => {
-  write('a', 'a')
+  for (const file of ['a', 'c', 'd', 'e']) write(file, file)
   await save('first')
   const other = join(base, 'other', 'custom_nodes')
   await restoreTree({ store: await open(), name, directory: other })
   write('b', 'b')
   await save('first')
   writeFileSync(join(other, 'a'), 'changed')
+  // More than half is gone: that does not become the newest by itself.
+  for (const file of ['c', 'd', 'e']) rmSync(join(other, file))
   await save('other', { directory: other })
   const infos = await listSnapshots(await open(), name, { changes: true })
   const sibling = infos.find((info) => info.sibling)
-  expect(sibling?.changes).toMatchObject({ since: '00000001', added: 0, changed: 1, removed: 0 })
+  expect(sibling?.changes).toMatchObject({ since: '00000001', added: 0, changed: 1, removed: 3 })
 })
 
 test('describes every archive by its newest snapshot and its past', async () => {
