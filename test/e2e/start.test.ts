@@ -1,6 +1,8 @@
-import { execFileSync } from 'node:child_process'
+import { execFile, execFileSync } from 'node:child_process'
 import * as fs from 'node:fs'
 import * as path from 'node:path'
+import { promisify } from 'node:util'
+import { missingS3Server, startS3Server } from '@berth/object-store/testing'
 import { expect, test } from 'vitest'
 import { root } from '../workspace.ts'
 import { DIRECTORIES, Home } from './running-pod.ts'
@@ -56,31 +58,75 @@ test('a command for archives loads nothing that only recipes need', () => {
   expect(list?.length).toBeLessThan(LIST_MODULES)
 })
 
+test('a restore from a bucket with an endpoint and fixed keys does not load the SDK', async ({
+  skip,
+}) => {
+  const missing = missingS3Server()
+  skip(missing !== undefined, missing)
+  await using server = await openServer()
+  const home = new Home()
+  fs.writeFileSync(path.join(home.disk, 'file'), 'content')
+  const target = path.join(home.path, 'restored')
+  const env = { ...server.env, BERTH_STORE: server.url }
+  await startCommand(home, ['archive', 'save', home.disk, '--name', 'a'], env)
+  const loaded = await startCommand(home, ['archive', 'restore', target, '--name', 'a'], env)
+  expect(fs.readFileSync(path.join(target, 'file'), 'utf8')).toBe('content')
+  const restore = loaded.get('start.mjs') ?? []
+  expect(restore.some((url) => url.endsWith('object-store/src/s3-store.ts'))).toBe(true)
+  expect(restore.filter((url) => /node_modules\/(@aws-sdk|@smithy)\//.test(url))).toEqual([])
+})
+
+async function openServer() {
+  const server = await startS3Server()
+  return { ...server, [Symbol.asyncDispose]: server.close }
+}
+
 function isUnneeded(url: string): boolean {
   return UNNEEDED.some((pattern) => pattern.test(url))
 }
 
 /** The modules that a command loads, by the entry of the process. */
 function modulesOf(home: Home, args: string[], env: NodeJS.ProcessEnv = {}): Map<string, string[]> {
-  const log = path.join(home.path, 'modules')
-  fs.rmSync(log, { force: true })
-  const preload = path.join(import.meta.dirname, 'module-log-child.ts')
+  const log = newLog(home)
   try {
-    execFileSync(`${root}/packages/cli/bin/berth`, args, {
-      cwd: root,
-      env: {
-        PATH: process.env['PATH'],
-        NODE_OPTIONS: `--import=${preload}`,
-        MODULE_LOG: log,
-        NETWORK_VOLUME: home.disk,
-        BERTH_STORE: `file://${home.store}`,
-        ...env,
-      },
-      stdio: 'ignore',
-    })
+    execFileSync(program, args, { ...surroundings(home, log, env), stdio: 'ignore' })
   } catch (error) {
     if ((error as { signal?: string }).signal !== 'SIGKILL') throw error
   }
+  return readLog(log)
+}
+
+/** The same of one that talks to this process. */
+async function startCommand(home: Home, args: string[], env: NodeJS.ProcessEnv) {
+  const log = newLog(home)
+  await promisify(execFile)(program, args, surroundings(home, log, env))
+  return readLog(log)
+}
+
+const program = `${root}/packages/cli/bin/berth`
+
+function newLog(home: Home): string {
+  const log = path.join(home.path, 'modules')
+  fs.rmSync(log, { force: true })
+  return log
+}
+
+function surroundings(home: Home, log: string, env: NodeJS.ProcessEnv) {
+  const preload = path.join(import.meta.dirname, 'module-log-child.ts')
+  return {
+    cwd: root,
+    env: {
+      PATH: process.env['PATH'],
+      NODE_OPTIONS: `--import=${preload}`,
+      MODULE_LOG: log,
+      NETWORK_VOLUME: home.disk,
+      BERTH_STORE: `file://${home.store}`,
+      ...env,
+    },
+  }
+}
+
+function readLog(log: string): Map<string, string[]> {
   const lines = fs.readFileSync(log, 'utf8').trim().split('\n')
   const loaded = lines.map((line) => line.split(' ') as [entry: string, url: string])
   const own = loaded.filter(([, url]) => url.startsWith('file:'))

@@ -26,8 +26,8 @@ export class LeanClient {
   }
 
   /**
-   * Resolves with the answer once its head is there, or with `undefined` when a full HTTP client has to ask: an error status, a chunked
-   * body. Throws Node's errors. A kept connection that the server had closed meanwhile costs a second try on a new one.
+   * Resolves with the answer, whatever its status, once its head is there, or with `undefined` when a full HTTP client has to ask: a
+   * compressed body, one without a length. Throws Node's errors. A kept connection that the server had closed meanwhile costs a second try on a new one.
    */
   async get(request: LeanRequest): Promise<LeanAnswer | undefined> {
     request.signal?.throwIfAborted()
@@ -73,7 +73,7 @@ export class LeanClient {
     request: LeanRequest,
   ): Promise<LeanAnswer | undefined> {
     const { signal } = request
-    const stop = (): void => connection.destroy()
+    const stop = (): void => connection.abort(signal?.reason)
     signal?.addEventListener('abort', stop, { once: true })
     try {
       const head = await connection.request(request.path, request.headers)
@@ -81,7 +81,7 @@ export class LeanClient {
       return {
         ...head,
         receive: (sink) => this.receive(connection, request, sink),
-        discard: () => connection.destroy(),
+        discard: () => connection.discard(),
       }
     } finally {
       signal?.removeEventListener('abort', stop)
@@ -93,7 +93,7 @@ export class LeanClient {
     { origin, signal }: LeanRequest,
     sink: ByteSink,
   ): Promise<void> {
-    const stop = (): void => connection.destroy()
+    const stop = (): void => connection.abort(signal?.reason)
     signal?.addEventListener('abort', stop, { once: true })
     try {
       await connection.receive(sink)

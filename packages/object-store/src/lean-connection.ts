@@ -1,5 +1,6 @@
 import { connect as connectPlain, type Socket } from 'node:net'
 import { connect as connectTls } from 'node:tls'
+import { ChunkedBody } from './chunked-body.ts'
 import type { ByteSink } from './store.ts'
 
 /** The head of an answer, before its body has been read. */
@@ -7,8 +8,8 @@ export interface LeanHead {
   status: number
   /** Names in lower case; of a repeated name the last. */
   headers: Map<string, string>
-  /** Of the body. */
-  length: number
+  /** Of the body; absent where it comes in chunks, whose end alone tells. */
+  length: number | undefined
 }
 
 export interface ConnectionSettings {
@@ -26,7 +27,7 @@ const BODY_STALL_MS = 5_000
 
 /**
  * One HTTP/1.1 connection for GET requests, one at a time. It reads into a buffer of its own (`onread`), which takes a third of the
- * processor time of Node's HTTP client; in return it understands only answers with a Content-Length.
+ * processor time of Node's HTTP client; in return it understands only plain answers, with a Content-Length or in chunks.
  */
 export class LeanConnection {
   /** No answer has been received on it yet, or all were read to their end. */
@@ -42,6 +43,7 @@ export class LeanConnection {
   private isResting = false
   private readonly stallMs: number
   private missing = 0
+  private chunked: ChunkedBody | undefined
   private reject: ((error: Error) => void) | undefined
   private resolve: (() => void) | undefined
 
@@ -78,7 +80,9 @@ export class LeanConnection {
         this.onHead = undefined
         const head = readHead(end)
         if (head === undefined) this.destroy()
-        else this.missing = head.length
+        this.missing = head?.length ?? Infinity
+        this.chunked =
+          head !== undefined && head.length === undefined ? new ChunkedBody() : undefined
         resolve(head)
       }
       this.socket.write(`GET ${path} HTTP/1.1\r\n${lines.join('')}\r\n`, 'latin1')
@@ -104,6 +108,19 @@ export class LeanConnection {
   destroy(): void {
     this.isClosed = true
     this.socket.destroy()
+  }
+
+  /** Ends what is under way with this error. */
+  abort(reason: Error): void {
+    this.fail(reason)
+  }
+
+  /** Ends the body here: whoever reads it has enough. */
+  discard(): void {
+    this.sink = undefined
+    this.reject = undefined
+    this.destroy()
+    this.resolve?.()
   }
 
   /** Lets the process end while the connection waits for its next use. */
@@ -141,12 +158,28 @@ export class LeanConnection {
   }
 
   private deliver(bytes: Buffer): void {
-    const own = bytes.subarray(0, this.missing)
-    this.missing -= own.length
-    if (bytes.length > own.length) this.isClosed = true
+    const own = this.ownOf(bytes)
+    if (own === undefined) {
+      const error = new Error('the body is not in chunks')
+      return this.fail(Object.assign(error, { code: 'HPE_INVALID_CHUNK_SIZE' }))
+    }
     const taken = own.length > 0 ? this.takeOwn(own) : undefined
     if (taken === undefined) this.endBody()
     else void this.pauseFor(taken)
+  }
+
+  /** What of the bytes is of the body; `undefined` where they can't be understood. */
+  private ownOf(bytes: Buffer): Buffer | undefined {
+    if (this.chunked === undefined) {
+      const own = bytes.subarray(0, this.missing)
+      this.missing -= own.length
+      if (bytes.length > own.length) this.isClosed = true
+      return own
+    }
+    const own = this.chunked.take(bytes)
+    if (this.chunked.isWhole) this.missing = 0
+    if (this.chunked.hasMore) this.isClosed = true
+    return own
   }
 
   private takeOwn(bytes: Buffer): Promise<void> | undefined {
@@ -193,10 +226,10 @@ export class LeanConnection {
   }
 }
 
-/** The head, or `undefined` for anything but a 200 or 206 with a plain body of known length. */
+/** The head, or `undefined` for one that is not plain: another protocol, an encoding, a body that only ends with the connection. */
 function readHead(bytes: Buffer): LeanHead | undefined {
   const [first = '', ...lines] = bytes.toString('latin1').split('\r\n')
-  const status = Number(/^HTTP\/1\.1 (\d{3})/.exec(first)?.[1])
+  const status = Number(/^HTTP\/1\.1 ([2-5]\d\d)/.exec(first)?.[1] ?? 0)
   const headers = new Map(
     lines.map((line): [string, string] => {
       const colon = line.indexOf(':')
@@ -204,8 +237,10 @@ function readHead(bytes: Buffer): LeanHead | undefined {
     }),
   )
   const length = headers.get('content-length')
-  const isPlain = !headers.has('transfer-encoding') && !headers.has('content-encoding')
-  if ((status !== 200 && status !== 206) || !isPlain || !/^\d+$/.test(length ?? ''))
-    return undefined
+  const coding = headers.get('transfer-encoding')
+  if (status === 0 || headers.has('content-encoding')) return undefined
+  if (coding?.toLowerCase() === 'chunked' && length === undefined)
+    return { status, headers, length: undefined }
+  if (coding !== undefined || !/^\d+$/.test(length ?? '')) return undefined
   return { status, headers, length: Number(length) }
 }

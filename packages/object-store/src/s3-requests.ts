@@ -1,4 +1,5 @@
 import type { Readable } from 'node:stream'
+import type { GetObjectCommandInput } from '@aws-sdk/client-s3'
 import { describeBody, requireObject, streamBody, unquote } from './s3-answer.ts'
 import { S3LeanReader } from './s3-lean.ts'
 import { S3Sdk } from './s3-sdk.ts'
@@ -39,7 +40,7 @@ export interface S3PageRequest {
 }
 
 export interface S3GetRequest {
-  /** Large: worth the lean reader, at the price of a second request when the answer is an error. */
+  /** Large: worth the lean reader even where only the SDK can sign. */
   bulk: boolean
   range: ByteRange | undefined
   ifMatch: string | undefined
@@ -66,17 +67,22 @@ export class S3Requests {
   }
 
   async get(key: string, request: S3GetRequest): Promise<S3Body> {
-    const { range, ifMatch, signal } = request
+    const { range, ifMatch } = request
     const input = {
       ...this.object(key),
       ...this.encryption(),
       ...(range && { Range: `bytes=${range.start}-${range.end - 1}` }),
       ...(ifMatch !== undefined && { IfMatch: `"${ifMatch}"` }),
     }
-    if (request.bulk) {
-      const body = await this.lean.get(input, range, signal)
-      if (body !== undefined) return body
-    }
+    const body = await this.lean.get(input, request)
+    if (body !== undefined) return body
+    return this.getWithSdk(input, request)
+  }
+
+  private async getWithSdk(
+    input: GetObjectCommandInput,
+    { range, signal }: S3GetRequest,
+  ): Promise<S3Body> {
     const answer = await (
       await this.sdk.client()
     ).getObject(input, {
@@ -130,6 +136,8 @@ export class S3Requests {
   }
 
   async listPage(request: S3PageRequest, signal: Signal): Promise<S3Page> {
+    const page = await this.lean.listPage(request, signal)
+    if (page !== undefined) return page
     const answer = await (
       await this.sdk.client()
     ).listObjectsV2(

@@ -13,6 +13,7 @@ export class S3Sdk {
   private readonly settings: S3Settings
   private readonly patience: Patience
   private loaded: Promise<Client> | undefined
+  private loadedClient: S3 | undefined
 
   constructor(settings: S3Settings, patience: Patience) {
     this.settings = settings
@@ -23,12 +24,17 @@ export class S3Sdk {
     return (await this.load()).client
   }
 
+  /** By how much it found this machine's clock to be off, in milliseconds. */
+  get clockOffset(): number {
+    return this.loadedClient?.config.systemClockOffset ?? 0
+  }
+
   /** The client, with how to have it sign. */
   load(): Promise<Client> {
-    this.loaded ??= import('./s3-client.ts').then(({ createS3Client, signGetObject }) => ({
-      client: createS3Client(this.settings, this.patience),
-      signGetObject,
-    }))
+    this.loaded ??= import('./s3-client.ts').then(({ createS3Client, signGetObject }) => {
+      this.loadedClient = createS3Client(this.settings, this.patience)
+      return { client: this.loadedClient, signGetObject }
+    })
     return this.loaded
   }
 

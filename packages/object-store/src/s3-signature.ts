@@ -29,10 +29,17 @@ export function addressOf(settings: S3Settings): { origin: URL; root: string } |
   return { origin, root }
 }
 
-/** Signs a GET of a key (AWS Signature Version 4, without a body); `undefined` where the SDK has to. */
+/** A GET that is to be signed: of an object, or with an empty key of the bucket. */
+export interface PlainGet {
+  key: string
+  headers?: Record<string, string>
+  query?: Record<string, string>
+}
+
+/** Signs a GET (AWS Signature Version 4, without a body); `undefined` where the SDK has to. */
 export function signGet(
   settings: S3Settings,
-  { key, headers }: { key: string; headers: Record<string, string> },
+  { key, headers, query = {} }: PlainGet,
   now: Date,
 ): WireGet | undefined {
   const address = addressOf(settings)
@@ -51,15 +58,20 @@ export function signGet(
     }),
   }
   const names = Object.keys(signed).toSorted()
+  const search = Object.keys(query)
+    .toSorted()
+    .map((name) => `${encode(name)}=${encode(query[name] ?? '')}`)
+    .join('&')
   const lines = names.map((name) => `${name}:${signed[name]}\n`).join('')
-  const canonical = ['GET', path, '', lines, names.join(';'), EMPTY_SHA256].join('\n')
+  const canonical = ['GET', path, search, lines, names.join(';'), EMPTY_SHA256].join('\n')
   const scope = `${time.slice(0, 8)}/${region}/s3/aws4_request`
   const text = [ALGORITHM, time, scope, sha256(canonical)].join('\n')
   let secret: Buffer | string = `AWS4${credentials.secretAccessKey}`
   for (const part of scope.split('/')) secret = hmac(secret, part)
   const signature = hmac(secret, text).toString('hex')
   const authorization = `${ALGORITHM} Credential=${credentials.accessKeyId}/${scope}, SignedHeaders=${names.join(';')}, Signature=${signature}`
-  return { origin, path, headers: { ...signed, authorization } }
+  const target = search === '' ? path : `${path}?${search}`
+  return { origin, path: target, headers: { ...signed, authorization } }
 }
 
 function sha256(text: string): string {

@@ -1,6 +1,7 @@
 import { createServer } from 'node:net'
 import type { AddressInfo } from 'node:net'
 import { describe, expect, test, afterEach } from 'vitest'
+import { compareKeys } from './key.ts'
 import { openStore } from './open-store.ts'
 import type { ObjectStore } from './store.ts'
 import {
@@ -207,6 +208,17 @@ test('a server that accepts and says nothing is given up after the stall time', 
     code: 'object-store/server-error',
     message: expect.stringMatching(/\(2 tries\)$/),
   })
+})
+
+test('a listing goes on beyond a thousand keys of a real server', async ({ skip }) => {
+  skip(missing !== undefined, missing)
+  const server = await started(startS3Server)
+  const names = Array.from({ length: 1100 }, (_, index) => `a +&ü${index}`).toSorted(compareKeys)
+  const store = await openStore(server.url, { env: server.env })
+  await Promise.all(names.map((name) => store.put(`many/${name}`, Buffer.from('x'))))
+  const before = server.requests.length
+  expect(await keysOf(store, 'many/')).toEqual(names.map((name) => `many/${name}`))
+  expect(server.requests.slice(before).map(({ status }) => status)).toEqual([200, 200])
 })
 
 test('an object that the provider does not take at once is refused before it is sent', async () => {

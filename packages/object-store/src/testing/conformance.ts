@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { isBerthError } from '@berth/core/error'
+import { compareKeys } from '../key.ts'
 import type { ObjectInfo, ObjectStore } from '../store.ts'
 import { type Clause, streaming } from './streaming.ts'
 
@@ -207,6 +208,19 @@ const listing: readonly Clause[] = [
       expect(await after('m/4')).toEqual([])
       expect(await after('a')).toEqual(keys)
       expect(await after('z')).toEqual([])
+    },
+  },
+  {
+    title: 'a listing names every key as it is',
+    check: async (store) => {
+      const odd = ['a b', 'a+b', 'a&b', 'a<b>', 'a%41', 'a\'"b', 'a=b?c#d', 'ünï', '日本 🐙']
+      const keys = odd.map((name) => `odd/${name}`).toSorted(compareKeys)
+      await Promise.all(keys.map((key) => store.put(key, Buffer.from('x'))))
+      expect(await keysOf(store, 'odd/')).toEqual(keys)
+      for (const key of keys) expect(await keysOf(store, key)).toContain(key)
+      expect(await keysOf(store, 'odd/', { after: 'odd/a&b' })).toEqual(
+        keys.filter((key) => compareKeys(key, 'odd/a&b') > 0),
+      )
     },
   },
   {
