@@ -86,12 +86,12 @@ export function performRestore(task: RestoreTask): RestoreTaskResult {
       writeFiles(task.files, new Uint8Array(0))
       return { bytes: 0 }
     case 'restore-frame':
-      return naming(task.key, () => restoreFrame(task))
+      return restoreFrame(task)
     case 'sum-frame':
       sumFrame(task)
       return { bytes: 0 }
     case 'check-chunk':
-      return naming(task.chunk.key, () => checkChunk(task.chunk))
+      return checkChunk(task.chunk)
   }
 }
 
@@ -104,18 +104,24 @@ function currentTree(): SharedTree & { tree: GrowingDirectories } {
 
 const decode = createFrameDecoder()
 
-function naming<Result>(key: string, action: () => Result): Result {
+function decodeFrame(key: string, stored: Uint8Array, raw: number): Buffer {
   try {
-    return action()
+    return decode(stored, raw)
   } catch (error) {
-    if (error instanceof BerthError)
-      throw new BerthError(error.code, `${error.message} in ${key}`, { cause: error })
+    if (error instanceof BerthError) throw damaged(key, error.message, error)
     throw error
   }
 }
 
+function damaged(key: string, how: string, cause?: BerthError): BerthError {
+  return new BerthError('archive/corrupt-chunk', `${key} is damaged: ${how}`, {
+    hint: 'run `berth archive verify` to see what else is, and restore an older generation with `--at`',
+    ...(cause === undefined ? {} : { cause }),
+  })
+}
+
 function restoreFrame(task: RestoreTask & { kind: 'restore-frame' }): RestoreTaskResult {
-  const raw = decode(task.stored, task.raw)
+  const raw = decodeFrame(task.key, task.stored, task.raw)
   if (task.files !== undefined) writeFiles(task.files, raw)
   const { files, tree, mayHold } = currentTree()
   for (const { file, name, position } of task.parts) {
@@ -168,14 +174,7 @@ function sumFrame({ key, stored, isFirst, sha256 }: RestoreTask & { kind: 'sum-f
 }
 
 function requireSum(key: string, found: string, sha256: string): void {
-  if (found === sha256) return
-  throw new BerthError(
-    'archive/corrupt-chunk',
-    `${key} is damaged: its bytes have the sha256 ${found}`,
-    {
-      hint: 'run `berth archive verify` to see what else is, and restore an older generation with `--at`',
-    },
-  )
+  if (found !== sha256) throw damaged(key, `its bytes have the sha256 ${found}`)
 }
 
 function checkChunk(chunk: ChunkToCheck): RestoreTaskResult {
@@ -183,7 +182,7 @@ function checkChunk(chunk: ChunkToCheck): RestoreTaskResult {
   let bytes = 0
   let start = 0
   for (const { stored, raw } of chunk.frames) {
-    bytes += decode(chunk.data.subarray(start, start + stored), raw).length
+    bytes += decodeFrame(chunk.key, chunk.data.subarray(start, start + stored), raw).length
     start += stored
   }
   return { bytes }

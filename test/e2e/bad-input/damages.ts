@@ -46,7 +46,7 @@ export const damages: Failure[] = [
   {
     title: 'a segment with a bit that flipped',
     code: 'archive/corrupt-chunk',
-    says: `could not restore \`/here/pod/tree\`: chunks/<name>.zst is damaged: its bytes have the sha256 <sha256>  archive/corrupt-chunk
+    says: `could not restore \`/here/pod/tree\`: chunks/<name>.zst is damaged: a frame does not decode: Data corruption detected  archive/corrupt-chunk
   To fix: run \`berth archive verify\` to see what else is, and restore an older generation with \`--at\`
 `,
     spoil: (world) => changeChunk(world, 'zst', flipBit),
@@ -106,7 +106,7 @@ export const damages: Failure[] = [
   {
     title: 'a manifest with files below a symlink',
     code: 'archive/unsafe-path',
-    says: `could not restore \`/here/pod/tree\`: \`lib\` occurs twice, so that one entry would lie below or over another in snapshots/app/tree/@/00000001.json.zst  archive/unsafe-path
+    says: `could not restore \`/here/pod/tree\`: \`lib\` occurs twice in a directory or out of order, so that one entry could lie below or over another in snapshots/app/tree/@/00000001.json.zst  archive/unsafe-path
   To fix: restore an older generation with \`--at\`, and run \`berth archive verify\` to see what else is damaged
 `,
     spoil: (world) =>
