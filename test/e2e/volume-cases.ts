@@ -147,6 +147,7 @@ export const volumeCases: VolumeCase[] = [
     says: ({ home, volume }) => [
       `venv: the volume is passed over: ${home.disk}/venv lies inside ${volume}/venv`,
       unpacked(`${home.disk}/venv lies inside ${volume}/venv`),
+      `moved from ${home.path}/disk/venv to ${home.disk}/venv: 4 files rewritten`,
       '.cache: linked (the volume holds it)',
     ],
   },

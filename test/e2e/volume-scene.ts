@@ -1,7 +1,8 @@
+import { hash } from 'node:crypto'
 import * as fs from 'node:fs'
 import * as path from 'node:path'
 import { expect } from 'vitest'
-import { type Listing, listTree } from '../demo/listing.ts'
+import { type Listing, compareListings, listTree } from '../demo/listing.ts'
 import { mayMount, mountTmpfs } from './mounted.ts'
 import { DIRECTORIES, Home, RunningPod, fillDisk } from './running-pod.ts'
 
@@ -13,6 +14,7 @@ export class Scene {
   readonly volume = path.join(this.home.path, 'volume')
   /** What the pod's directories held when `remember` was called last. */
   left: Listing = new Map()
+  private leftAt = ''
 
   constructor(mountOptions = 'size=256m') {
     fillDisk(this.home)
@@ -38,7 +40,22 @@ export class Scene {
   /** Remembers what the disk holds, and wipes it. */
   remember(): void {
     this.left = listTree(this.home.disk, DIRECTORIES)
+    this.leftAt = this.home.disk
     this.home.wipe()
+  }
+
+  /** How the disk differs from what was remembered. Where a disk at another place says that place, it says what it said. */
+  differences(): string[] {
+    const now = listTree(this.home.disk, DIRECTORIES)
+    if (this.home.disk === this.leftAt) return compareListings(this.left, now)
+    for (const [name, entry] of now) {
+      if (entry.type !== 'file' || entry.content === this.left.get(name)?.content) continue
+      const text = fs.readFileSync(this.home.at(name), 'latin1')
+      const before = text.replaceAll(this.home.disk, this.leftAt)
+      const content = hash('sha256', Buffer.from(before, 'latin1'))
+      now.set(name, { ...entry, content })
+    }
+    return compareListings(this.left, now)
   }
 
   linkOf(directory: string): string {

@@ -114,7 +114,7 @@ for (const { title, needs, arrange, says } of volumeCases) {
       const app = [home.at('venv/bin/python'), '-c', 'import from_the_venv']
       const pod = await scene.live(app, { _NETWORK_VOLUME: volume })
       for (const text of says(scene)) expect(pod.output).toContain(text)
-      expect(compareListings(scene.left, listTree(home.disk, DIRECTORIES))).toEqual([])
+      expect(scene.differences()).toEqual([])
       expect(generations(home.store), pod.output).toEqual(before)
       expect(halfMade(scene.volume), pod.output).toEqual([])
     },
