@@ -45,10 +45,16 @@ class Handler(BaseHTTPRequestHandler):
 
 def leave_orphans():
     """Ten grandchildren whose parent ends before them: whose they become, and how many zombies they leave."""
-    for _ in range(10):
-        subprocess.run(["sh", "-c", "sleep 0.3 &"], check=True)
-    adopted = statuses("PPid:\t1")
-    time.sleep(0.8)
+    orphans = [
+        int(subprocess.run(["sh", "-c", "sleep 60 >/dev/null & echo $!"], check=True, stdout=subprocess.PIPE).stdout)
+        for _ in range(10)
+    ]
+    adopted = statuses("PPid:\t1\n")
+    for orphan in orphans:
+        os.kill(orphan, signal.SIGKILL)
+    limit = time.monotonic() + 5
+    while any(os.path.exists(f"/proc/{orphan}") for orphan in orphans) and time.monotonic() < limit:
+        time.sleep(0.05)
     with open("/proc/1/comm") as file:
         return {"init": file.read().strip(), "adopted": adopted, "zombies": statuses("State:\tZ")}
 
