@@ -27,8 +27,14 @@ export interface ChosenSnapshot {
 // Each snapshot that doesn't fit costs a request; a history of nothing else is a mistake that one need not read to its end.
 const MAX_TRIED = 20
 
-/** The newest snapshot of the history that fits this machine, or the one that was asked for; `undefined` when the archive is empty. */
-export async function chooseSnapshot(options: RestoreOptions): Promise<ChosenSnapshot | undefined> {
+/**
+ * The newest snapshot of the history that fits this machine, or the one that was asked for; `undefined` when the archive is empty.
+ * Each that must be checked is told of when its check begins, newest first.
+ */
+export async function chooseSnapshot(
+  options: RestoreOptions,
+  onCandidate: (manifest: Manifest) => void,
+): Promise<ChosenSnapshot | undefined> {
   const { store, name, signal, at } = options
   const [, list] = await Promise.all([
     checkStoreFormat(store, { signal }),
@@ -45,7 +51,7 @@ export async function chooseSnapshot(options: RestoreOptions): Promise<ChosenSna
     return { reference, manifest, latest, passedOver: [], siblings, announce: async () => {} }
   }
   if (latest === undefined) return undefined
-  const chosen = await newestFitting(options, list.history)
+  const chosen = await newestFitting(options, list.history, onCandidate)
   const announce = () => announceSiblings(options, list, chosen.manifest)
   const stray = findStray(list, chosen.manifest).map((reference) => reference.name)
   return { ...chosen, latest, siblings: [...siblings, ...stray], announce }
@@ -54,13 +60,16 @@ export async function chooseSnapshot(options: RestoreOptions): Promise<ChosenSna
 async function newestFitting(
   { store, name, signal, onNote }: RestoreOptions,
   history: readonly SnapshotReference[],
+  onCandidate: (manifest: Manifest) => void,
 ) {
   const machine = await machineFacts()
   const passedOver: PassedOver[] = []
   let newest: Manifest | undefined
   for (const reference of history.slice(0, MAX_TRIED)) {
     const manifest = await readSnapshot(store, name, reference.name, { signal })
-    const reason = await snapshotMisfit(manifest.venvs, machine)
+    const check = snapshotMisfit(manifest.venvs, machine)
+    onCandidate(manifest)
+    const reason = await check
     if (reason === undefined) return { reference, manifest, passedOver }
     newest ??= manifest
     passedOver.push({ snapshot: reference.name, reason })

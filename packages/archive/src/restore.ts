@@ -6,13 +6,14 @@ import { recoverSwap, removeTree, requireRoom } from '@berth/filesystem'
 import { chooseSnapshot, type ChosenSnapshot, type PassedOver } from './choose-snapshot.ts'
 import { commitTree, settleTree } from './commit-tree.ts'
 import { asDiskError } from './disk-error.ts'
+import { type GrowingTree, openHeadStart } from './head-start.ts'
 import type { Manifest } from './manifest.ts'
 import type { ArchiveOptions } from './options.ts'
 import { OWN_ENTRIES } from './put-tree.ts'
 import { columnsOf, roomFor, sumSizes } from './read-facts.ts'
 import { type TreeRecord, readRecordOf, unreadRecord, writeRecord } from './record.ts'
 import { refuseUnusable } from './refuse.ts'
-import { type Crew, fillStaging, startCrew } from './restore-tree.ts'
+import { type Crew, fillStaging } from './restore-tree.ts'
 import type { Rewritten } from './rewritten.ts'
 import { type Staging, openStaging } from './staging.ts'
 import { lockTree } from './tree-lock.ts'
@@ -94,14 +95,17 @@ async function restore(options: RestoreOptions, place: TreePlace): Promise<Resto
   const isWhole = record?.complete === true && present === 'filled'
   const isRefused = record?.complete === false && record.archive === options.name
   if (!isWhole && !isRefused) await writeRecord(place.state, unreadRecord(options))
-  await using crew = startCrew(options)
-  const chosen = await chooseSnapshot(options)
+  await using headStart = openHeadStart(options, place.state, (quiet, growing) =>
+    growTree(quiet, place, growing),
+  )
+  const chosen = await chooseSnapshot(options, headStart.onCandidate)
   if (chosen === undefined) {
     // Also one that an attempt wrote which did not reach the store: an archive that does not exist needs no protection from a save.
     if (!isWhole) rmSync(join(place.state, 'record.json'), { force: true })
     return { result: 'absent' }
   }
-  return await putInPlace(options, { place, crew }, chosen)
+  const { crew, tree } = await headStart.confirm(chosen.manifest)
+  return await putInPlace(options, { place, crew, tree }, chosen)
 }
 
 type Present = 'absent' | 'empty' | 'link' | 'filled' | 'file'
@@ -145,27 +149,25 @@ function decideKept(
   return undefined
 }
 
+/** Another pod on the same volume may have been faster. */
+async function decideKeptNow(
+  options: RestoreOptions,
+  place: TreePlace,
+): Promise<RestoreResult | undefined> {
+  return decideKept(options, await readRecordOf(place), await describePresent(place))
+}
+
 async function putInPlace(
   options: RestoreOptions,
-  { place, crew }: { place: TreePlace; crew: Crew },
+  { place, crew, tree }: { place: TreePlace; crew: Crew; tree?: GrowingTree | undefined },
   chosen: ChosenSnapshot,
 ): Promise<RestoreResult> {
   const { manifest, reference, passedOver, siblings } = chosen
-  const { state } = place
   const columns = columnsOf(manifest)
-  // Another pod on the same volume may be faster.
-  const keptNow = async () =>
-    decideKept(options, await readRecordOf(place), await describePresent(place))
-  using staging = await openStaging({
-    state,
-    id: manifest.id,
-    signal: options.signal,
-    isDone: async () => (await keptNow()) !== undefined,
-  })
-  if (staging !== undefined && !staging.continued)
-    await requireRoom(state, roomFor(columns), `restore \`${options.directory}\``)
-  const rewritten = staging && (await fillOrExplain(options, place, { manifest, staging, crew }))
-  const kept = await keptNow()
+  const growing = tree ?? growTree(options, place, { manifest, crew })
+  using staging = await growing.staging
+  const rewritten = await growing.rewritten
+  const kept = await decideKeptNow(options, place)
   if (kept !== undefined) {
     if (staging !== undefined) await removeTree(staging.directory)
     return kept
@@ -185,6 +187,30 @@ async function putInPlace(
     passedOver,
     siblings,
   }
+}
+
+function growTree(
+  options: RestoreOptions,
+  place: TreePlace,
+  { manifest, crew }: { manifest: Manifest; crew: Crew },
+): GrowingTree {
+  const opening = openStaging({
+    state: place.state,
+    id: manifest.id,
+    signal: options.signal,
+    isDone: async () => (await decideKeptNow(options, place)) !== undefined,
+  })
+  const fill = async (): Promise<Rewritten | undefined> => {
+    const staging = await opening
+    if (staging === undefined) return undefined
+    const purpose = `restore \`${options.directory}\``
+    if (!staging.continued) await requireRoom(place.state, roomFor(columnsOf(manifest)), purpose)
+    return await fillOrExplain(options, place, { manifest, staging, crew })
+  }
+  const rewritten = fill()
+  // What went wrong counts once the tree is asked for.
+  rewritten.catch(() => {})
+  return { staging: opening, rewritten }
 }
 
 async function fillOrExplain(

@@ -1,6 +1,7 @@
 import { randomBytes } from 'node:crypto'
 import {
   appendFileSync,
+  existsSync,
   lstatSync,
   mkdirSync,
   readFileSync,
@@ -8,7 +9,7 @@ import {
   readlinkSync,
   renameSync,
 } from 'node:fs'
-import { join } from 'node:path'
+import { basename, dirname, join } from 'node:path'
 import { setTimeout } from 'node:timers/promises'
 import { readFileIfPresent, removeTree } from '@berth/filesystem'
 import { probeClock } from './clock.ts'
@@ -67,6 +68,16 @@ export async function openStaging(options: StagingOptions): Promise<Staging | un
     }
     return start(directory, continued)
   }
+}
+
+/** Whether a restore of any snapshot was cut here, or is under way. */
+export function hasStaging(state: string): boolean {
+  return existsSync(state) && readdirSync(state).some((name) => name.startsWith('staging-'))
+}
+
+/** Removes one that is not needed. Whoever wrote into it has ended. */
+export async function discardStaging({ directory }: Staging): Promise<void> {
+  await discard(dirname(directory), basename(directory))
 }
 
 async function start(directory: string, continued: boolean): Promise<Staging> {
