@@ -67,8 +67,13 @@ test('a long file of one object is written in frames, and only what was not fini
   const content = randomBytes(SEGMENT_BYTES + SEGMENT_FRAME_BYTES + 1)
   const { base, options, manifest, destination } = await saveOne('long', content)
   // Whichever of the two was stored first.
-  const whole = manifest.chunks.findIndex(({ frames }) => frames.length === 8)
-  expect(manifest.chunks.map(({ frames }) => frames.length).toSorted()).toEqual([2, 8])
+  const whole = manifest.chunks.findIndex(
+    ({ frames }) => frames.length === SEGMENT_BYTES / SEGMENT_FRAME_BYTES,
+  )
+  expect(manifest.chunks.map(({ frames }) => frames.length).toSorted()).toEqual([
+    2,
+    SEGMENT_BYTES / SEGMENT_FRAME_BYTES,
+  ])
   const first = leftStaging(join(base, 'first'), [])
   await fillStaging({ options, manifest, destination, staging: first })
   expect(first.done.toSorted()).toEqual([0, 1])

@@ -4,11 +4,11 @@ export const FORMAT = 1
 /** Files up to this size are grouped; longer ones are cut into segments. */
 export const SMALL_FILE_BYTES = 4 * 1024 * 1024
 /** Raw bytes of one segment object, and of one of its frames. */
-export const SEGMENT_BYTES = 32 * 1024 * 1024
+export const SEGMENT_BYTES = 16 * 1024 * 1024
 export const SEGMENT_FRAME_BYTES = 4 * 1024 * 1024
 /** Groups and their frames are cut at file edges near these raw sizes. */
 export const GROUP_MIN_BYTES = 4 * 1024 * 1024
-export const GROUP_MAX_BYTES = 24 * 1024 * 1024
+export const GROUP_MAX_BYTES = 16 * 1024 * 1024
 export const GROUP_MAX_FILES = 3000
 export const FRAME_BYTES = 4 * 1024 * 1024
 

@@ -1,7 +1,8 @@
 import { randomBytes } from 'node:crypto'
 import { isBerthError } from '@berth/core/error'
 import { expect, test } from 'vitest'
-import { compressFrame, decompressFrame } from './frame.ts'
+import { decompressFrame } from './frame.ts'
+import { compressFrame } from './frame-encoder.ts'
 
 const samples: [title: string, raw: Buffer][] = [
   ['nothing', Buffer.alloc(0)],

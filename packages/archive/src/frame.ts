@@ -1,29 +1,5 @@
-import { constants, zstdCompressSync, zstdDecompressSync } from 'node:zlib'
+import { zstdDecompressSync } from 'node:zlib'
 import { BerthError } from '@berth/core/error'
-
-export type CompressionLevel = 'fast' | 'normal'
-
-// Level 3 is about a tenth smaller than level 1 at half its speed, and decodes as fast.
-const LEVELS: Record<CompressionLevel, number> = { fast: 1, normal: 3 }
-
-/** Every level that a chunk may have been made with. */
-export const COMPRESSION_LEVELS = Object.keys(LEVELS) as CompressionLevel[]
-
-/**
- * One zstd frame (RFC 8878) with its content checksum: without that flag a flipped byte can decode to other bytes without an error.
- */
-export function compressFrame(raw: Uint8Array, level: CompressionLevel): Buffer {
-  return zstdCompressSync(raw, {
-    // To grow by zlib's default of 16 KiB takes as long as the compression itself; room for the worst case takes the memory of it.
-    chunkSize: Math.max(64 * 1024, (raw.length >> 1) + 64 * 1024),
-    // Otherwise the frame would not say how long it is, and be made for one of any length.
-    pledgedSrcSize: raw.length,
-    params: {
-      [constants.ZSTD_c_compressionLevel]: LEVELS[level],
-      [constants.ZSTD_c_checksumFlag]: 1,
-    },
-  })
-}
 
 /**
  * Decodes exactly one frame to exactly `rawBytes` bytes. Throws `archive/corrupt-chunk` for anything else. The output size is given

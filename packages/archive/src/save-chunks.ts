@@ -1,10 +1,11 @@
 import { type Condemned, renameCondemned } from './condemned.ts'
 import { SEGMENT_BYTES, SMALL_FILE_BYTES, chunkKey } from './format.ts'
-import type { CompressionLevel } from './frame.ts'
+import type { CompressionLevel } from './frame-encoder.ts'
 import { groupFiles } from './group.ts'
 import { type Limit, createLimit } from './limit.ts'
 import type { ChunkHashes } from './known-content.ts'
 import type { Chunk, StoredFile } from './manifest.ts'
+import { type ObjectRooms, createObjectRooms } from './object-rooms.ts'
 import type { ArchiveOptions } from './options.ts'
 import type { Pool } from './pool.ts'
 import { eitherSignal, untilCut } from './save-cut.ts'
@@ -37,6 +38,8 @@ export interface WrittenContent {
   uploadedChunks: number
   /** What is under way, by key. */
   uploads: Map<string, Promise<number>>
+  /** For the content that is under way. */
+  rooms: ObjectRooms
 }
 
 /**
@@ -47,6 +50,7 @@ export async function writeChunks(
   writer: ChunkWriter,
   lanes: readonly (readonly NewContent[])[],
 ): Promise<WrittenContent> {
+  const beside = writer.cut === undefined ? UPLOADS_BESIDE : UPLOADS_BESIDE_IN_HASTE
   const written: WrittenContent = {
     files: [],
     hashes: [],
@@ -54,6 +58,7 @@ export async function writeChunks(
     uploadedBytes: 0,
     uploadedChunks: 0,
     uploads: new Map(),
+    rooms: createObjectRooms(writer.pool.size + beside),
   }
   const total = lanes.flat().reduce((sum, { file }) => sum + file.size, 0)
   let done = 0
@@ -61,7 +66,7 @@ export async function writeChunks(
     done += bytes
     writer.options.onProgress?.({ done, total })
   }
-  const run = createLimit(writer.pool.size + UPLOADS_BESIDE)
+  const run = createLimit(writer.pool.size + beside)
   const jobs = lanes.flatMap((lane) => {
     const long = lane.filter(({ file }) => file.size > SMALL_FILE_BYTES)
     const small = lane.flatMap(({ file }) => (file.size <= SMALL_FILE_BYTES ? [file] : []))
@@ -78,17 +83,35 @@ export async function writeChunks(
     await untilCut(writer.cut, Promise.all(jobs))
   } catch (error) {
     run.stop(error)
+    written.rooms.stop(error)
     await Promise.allSettled(jobs)
     throw error
   }
   if (writer.cut?.aborted !== true) return written
   run.stop(writer.cut.reason)
+  written.rooms.stop(writer.cut.reason)
   // What ends after the cut is not in the snapshot.
   return { ...written, files: [...written.files], hashes: [...written.hashes] }
 }
 
-// Uploads that go on while the workers compress; each holds one chunk of some megabytes.
-const UPLOADS_BESIDE = 6
+// Uploads that go on while the workers compress. More take more of the 256 MiB that a save may have.
+const UPLOADS_BESIDE = 1
+// Before a deadline, where what was only half uploaded is lost.
+const UPLOADS_BESIDE_IN_HASTE = 1
+
+/** Makes a chunk in a room of its own, which nobody else gets before it has been sent. */
+async function inRoom<Made, Result>(
+  { rooms }: WrittenContent,
+  make: (room: SharedArrayBuffer) => Promise<Made>,
+  use: (made: Made) => Promise<Result>,
+): Promise<Result> {
+  const room = await rooms.take()
+  try {
+    return await use(await make(room))
+  } finally {
+    rooms.give(room)
+  }
+}
 
 async function writeGroup(
   writer: ChunkWriter,
@@ -96,14 +119,25 @@ async function writeGroup(
   files: readonly ScannedFile[],
 ): Promise<void> {
   writer.options.signal?.throwIfAborted()
-  writer.cut?.throwIfAborted()
-  const made = (await writer.pool.run({
-    kind: 'make-group',
-    root: writer.root,
-    files: files.map(plain),
-    level: writer.level,
-  })) as MadeGroup
-  const group = renameCondemned(made, 'group', writer.condemned)
+  const make = async (room: SharedArrayBuffer): Promise<MadeGroup> => {
+    writer.cut?.throwIfAborted()
+    const made = (await writer.pool.run({
+      kind: 'make-group',
+      root: writer.root,
+      files: files.map(plain),
+      level: writer.level,
+      room,
+    })) as MadeGroup
+    return renameCondemned(made, 'group', writer.condemned)
+  }
+  await inRoom(written, make, (group) => keepGroup(writer, written, group))
+}
+
+async function keepGroup(
+  writer: ChunkWriter,
+  written: WrittenContent,
+  group: MadeGroup,
+): Promise<void> {
   const read = group.files.filter((file) => file.read)
   for (const file of group.files) {
     if (!file.read) leaveOut(written, file.path, file.reason)
@@ -165,22 +199,30 @@ async function writeSegment(
   part: { file: ScannedFile; start: number },
 ): Promise<number | string> {
   writer.options.signal?.throwIfAborted()
-  writer.cut?.throwIfAborted()
-  const answer = await writer.pool
-    .run({
-      kind: 'make-segment',
-      root: writer.root,
-      file: plain(part.file),
-      start: part.start,
-      level: writer.level,
-    })
-    .then((result) => result as MadeSegment, whyUnread)
-  if (typeof answer === 'string') return answer
-  if (answer.changed) return 'changed while it was read'
-  const made = renameCondemned(answer, 'segment', writer.condemned)
-  const chunk = await upload(writer, written, { made, kind: 'segment' })
-  written.hashes.push({ sha256: made.sha256, at: [], hashes: [made.hash] })
-  return chunk
+  const { file, start } = part
+  const make = async (room: SharedArrayBuffer): Promise<MadeSegment | string> => {
+    writer.cut?.throwIfAborted()
+    const made = await writer.pool
+      .run({
+        kind: 'make-segment',
+        root: writer.root,
+        file: plain(file),
+        start,
+        level: writer.level,
+        room,
+      })
+      .then((result) => result as MadeSegment, whyUnread)
+    if (typeof made === 'string') return made
+    return made.changed
+      ? 'changed while it was read'
+      : renameCondemned(made, 'segment', writer.condemned)
+  }
+  return inRoom(written, make, async (made) => {
+    if (typeof made === 'string') return made
+    const chunk = await upload(writer, written, { made, kind: 'segment' })
+    written.hashes.push({ sha256: made.sha256, at: [], hashes: [made.hash] })
+    return chunk
+  })
 }
 
 interface MadeUpload {
@@ -213,10 +255,11 @@ async function put(
   const { store } = writer.options
   writer.cut?.throwIfAborted()
   const signal = eitherSignal(writer.options.signal, writer.cut)
-  const isThere = writer.resumes && (await store.head(key, { signal }))?.size === made.data.length
+  const { length } = made.data
+  const isThere = writer.resumes && (await store.head(key, { signal }))?.size === length
   if (!isThere) {
     await store.put(key, made.data, { signal, ifAbsent: true })
-    written.uploadedBytes += made.data.length
+    written.uploadedBytes += length
     written.uploadedChunks++
   }
   writer.cut?.throwIfAborted()

@@ -5,15 +5,20 @@ export interface Cut extends Disposable {
 }
 
 // What a commit takes: the manifest of a large tree is made, checked and put, and perhaps a probe before it.
-const LONGEST_RESERVE_MS = 2500
-const RESERVE_SHARE = 0.3
+const RESERVE_MS = { least: 1000, most: 2000 }
+const RESERVE_SHARE = 0.25
+// When hardly any time is left, some of it still goes into content.
+const GREATEST_SHARE = 0.6
 
 /** `deadline` in milliseconds since the epoch. */
 export function startCut(deadline: number | undefined): Cut {
   if (deadline === undefined) return { signal: undefined, [Symbol.dispose]: () => {} }
   const controller = new AbortController()
   const leftMs = Math.max(0, deadline - Date.now())
-  const reserveMs = Math.min(LONGEST_RESERVE_MS, leftMs * RESERVE_SHARE)
+  const reserveMs = Math.min(
+    leftMs * GREATEST_SHARE,
+    Math.max(RESERVE_MS.least, Math.min(RESERVE_MS.most, leftMs * RESERVE_SHARE)),
+  )
   const timer = setTimeout(
     () => controller.abort(new Error('the time of the save is over')),
     leftMs - reserveMs,

@@ -1,7 +1,7 @@
 import { createHash, hash } from 'node:crypto'
 import { type Stats, closeSync, constants, fstatSync, openSync, readSync } from 'node:fs'
 import { FRAME_BYTES, SEGMENT_BYTES, SEGMENT_FRAME_BYTES, SMALL_FILE_BYTES } from './format.ts'
-import { type CompressionLevel, compressFrame } from './frame.ts'
+import { type CompressionLevel, compressFrameInto, frameRoom } from './frame-encoder.ts'
 import type { Frame } from './manifest.ts'
 import { micros } from './scan-directory.ts'
 import type { ScanTask } from './scan.ts'
@@ -19,8 +19,15 @@ export type SaveTaskResult = ScannedBatch | ContentResult
 export type ContentTask =
   | { kind: 'hash-files'; root: string; paths: TreePath[]; bytes: number }
   | { kind: 'hash-segments'; root: string; path: TreePath; size: number }
-  | { kind: 'make-group'; root: string; files: FileEntry[]; level: CompressionLevel }
-  | { kind: 'make-segment'; root: string; file: FileEntry; start: number; level: CompressionLevel }
+  | (MakeTask & { kind: 'make-group'; files: FileEntry[] })
+  | (MakeTask & { kind: 'make-segment'; file: FileEntry; start: number })
+
+interface MakeTask {
+  root: string
+  level: CompressionLevel
+  /** Where the object is made; it is the caller's again when that is done. */
+  room: SharedArrayBuffer
+}
 
 export type ContentResult = HashedFiles | MadeGroup | MadeSegment
 
@@ -113,14 +120,11 @@ function scratchOf(bytes: number): Buffer {
 
 function makeGroup(task: ContentTask & { kind: 'make-group' }): MadeGroup {
   const files: GroupedFile[] = []
-  const frames: Frame[] = []
-  const stored: Buffer[] = []
+  const object = startObject(task)
   const raw = scratchOf(SCRATCH_BYTES)
   let filled = 0
   const flush = (): void => {
-    const frame = compressFrame(raw.subarray(0, filled), task.level)
-    frames.push({ stored: frame.length, raw: filled })
-    stored.push(frame)
+    object.add(raw.subarray(0, filled))
     filled = 0
   }
   for (const wanted of task.files) {
@@ -141,47 +145,64 @@ function makeGroup(task: ContentTask & { kind: 'make-group' }): MadeGroup {
     const padding = tarPadding(file.size)
     raw.fill(0, end, end + padding)
     const hash = contentHash(raw.subarray(offset, end))
-    files.push({ read: true, file, frame: frames.length, offset, hash })
+    files.push({ read: true, file, frame: object.frames.length, offset, hash })
     filled = end + padding
   }
   TAR_END.copy(raw, filled)
   filled += TAR_END.length
   flush()
-  return { ...seal(stored), frames, files }
+  return { ...object.seal(), files }
 }
 
 function makeSegment(task: ContentTask & { kind: 'make-segment' }): MadeSegment {
   return withFile(task.root, task.file.path, (fd) => {
     const end = Math.min(task.start + SEGMENT_BYTES, task.file.size)
     const digest = createHash('sha256')
-    const frames: Frame[] = []
-    const stored: Buffer[] = []
+    const object = startObject(task)
     let complete = true
     for (let start = task.start; start < end; start += SEGMENT_FRAME_BYTES) {
       const length = Math.min(SEGMENT_FRAME_BYTES, end - start)
       const bytes = readInto(fd, start, scratchOf(length).subarray(0, length))
       if (bytes.length < length) complete = false
       digest.update(bytes)
-      const frame = compressFrame(bytes, task.level)
-      frames.push({ stored: frame.length, raw: bytes.length })
-      stored.push(frame)
+      object.add(bytes)
     }
     const stats = fstatSync(fd)
     const changed =
       !complete || stats.size !== task.file.size || micros(stats.mtimeMs) !== task.file.mtime
-    return { ...seal(stored), frames, hash: digest.digest('hex').slice(0, 32), changed }
+    return { ...object.seal(), hash: digest.digest('hex').slice(0, 32), changed }
   })
 }
 
-function seal(frames: Buffer[]): { data: Uint8Array; sha256: string } {
-  // A buffer of its own, so that it can be handed over to the main thread without a copy.
-  const data = new Uint8Array(frames.reduce((sum, frame) => sum + frame.length, 0))
-  let offset = 0
-  for (const frame of frames) {
-    data.set(frame, offset)
-    offset += frame.length
+interface StartedObject {
+  frames: Frame[]
+  /** Adds a frame with these bytes. */
+  add: (raw: Uint8Array) => void
+  seal: () => MadeChunk
+}
+
+/** An object that grows frame by frame in the room that was given, or in one of its own when files have grown out of that. */
+function startObject({ level, room: given }: MakeTask): StartedObject {
+  const frames: Frame[] = []
+  let room: Buffer = Buffer.from(given)
+  let length = 0
+  return {
+    frames,
+    add(raw) {
+      if (room.length - length < frameRoom(raw.length)) {
+        const larger = Buffer.allocUnsafeSlow(2 * room.length + frameRoom(raw.length))
+        room.copy(larger, 0, 0, length)
+        room = larger
+      }
+      const stored = compressFrameInto(room.subarray(length), raw, level)
+      frames.push({ stored, raw: raw.length })
+      length += stored
+    },
+    seal() {
+      const data = new Uint8Array(room.buffer, room.byteOffset, length)
+      return { data, sha256: hash('sha256', data, 'hex'), frames }
+    },
   }
-  return { data, sha256: hash('sha256', data, 'hex') }
 }
 
 type SmallContent = { read: true; size: number; stats: Stats } | { read: false; reason: string }

@@ -42,5 +42,5 @@ async function answerTo(task: Task | typeof END): Promise<void> {
     (error: unknown) => ({ error: wrapError(error) }),
   )
   const data = 'result' in answer && 'data' in answer.result ? answer.result.data : undefined
-  parentPort?.postMessage(answer, data === undefined ? [] : [data.buffer as ArrayBuffer])
+  parentPort?.postMessage(answer, data?.buffer instanceof ArrayBuffer ? [data.buffer] : [])
 }
