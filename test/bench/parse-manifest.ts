@@ -1,6 +1,6 @@
 // Reads and checks a manifest ten times in one process. Argument: its file. Prints milliseconds as JSON.
 import * as fs from 'node:fs'
-import { decodeManifest } from '../../packages/archive/src/manifest.ts'
+import { decodeManifest } from '../../packages/archive/src/format/manifest.ts'
 import { median } from './statistics.ts'
 
 const [file = ''] = process.argv.slice(2)

@@ -52,7 +52,7 @@ test('a command for archives loads nothing that only recipes need', () => {
   const saved = modulesOf(home, ['archive', 'save', home.disk, '--name', 'a', ...store])
   const listed = modulesOf(home, ['archive', 'list', ...store])
   const [save, list] = [saved, listed].map((loaded) => loaded.get('start.mjs') ?? [])
-  expect(save?.some((url) => url.endsWith('archive/src/save.ts'))).toBe(true)
+  expect(save?.some((url) => url.endsWith('archive/src/save/save.ts'))).toBe(true)
   expect([...(save ?? []), ...(list ?? [])].filter((url) => RECIPE_LIBRARIES.test(url))).toEqual([])
   expect(list?.filter(isUnneeded)).toEqual([])
   expect(list?.length).toBeLessThan(LIST_MODULES)

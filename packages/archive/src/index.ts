@@ -1,4 +1,4 @@
-export { checkVenvs, type VenvCheck } from './venv.ts'
+export { checkVenvs, type VenvCheck } from './venv/venv.ts'
 export {
   copyRecord,
   describeArchives,
@@ -11,15 +11,15 @@ export {
   restoreTree,
   saveTree,
   verifyArchive,
-} from './on-demand.ts'
-export { forgetRecord, readRecord, type TreeRecord } from './record.ts'
-export { latestGeneration, listArchives } from './snapshots.ts'
-export type { ArchiveInfo, SnapshotInfo } from './list-snapshots.ts'
-export type { ImportOptions, ImportResult } from './import.ts'
-export type { RepairOptions, RepairResult } from './repair.ts'
-export type { ExtractOptions, ExtractResult } from './extract.ts'
-export type { RestoreOptions, RestoreResult } from './restore.ts'
-export type { SaveOptions, SaveResult } from './save.ts'
-export type { VerifyOptions, VerifyResult } from './verify.ts'
-export type { PruneOptions, PruneResult } from './prune.ts'
-export { refuseStoreInside } from './store-place.ts'
+} from './workers/on-demand.ts'
+export { forgetRecord, readRecord, type TreeRecord } from './record/record.ts'
+export { latestGeneration, listArchives } from './snapshots/snapshots.ts'
+export type { ArchiveInfo, SnapshotInfo } from './snapshots/list-snapshots.ts'
+export type { ImportOptions, ImportResult } from './import/import.ts'
+export type { RepairOptions, RepairResult } from './verify/repair.ts'
+export type { ExtractOptions, ExtractResult } from './restore/extract.ts'
+export type { RestoreOptions, RestoreResult } from './restore/restore.ts'
+export type { SaveOptions, SaveResult } from './save/save.ts'
+export type { VerifyOptions, VerifyResult } from './verify/verify.ts'
+export type { PruneOptions, PruneResult } from './prune/prune.ts'
+export { refuseStoreInside } from './snapshots/store-place.ts'

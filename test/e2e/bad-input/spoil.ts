@@ -1,8 +1,8 @@
 import * as fs from 'node:fs'
 import * as path from 'node:path'
 import { zstdCompressSync, zstdDecompressSync } from 'node:zlib'
-import { decodeManifest, encodeManifest } from '../../../packages/archive/src/manifest.ts'
-import type { Manifest } from '../../../packages/archive/src/manifest.ts'
+import { decodeManifest, encodeManifest } from '../../../packages/archive/src/format/manifest.ts'
+import type { Manifest } from '../../../packages/archive/src/format/manifest.ts'
 import type { World } from './world.ts'
 
 export const MANIFEST = 'store/snapshots/app/tree/@/00000001.json.zst'

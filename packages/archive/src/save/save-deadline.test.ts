@@ -1,0 +1,138 @@
+import { randomBytes } from 'node:crypto'
+import { mkdirSync, readdirSync, statSync, utimesSync, writeFileSync } from 'node:fs'
+import { dirname, join } from 'node:path'
+import { type ObjectStore, openStore } from '@berth/object-store'
+import { afterEach, beforeEach, expect, test } from 'vitest'
+import { restoreTree } from '../restore/restore.ts'
+import { saveTree } from './save.ts'
+import { describeTree, newDirectory, tick } from '../testing.ts'
+
+const name = 'pod/tree'
+const PACKAGE = 'venv/lib/python3.11/site-packages/big'
+const CHUNKS = /chunks\//
+// The cut comes before it, whatever else the machine does meanwhile.
+const BUDGET_MS = 5000
+
+let root: string
+let tree: string
+let store: ObjectStore
+/** The same, but only the first chunks of a save get through, and the next one is on its way for ever. */
+let slow: ObjectStore
+let passing: number
+
+beforeEach(async () => {
+  root = newDirectory()
+  tree = join(root, 'tree')
+  write('venv/pyvenv.cfg', 'home = /usr/bin\n')
+  write(`${PACKAGE}/one.bin`, randomBytes(2_500_000))
+  write(`${PACKAGE}/two.bin`, randomBytes(2_500_000))
+  write('custom_nodes/node/main.py', 'one')
+  write('custom_nodes/other/main.py', 'other')
+  store = await openStore(`file://${root}/store`, { env: {} })
+  slow = Object.create(store, { put: { value: putSlowly } }) as ObjectStore
+  passing = Infinity
+  tick()
+  await saveTree({ store, name, directory: tree })
+  tick()
+})
+
+afterEach(() => store.close())
+
+const putSlowly: ObjectStore['put'] = async (key, body, options) => {
+  if (CHUNKS.test(key) && passing-- <= 0) await aborted(options?.signal)
+  return store.put(key, body, options)
+}
+
+function aborted(signal: AbortSignal | undefined): Promise<never> {
+  return new Promise((_, reject) => {
+    const stop = (): void => reject(signal?.reason as Error)
+    if (signal?.aborted === true) stop()
+    else signal?.addEventListener('abort', stop, { once: true })
+  })
+}
+
+function objects(): string[] {
+  return readdirSync(join(root, 'store'), { recursive: true, encoding: 'utf8' }).toSorted()
+}
+
+function write(path: string, content: string | Buffer): void {
+  mkdirSync(dirname(join(tree, path)), { recursive: true })
+  writeFileSync(join(tree, path), content)
+}
+
+/** Another content in which neither the size nor the mtime tells it. */
+function changeInSecret(path: string): void {
+  const { size, atime, mtime } = statSync(join(tree, path))
+  writeFileSync(join(tree, path), randomBytes(size))
+  utimesSync(join(tree, path), atime, mtime)
+}
+
+async function restored(): Promise<string[]> {
+  const directory = join(newDirectory(), 'tree')
+  await restoreTree({ store, name, directory })
+  return describeTree(directory)
+}
+
+function saveInTime(notes: string[] = []) {
+  return saveTree({
+    store: slow,
+    name,
+    directory: tree,
+    deadline: Date.now() + BUDGET_MS,
+    onNote: (_, text) => void notes.push(text),
+  })
+}
+
+const below = (lines: string[], path: string): string[] =>
+  lines.filter((line) => line.startsWith(`./${path}/`) && line.includes(' file '))
+
+test('saves what fits into the time, an environment only as a whole, and the rest with the next save', async () => {
+  const before = describeTree(tree)
+  write('custom_nodes/node/main.py', 'two')
+  write('custom_nodes/node/added.py', 'added')
+  write(`${PACKAGE}/one.bin`, randomBytes(2_500_000))
+  changeInSecret(`${PACKAGE}/two.bin`)
+  passing = 1
+  const notes: string[] = []
+  const result = await saveInTime(notes)
+  expect(result).toMatchObject({
+    result: 'partial',
+    changed: 2,
+    late: [{ path: 'venv', files: 2, bytes: 5_000_000 }],
+  })
+  expect(notes).toEqual([
+    '`venv` was not saved in time: 2 new or changed files with 5000000 bytes; the archive keeps what it had',
+  ])
+  const partial = await restored()
+  const now = describeTree(tree)
+  expect(below(partial, 'venv')).toEqual(below(before, 'venv'))
+  expect(below(partial, 'custom_nodes')).toEqual(below(now, 'custom_nodes'))
+  expect(await saveTree({ store, name, directory: tree })).toMatchObject({
+    result: 'saved',
+    changed: 2,
+    late: [],
+  })
+  expect(await restored()).toEqual(describeTree(tree))
+}, 60_000)
+
+test('commits nothing when nothing could be sent in time, and saves it later', async () => {
+  write(`${PACKAGE}/three.bin`, randomBytes(2_500_000))
+  passing = 0
+  const keys = objects()
+  await expect(saveInTime()).rejects.toMatchObject({ code: 'archive/no-time' })
+  expect(objects()).toEqual(keys)
+  expect(await saveTree({ store, name, directory: tree })).toMatchObject({ changed: 1 })
+  expect(await restored()).toEqual(describeTree(tree))
+}, 60_000)
+
+test('a deadline that is far away changes nothing', async () => {
+  write('custom_nodes/node/main.py', 'two')
+  write(`${PACKAGE}/one.bin`, randomBytes(2_500_000))
+  const deadline = Date.now() + 600_000
+  expect(await saveTree({ store, name, directory: tree, deadline })).toMatchObject({
+    result: 'saved',
+    changed: 2,
+    late: [],
+  })
+  expect(await restored()).toEqual(describeTree(tree))
+})

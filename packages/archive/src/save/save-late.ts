@@ -1,0 +1,146 @@
+import type { Manifest, StoredFile } from '../format/manifest.ts'
+import type { ArchiveOptions } from '../options.ts'
+import { isSameTree } from './same-tree.ts'
+import type { Base } from './save-base.ts'
+import type { WrittenContent } from './save-chunks.ts'
+import type { NewContent, SavePlan } from './save-plan.ts'
+import { createSaveUnits } from './save-unit.ts'
+import type { Save } from './save.ts'
+import type { ScannedFile } from '../scan/scan.ts'
+import { type Tree, type TreePath, parentPath } from '../format/tree.ts'
+
+/** What was not saved because the time was over: it stays in the archive as it was. */
+export interface LateUnit {
+  path: TreePath
+  /** Files with new content, and their bytes. */
+  files: number
+  bytes: number
+}
+
+export interface InTime {
+  /** Without the units that are late. */
+  scan: Tree<ScannedFile>
+  files: StoredFile[]
+  late: LateUnit[]
+  /** Absent when nothing is. */
+  isLate: ((path: TreePath) => boolean) | undefined
+}
+
+/** Takes out each unit of which something has not been stored. */
+export function settleLate(
+  { base, scan }: Save,
+  files: readonly StoredFile[],
+  missing: readonly ScannedFile[],
+): InTime {
+  if (missing.length === 0) return { scan, files: [...files], late: [], isLate: undefined }
+  const unitOf = createSaveUnits(base.manifest === undefined ? [scan] : [scan, base.manifest.tree])
+  const late = new Map<TreePath, LateUnit>()
+  for (const { path, size } of missing) {
+    const unit = unitOf(path)
+    const before = late.get(unit) ?? { path: unit, files: 0, bytes: 0 }
+    late.set(unit, { path: unit, files: before.files + 1, bytes: before.bytes + size })
+  }
+  const isLate = (path: TreePath): boolean => late.has(unitOf(path))
+  const inTime = ({ path }: { path: TreePath }): boolean => !isLate(path)
+  const rest = {
+    ...scan,
+    files: scan.files.filter(inTime),
+    links: scan.links.filter(inTime),
+    hardLinks: scan.hardLinks.filter(inTime),
+  }
+  return {
+    scan: { ...rest, directories: keepDirectories(rest, inTime) },
+    files: files.filter(inTime),
+    late: [...late.values()].toSorted((a, b) => (a.path < b.path ? -1 : 1)),
+    isLate,
+  }
+}
+
+/** Those of a late unit only where something that is in time lies below. */
+function keepDirectories(
+  { directories, files, links, hardLinks }: Tree,
+  inTime: (entry: { path: TreePath }) => boolean,
+): Tree['directories'] {
+  const needed = new Set<TreePath>([''])
+  const need = (path: TreePath): void => {
+    for (let at = path; !needed.has(at); at = parentPath(at)) needed.add(at)
+  }
+  for (const { path } of [...files, ...links, ...hardLinks]) need(parentPath(path))
+  for (const entry of directories) if (inTime(entry)) need(entry.path)
+  return directories.filter(({ path }) => needed.has(path))
+}
+
+// Smaller units go together.
+const OWN_LANE_BYTES = 4 * 1024 * 1024
+
+/**
+ * New content in the order in which it is best sent when the time is short: small units first, so that many are whole. Each list is
+ * cut into groups by itself, so that a large unit's groups are the same in the next save.
+ */
+export function orderUnits({ base, scan }: Save, fresh: readonly NewContent[]): NewContent[][] {
+  const unitOf = createSaveUnits(base.manifest === undefined ? [scan] : [scan, base.manifest.tree])
+  const units = new Map<TreePath, { bytes: number; content: NewContent[] }>()
+  for (const content of fresh) {
+    const path = unitOf(content.file.path)
+    const unit = units.get(path) ?? { bytes: 0, content: [] }
+    unit.bytes += content.file.size
+    unit.content.push(content)
+    units.set(path, unit)
+  }
+  const lanes: NewContent[][] = []
+  let shared: NewContent[] = []
+  let sharedBytes = 0
+  for (const { bytes, content } of [...units.values()].toSorted((a, b) => a.bytes - b.bytes)) {
+    if (bytes >= OWN_LANE_BYTES) lanes.push(content)
+    else {
+      shared.push(...content)
+      sharedBytes += bytes
+      if (sharedBytes >= OWN_LANE_BYTES) {
+        lanes.push(shared)
+        shared = []
+        sharedBytes = 0
+      }
+    }
+  }
+  return shared.length === 0 ? lanes : [shared, ...lanes]
+}
+
+/** New files that the cut kept from being stored; what can't be read is no matter of time. */
+export function missingFiles(
+  { cut }: Save,
+  { fresh }: SavePlan,
+  written: WrittenContent,
+): ScannedFile[] {
+  if (cut?.aborted !== true) return []
+  const settled = new Set([...written.files, ...written.leftOut].map(({ path }) => path))
+  return fresh.flatMap(({ file }) => (settled.has(file.path) ? [] : [file]))
+}
+
+/** A late venv is still the one that the base describes. */
+export function settleVenvs(
+  base: Base,
+  venvs: Manifest['venvs'],
+  { isLate }: InTime,
+): Manifest['venvs'] {
+  if (isLate === undefined) return venvs
+  const kept = (base.manifest?.venvs ?? []).filter(({ path }) => isLate(path))
+  return [...venvs.filter(({ path }) => !isLate(path)), ...kept]
+}
+
+export function isNothingNew(tree: Tree<StoredFile>, { manifest }: Base): boolean {
+  return manifest === undefined ? tree.files.length === 0 : isSameTree(tree, manifest.tree)
+}
+
+const NAMED_AT_MOST = 10
+
+export function announceLate({ onNote }: ArchiveOptions, late: readonly LateUnit[]): void {
+  for (const { path, files, bytes } of late.slice(0, NAMED_AT_MOST)) {
+    const what = path === '' ? 'the tree' : `\`${path}\``
+    onNote?.(
+      'warn',
+      `${what} was not saved in time: ${files} new or changed files with ${bytes} bytes; the archive keeps what it had`,
+    )
+  }
+  if (late.length > NAMED_AT_MOST)
+    onNote?.('warn', `${late.length - NAMED_AT_MOST} more directories were not saved in time`)
+}

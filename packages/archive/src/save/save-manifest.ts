@@ -1,0 +1,64 @@
+import { bornName } from '../merge/commit.ts'
+import { ancestorsOf } from '../merge/merge-commit.ts'
+import type { Chunk, Manifest, StoredFile } from '../format/manifest.ts'
+import type { Base } from './save-base.ts'
+import type { SaveOptions } from './save.ts'
+import type { Tree } from '../format/tree.ts'
+
+/**
+ * The manifest of the next generation, with only the chunks that its tree uses. In the history it is exactly the next one, so that of
+ * two saves only one can take it; beside it, it comes after what it was made from as well.
+ */
+export function createManifest(
+  { options, base, id }: { options: SaveOptions; base: Base; id: string },
+  content: {
+    tree: Tree<StoredFile>
+    chunks: Chunk[]
+    venvs: Manifest['venvs']
+    beside: boolean
+  },
+): Manifest {
+  const latest = base.latest?.generation ?? 0
+  const before = content.beside ? Math.max(latest, base.manifest?.generation ?? 0) : latest
+  const generation = before + 1
+  return {
+    id,
+    archive: options.name,
+    generation,
+    parent: base.manifest?.id ?? null,
+    created: new Date().toISOString(),
+    pod: options.pod ?? '',
+    additive: base.additive,
+    ...(base.manifest === undefined ? {} : { ancestors: ancestorsOf(base.manifest) }),
+    venvs: content.venvs,
+    ...compactChunks(content.tree, content.chunks, bornName({ generation, id })),
+  }
+}
+
+/** Only the chunks that the tree uses, in the order that they have: files are rewritten only where a number changes. */
+export function compactChunks(
+  tree: Tree<StoredFile>,
+  chunks: readonly Chunk[],
+  born: string,
+): { tree: Tree<StoredFile>; chunks: Chunk[] } {
+  const isUsed = new Uint8Array(chunks.length)
+  for (const { place } of tree.files) {
+    if (place.kind === 'group') isUsed[place.chunk] = 1
+    else if (place.kind === 'segments') for (const chunk of place.chunks) isUsed[chunk] = 1
+  }
+  const numbers: number[] = []
+  const used: Chunk[] = []
+  for (const [old, chunk] of chunks.entries()) {
+    numbers.push(used.length)
+    if (isUsed[old] === 1) used.push(chunk.born === '' ? { ...chunk, born } : chunk)
+  }
+  if (used.length === chunks.length) return { tree, chunks: used }
+  const renumber = (old: number): number => numbers[old] as number
+  const files = tree.files.map((file): StoredFile => {
+    if (file.place.kind === 'empty') return file
+    if (file.place.kind === 'group')
+      return { ...file, place: { ...file.place, chunk: renumber(file.place.chunk) } }
+    return { ...file, place: { kind: 'segments', chunks: file.place.chunks.map(renumber) } }
+  })
+  return { tree: { ...tree, files }, chunks: used }
+}

@@ -1,0 +1,31 @@
+import { workerCount } from '../venv/machine.ts'
+import { type Pool, createPool } from '../workers/pool.ts'
+import type { ContentTask, SaveTask, SaveTaskResult } from './save-work.ts'
+
+// Less than a thread takes to start.
+const SMALL_BYTES = 512 * 1024
+
+/** The threads of a save. A few small files are done in this one: that is over before a thread has started. */
+export function createSavePool(signal: AbortSignal | undefined): Pool<SaveTask, SaveTaskResult> {
+  const pool = createPool<SaveTask, SaveTaskResult>(
+    new URL('../workers/worker.ts', import.meta.url),
+    workerCount(),
+    signal,
+  )
+  return {
+    size: pool.size,
+    run: async (task) => {
+      if (!isSmall(task)) return pool.run(task)
+      signal?.throwIfAborted()
+      const { performSave } = await import('./save-work.ts')
+      return performSave(task)
+    },
+    close: () => pool.close(),
+  }
+}
+
+function isSmall(task: SaveTask): task is ContentTask {
+  if (task.kind === 'make-group')
+    return task.files.reduce((sum, file) => sum + file.size, 0) <= SMALL_BYTES
+  return task.kind === 'hash-files' && task.bytes <= SMALL_BYTES
+}

@@ -1,0 +1,190 @@
+import { randomBytes } from 'node:crypto'
+import { lstatSync } from 'node:fs'
+import { resolve } from 'node:path'
+import { BerthError } from '@berth/core/error'
+import { resolveReal } from '@berth/filesystem'
+import { probeClock } from '../scan/clock.ts'
+import { asDiskError } from '../restore/disk-error.ts'
+import { SMALL_FILE_BYTES } from '../format/format.ts'
+import type { CompressionLevel } from '../format/frame-encoder.ts'
+import { readKnownContent } from './known-content.ts'
+import type { ArchiveOptions } from '../options.ts'
+import type { Pool } from '../workers/pool.ts'
+import { identityOf } from '../record/record.ts'
+import { refuseUnusable } from '../record/refuse.ts'
+import { asArchived } from '../venv/rewritten.ts'
+import { openBase } from './save-base.ts'
+import { eitherSignal, startCut, untilCut } from './save-cut.ts'
+import type { LateUnit } from './save-late.ts'
+import { inheritOwners } from './save-owner.ts'
+import { type Comparison, type SavePlan, compareWithIndex, recognise } from './save-plan.ts'
+import { type SaveFrame, recordUnchanged } from './save-record.ts'
+import { createSavePool } from './save-pool.ts'
+import { assembleTree, storeSnapshot } from './save-snapshot.ts'
+import type { SaveTask, SaveTaskResult } from './save-work.ts'
+import { isSameTree } from './same-tree.ts'
+import { type ScannedFile, scanTree } from '../scan/scan.ts'
+import { type Stopwatch, startStopwatch } from '../workers/stopwatch.ts'
+import { lockTree } from '../record/tree-lock.ts'
+import { type TreePlace, placeAt } from '../record/tree-place.ts'
+import type { LeftOut, Tree } from '../format/tree.ts'
+import { isUntouched } from './unchanged.ts'
+
+export interface SaveOptions extends ArchiveOptions {
+  /** Absolute. A link is followed: what it points to is saved, with its state there. */
+  directory: string
+  /** `fast` when the time is short; `normal` (the default) is a tenth smaller. */
+  level?: CompressionLevel
+  /**
+   * Milliseconds since the epoch. What can be sent until shortly before is saved, environments and directories each as a whole; the rest
+   * stays in the archive as it was, is named, and is left to the next save.
+   */
+  deadline?: number | undefined
+  /** Patterns relative to the tree, beside the credentials of known tools that always stay out. */
+  exclude?: readonly string[]
+  /** Names this machine in the snapshot. */
+  pod?: string
+  /** Commits to the history although more than half of the entries vanished, now or in an earlier save that went beside it. */
+  acceptVanished?: boolean
+}
+
+export type SaveResult =
+  | {
+      /** `partial`: the time was over before all of it was sent; what `late` names is in the archive as it was before. */
+      result: 'saved' | 'partial'
+      late: LateUnit[]
+      generation: number
+      /** The snapshot's name, such as `00000042`. */
+      snapshot: string
+      /** It lies beside the history, because another save came first or too much had vanished. */
+      sibling: boolean
+      /** The history had gone on, and was merged with this save: how much both had changed, each in its own way. */
+      conflicts?: number
+      /** The directory's own past was unknown, so nothing was left away. */
+      additive: boolean
+      files: number
+      /** Files whose content was new. */
+      changed: number
+      deleted: number
+      uploadedBytes: number
+      uploadedChunks: number
+      leftOut: LeftOut[]
+    }
+  | { result: 'unchanged'; generation: number; files: number }
+  | { result: 'skipped'; reason: string }
+
+/**
+ * Saves a directory's state as a new snapshot. Chunks first, then the manifest, which is the commit: a save that is cut at any moment
+ * leaves the archive as it was. Without a change nothing is put. Running it twice is the same as once.
+ *
+ * Throws `archive/incomplete-restore` when the directory is a restore that never finished, and the store's errors.
+ */
+export async function saveTree(options: SaveOptions): Promise<SaveResult> {
+  try {
+    const directory = await resolveReal(options.directory)
+    refuseUnusable(options, directory)
+    const stats = lstatSync(directory, { throwIfNoEntry: false })
+    if (stats === undefined) return { result: 'skipped', reason: `${directory} does not exist` }
+    if (!stats.isDirectory()) throw notADirectory(directory)
+    const place = await placeAt(directory)
+    await using _lock = await lockTree(place.state, {
+      signal: options.signal,
+      onWait: () => options.onNote?.('info', `waits for another process at ${directory}`),
+    })
+    return await save(options, place)
+  } catch (error) {
+    throw asDiskError(error, `save \`${options.directory}\``)
+  }
+}
+
+/** What a save knows once it has looked at the tree. */
+export interface Save extends SaveFrame {
+  scan: Tree<ScannedFile>
+  pool: Pool<SaveTask, SaveTaskResult>
+  /** Since before the base was read. */
+  watch: Stopwatch
+  /** Aborts when no more content may be sent; absent when there is no deadline. */
+  cut: AbortSignal | undefined
+}
+
+async function save(options: SaveOptions, place: TreePlace): Promise<SaveResult> {
+  const { signal } = options
+  const { directory, isMountpoint } = place
+  const patterns = options.exclude ?? []
+  const rules = { patterns, directory: resolve(options.directory), isMountpoint }
+  const identity = identityOf(place.directory)
+  const watch = startStopwatch(options.now)
+  using cut = startCut(options.deadline)
+  const pool = createSavePool(signal)
+  const ended = new AbortController()
+  try {
+    const watermark = probeClock(place.state)
+    // The store answers while the disk is read.
+    const [base, found] = await Promise.all([
+      openBase(options, place),
+      scanTree(directory, { rules, signal: eitherSignal(signal, ended.signal), helpers: pool }),
+    ])
+    // A clock that was set back makes new changes look old.
+    if (watermark < base.watermark) base.watermark = 0
+    if (base.manifest !== undefined && isUntouched(found, base, directory))
+      return {
+        result: 'unchanged',
+        generation: base.manifest.generation,
+        files: found.columns.files.size.length,
+      }
+    const owned = inheritOwners(found.tree, base.manifest, process.getuid?.())
+    const { scan, rewritten } = asArchived(owned, base, directory)
+    const id = randomBytes(8).toString('hex')
+    const frame = { options, place, identity, base, id, watermark, rewritten }
+    return await saveScan({ ...frame, scan, pool, watch, cut: cut.signal })
+  } finally {
+    ended.abort()
+    await pool.close()
+  }
+}
+
+async function saveScan(save: Save): Promise<SaveResult> {
+  const { base, scan, cut } = save
+  const compared = compareWithIndex(scan.files, base.manifest, base.watermark)
+  // What could not be looked at in time is taken for new, and left to the next save.
+  const plan = (await untilCut(cut, planSave(save, compared))) ?? allFresh(compared)
+  if (plan.fresh.length === 0 && base.manifest !== undefined && !base.diverged && !base.pending) {
+    const { tree, added } = assembleTree(save, plan.kept, [])
+    if (isSameTree(tree, base.manifest.tree)) {
+      if (plan.suspects > 0 || base.watermark === 0) await recordUnchanged(save, added > 0)
+      return { result: 'unchanged', generation: base.manifest.generation, files: scan.files.length }
+    }
+  }
+  return storeSnapshot(save, plan)
+}
+
+function allFresh({ kept, suspects }: Comparison): SavePlan {
+  return { kept, fresh: suspects.map((file) => ({ file, known: [] })), suspects: suspects.length }
+}
+
+async function planSave(
+  { base: { manifest }, options, place, pool }: Save,
+  compared: Comparison,
+): Promise<SavePlan> {
+  const { kept, suspects } = compared
+  if (manifest === undefined || suspects.length === 0) return allFresh(compared)
+  const sizes = new Set(manifest.tree.files.map((file) => file.size))
+  const hasLong = manifest.tree.files.some((file) => file.size > SMALL_FILE_BYTES)
+  const readable = suspects.filter((file) =>
+    file.size > SMALL_FILE_BYTES ? hasLong : sizes.has(file.size),
+  )
+  const known = await readKnownContent(
+    { store: options.store, manifest, sizes: new Set(readable.map((file) => file.size)) },
+    { signal: options.signal },
+  )
+  const found = await recognise(suspects, { root: place.directory, known, sizes, hasLong, pool })
+  return { kept: [...kept, ...found.kept], fresh: found.fresh, suspects: suspects.length }
+}
+
+function notADirectory(directory: string): BerthError {
+  return new BerthError(
+    'archive/not-a-directory',
+    `could not save \`${directory}\`: it is not a directory`,
+    { hint: 'name the directory that holds it, or another' },
+  )
+}
