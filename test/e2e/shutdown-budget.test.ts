@@ -17,7 +17,11 @@ const UNITS = { [NODES]: 250, '.cache': 150 }
 const COUNT = 400
 const UNIT_BYTES = 5e6
 const BYTES_PER_SECOND = 30e6
-const APP = ['sh', '-c', 'trap "exit 0" TERM; while :; do sleep 0.05; done']
+const APP = [
+  'sh',
+  '-c',
+  'trap "exit 0" TERM; echo app is "ready now" >&2; while :; do sleep 0.05; done',
+]
 
 const python = pythonWithVenv()
 const test = requirement(python === true ? 's3' : 'python', missingS3Server() ?? python)
@@ -93,7 +97,7 @@ test('a pod with 2 GB of new files and 1, 3 or 8 seconds saves whole units in ti
     act: () => void,
   ): Promise<{ code: number | null; stopMs: number; said: string }> => {
     const pod = new RunningPod({ home, env, command: APP, grace })
-    await pod.says(' ● running ')
+    await pod.says('app is ready now')
     act()
     // A machine that stands still for a while does so for the pod, too.
     const stall = monitorEventLoopDelay()
@@ -117,6 +121,8 @@ test('a pod with 2 GB of new files and 1, 3 or 8 seconds saves whole units in ti
     const end = await live(`${seconds}s`, () => setting(`within ${seconds} s`))
     delete jitter.bytesPerSecond
     expect(end.stopMs, end.said).toBeLessThan(seconds * 1000)
+    // What is not all saved is not called a success.
+    expect(end.code, end.said).toBe(1)
     const disk = listTree(home.disk, DIRECTORIES)
     const units = wholeUnits(await readArchives(s3, path.join(home.path, 'check')), disk)
     console.log(

@@ -121,10 +121,19 @@ async function save(job: SaveJob, path: string, context: SaveContext): Promise<S
   const place = result.sibling
     ? `${result.snapshot} beside the history`
     : `generation ${result.generation}`
+  if (result.late.length > 0) {
+    throw new BerthError(
+      'shared-data/late',
+      `could not save all of \`${directory}\` in time: ${place} of ${archive} is without ${result.late.length} parts of it`,
+      {
+        hint: 'give the stop more time with `--grace`, or save with `every:` while main runs; the next save takes them up',
+      },
+    )
+  }
   return {
     directory,
     outcome: 'saved',
-    reason: `${place} of ${archive}${result.late.length === 0 ? '' : `, without ${result.late.length} that came too late`}`,
+    reason: `${place} of ${archive}`,
     bytes: result.uploadedBytes,
     files: result.changed,
   }

@@ -1,6 +1,13 @@
 import { hostname } from 'node:os'
 import { latestGeneration, readRecord, saveTree } from '@berth/archive'
-import { done, skipped, unchanged, type PlannedAction, type StepContext } from '@berth/core'
+import {
+  BerthError,
+  done,
+  skipped,
+  unchanged,
+  type PlannedAction,
+  type StepContext,
+} from '@berth/core'
 import { openStore, type ObjectStore } from '@berth/object-store'
 import { treePlace } from './place.ts'
 
@@ -11,7 +18,7 @@ export interface SaveInputs {
   exclude: string[]
 }
 
-/** Saves the tree. */
+/** Saves the tree. Throws `venv-archive/late` when the time was over before all of it was in the store; what was is saved. */
 export async function saveVenv(context: StepContext<SaveInputs>) {
   const { inputs, env, signal, deadline, log, progress } = context
   const directory = treePlace(context)
@@ -40,14 +47,16 @@ export async function saveVenv(context: StepContext<SaveInputs>) {
       return unchanged(`generation ${generation} holds it`, { generation, files: 0, bytes: 0 })
     }
     const { changed, deleted, uploadedBytes, sibling, late } = result
-    return done({
-      generation,
-      files: changed,
-      bytes: uploadedBytes,
-      deleted,
-      sibling,
-      late: late.length,
-    })
+    if (late.length > 0) {
+      throw new BerthError(
+        'venv-archive/late',
+        `could not save all of \`${directory}\` in time: generation ${generation} of ${inputs.archive} is without ${late.length} parts of it`,
+        {
+          hint: 'give the stop more time with `--grace`, or save with `every:` while main runs; the next save takes them up',
+        },
+      )
+    }
+    return done({ generation, files: changed, bytes: uploadedBytes, deleted, sibling })
   } finally {
     await store.close()
   }
