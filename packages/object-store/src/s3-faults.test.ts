@@ -269,6 +269,13 @@ test('without DeleteObjects the keys are removed one by one', async () => {
   expect(stub.requests.filter(({ method }) => method === 'DELETE')).toHaveLength(20)
 })
 
+test('a key that someone else removes at the same moment is no failure', async () => {
+  const { store, stub } = await openStub({ deleteObjects: 'names-missing' })
+  await store.put('a', body)
+  await store.remove(['a', 'gone'])
+  expect(stub.objects.size).toBe(0)
+})
+
 test('keys that could not be removed are named', async () => {
   const { store, stub } = await openStub({ deleteObjects: 'refused' })
   for (const key of ['a', 'b', 'c']) await store.put(key, body)

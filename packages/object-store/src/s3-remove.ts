@@ -5,6 +5,8 @@ import type { RequestOptions } from './store.ts'
 
 // The limit of DeleteObjects.
 const batchSize = 1000
+// Some servers (versitygw 1.8.0) say so of a key that someone else removes at the same moment.
+const goneCode = 'NoSuchKey'
 const passingCodes = ['InternalError', 'SlowDown', 'ServiceUnavailable', 'Unconfirmed']
 
 /** Removes full keys, in batches where the service can, else one by one; answers what is left. */
@@ -32,7 +34,10 @@ async function removeBatch(
 ): Promise<S3RemoveError[] | undefined> {
   let failed: S3RemoveError[]
   try {
-    failed = await session.attempt(options, (signal) => session.requests.removeMany(keys, signal))
+    const answer = await session.attempt(options, (signal) =>
+      session.requests.removeMany(keys, signal),
+    )
+    failed = answer.filter(({ code }) => code !== goneCode)
   } catch (error) {
     if (error instanceof S3Failure && ['unsupported', 'refused'].includes(error.kind))
       return undefined

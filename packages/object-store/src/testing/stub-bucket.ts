@@ -22,7 +22,7 @@ const customerAlgorithmHeader = 'x-amz-server-side-encryption-customer-algorithm
 export interface StubBehaviour {
   /** `refused`: 501, as some gateways say. `ignored`: the object is overwritten, as others do. */
   conditionalWrites?: 'honoured' | 'refused' | 'ignored'
-  deleteObjects?: 'honoured' | 'refused'
+  deleteObjects?: 'honoured' | 'refused' | 'names-missing'
   /** Answers 403 for what does not exist, as to a key that may not list. */
   hidesMissing?: boolean
   /** Refuses to list. */
@@ -113,8 +113,11 @@ export class StubBucket {
     const keys = [...body.toString().matchAll(/<Key>(.*?)<\/Key>/gs)].map(([, key]) =>
       unescapeXml(key ?? ''),
     )
-    for (const key of keys) this.objects.delete(key)
-    const deleted = keys.map((key) => `<Deleted><Key>${escapeXml(key)}</Key></Deleted>`)
+    const deleted = keys.map((key) =>
+      this.objects.delete(key) || this.behaviour.deleteObjects !== 'names-missing'
+        ? `<Deleted><Key>${escapeXml(key)}</Key></Deleted>`
+        : `<Error><Key>${escapeXml(key)}</Key><Code>NoSuchKey</Code></Error>`,
+    )
     return xmlAnswer(200, `<DeleteResult>${deleted.join('')}</DeleteResult>`)
   }
 
