@@ -11,6 +11,7 @@ export default defineConfig({
     hookTimeout: 60_000,
     // Real processes and real files: worker processes, so that a killed or chdir-ing test can't touch another.
     pool: 'forks',
+    globalSetup: [new URL('./test/temporary.ts', import.meta.url).pathname],
     reporters: ['default', new ResultsReporter()],
   },
 })

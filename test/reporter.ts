@@ -2,12 +2,17 @@ import * as fs from 'node:fs'
 import * as path from 'node:path'
 import type { Reporter, SerializedError, TestModule } from 'vitest/node'
 import { forbiddenSkips, resultsFile } from './results.ts'
-import type { Results } from './results.ts'
+import type { Failure, Results } from './results.ts'
 
 /** Writes what a run found for `npm test` to sum, and fails the run when a test was skipped that `BERTH_TEST_REQUIRE` requires. */
 export class ResultsReporter implements Reporter {
   onTestRunEnd(modules: readonly TestModule[], errors: readonly SerializedError[]): void {
-    const results: Results = { passed: 0, failed: errors.length, skipped: [] }
+    const results: Results = {
+      passed: 0,
+      failed: errors.length,
+      skipped: [],
+      failures: errors.map((error) => describeFailure('outside of any test', [error])),
+    }
     if (modules.length === 0) results.failed += 1
     for (const module of modules) countModule(module, results)
     const forbidden = forbiddenSkips(results.skipped, process.env['BERTH_TEST_REQUIRE'])
@@ -28,10 +33,20 @@ function countModule(module: TestModule, results: Results): void {
     if (result.state === 'passed') results.passed += 1
     else if (result.state === 'skipped') {
       results.skipped.push({ title: test.fullName, reason: result.note ?? 'no reason given' })
-    } else failedTests += 1
+    } else {
+      failedTests += 1
+      results.failures.push(describeFailure(test.fullName, result.errors ?? []))
+    }
   }
   // A file that fails outside its tests (an import, a hook of the file) has no failed test of its own.
-  results.failed += failedTests === 0 && module.state() === 'failed' ? 1 : failedTests
+  const isBroken = failedTests === 0 && module.state() === 'failed'
+  if (isBroken) results.failures.push(describeFailure(module.moduleId, module.errors()))
+  results.failed += isBroken ? 1 : failedTests
+}
+
+function describeFailure(title: string, errors: readonly SerializedError[]): Failure {
+  const [first] = errors
+  return { title, message: first?.message.split('\n')[0] ?? 'no reason given' }
 }
 
 /** Only nx says which project and target this is; a run by hand has nobody to report to. */

@@ -6,6 +6,13 @@ export interface Results {
   passed: number
   failed: number
   skipped: Skip[]
+  failures: Failure[]
+}
+
+export interface Failure {
+  title: string
+  /** The first line of what went wrong. */
+  message: string
 }
 
 export interface Skip {
@@ -30,6 +37,7 @@ export function addResults(all: readonly Results[]): Results {
     passed: all.reduce((sum, one) => sum + one.passed, 0),
     failed: all.reduce((sum, one) => sum + one.failed, 0),
     skipped: all.flatMap((one) => one.skipped),
+    failures: all.flatMap((one) => one.failures),
   }
 }
 

@@ -25,6 +25,7 @@ const missing: string[] = []
 const results = addResults(expectedTasks().map(([project, target]) => resultsOf(project, target)))
 
 for (const { title, reason } of results.skipped) console.log(`skipped: ${title} (${reason})`)
+for (const { title, message } of results.failures) console.log(`failed: ${title}: ${message}`)
 for (const task of missing) console.log(`failed: ${task} ended without results`)
 if (run.status !== 0 && results.failed === 0) {
   console.log(
@@ -52,5 +53,5 @@ function resultsOf(project: string, target: string): Results {
   const found = readResults(resultsFile(root, project, target))
   if (found !== undefined) return found
   missing.push(`${project} ${target}`)
-  return { passed: 0, failed: 1, skipped: [] }
+  return { passed: 0, failed: 1, skipped: [], failures: [] }
 }
