@@ -35,13 +35,15 @@ export interface ScanTask {
   device: number
   rules: ExclusionRules | undefined
   paths: TreePath[]
+  /** So many entries, or a few more, are read of them and of what lies below. */
+  most: number
 }
 
 export interface ScanOptions {
   /** What stays out; without them everything goes in. */
   rules?: ExclusionRules
   signal?: AbortSignal | undefined
-  /** Threads for a file system that is slow to answer: a local one is read faster than threads start. */
+  /** Threads that read along. */
   helpers?: { size: number; run: (task: ScanTask) => Promise<unknown> }
 }
 
@@ -51,15 +53,21 @@ export interface ScannedTree {
   readonly tree: Tree<ScannedFile>
 }
 
-// Between two looks at the event loop, on which the requests of the save wait.
-const TURN_MS = 4
-// Four threads take a tenth of a second of all processors to start: a local disk is read to its end meanwhile, but one that keeps this
-// thread waiting answers several as fast as one.
+// Between two looks at the event loop, on which the requests of the save and the helpers wait.
+const TURN_MS = 2
+// A small tree is read to its end before a thread has started.
+const ALONE_MS = 8
+// More would take longer to start than they save on a local disk.
+const HELPERS_BESIDE = 1
+// A disk that keeps this thread waiting answers several threads as fast as one.
 const WAITING_MS = 150
-const ALONE_MS = 800
-const DIRECTORIES_PER_TASK = 8
 // While an answer is on its way a thread has another task.
-const TASKS_PER_HELPER = 2
+const TASKS_PER_HELPER = 1
+// A few milliseconds of a local disk: a helper waits that long for this thread to look for its answer. A slow one shares it out.
+const ENTRIES_PER_TASK = 2000
+const ENTRIES_PER_SLOW_TASK = 100
+// Of what is pending a task gets one of so many parts.
+const PARTS = 8
 
 /**
  * Reads a tree's names and attributes without opening a file and without following a link. Entries that vanish meanwhile are left
@@ -70,8 +78,8 @@ export async function scanTree(root: string, options: ScanOptions = {}): Promise
   const attributes = { ...ownedBy(stats), mode: stats.mode & 0o7777 }
   const scan = createScan({ root, device: stats.dev, rows: new FileRows() }, options)
   const first = scan.add('', { name: '', ...attributes })
-  await scanAlone(scan, options)
-  if (scan.pending.length > 0) await scanTogether(scan, options)
+  scan.pending.push(first)
+  await scanAll(scan, options)
   const columns = arrangeScan(first)
   let tree: Tree<ScannedFile> | undefined
   return {
@@ -89,8 +97,8 @@ interface Scan {
   /** Directories still to be read; the last is the next, so that the walk is depth first in name order. */
   pending: ScanNode[]
   add: (path: TreePath, found: ScannedDirectory['directories'][number]) => ScanNode
-  /** Notes what was read of a directory, and that those in it are still to be read. */
-  settle: (node: ScanNode, entries: ScannedDirectory, rows: FileRows) => void
+  /** Notes what was read of a directory, and puts those in it onto a stack of what is still to be read. */
+  settle: (node: ScanNode, entries: ScannedDirectory, rows: FileRows, onto: ScanNode[]) => void
 }
 
 const NOTHING: ScannedDirectory = {
@@ -104,74 +112,98 @@ const NOTHING: ScannedDirectory = {
 }
 
 function createScan(place: ScanPlace, { rules }: ScanOptions): Scan {
-  const pending: ScanNode[] = []
   const add: Scan['add'] = (path, found) => {
-    const node = { path, ...found, entries: NOTHING, rows: place.rows, children: [] }
-    pending.push(node)
-    return node
+    return { path, ...found, entries: NOTHING, rows: place.rows, children: [] }
   }
   return {
     place,
     why: rules === undefined ? () => () => undefined : createExclusion(rules),
-    pending,
+    pending: [],
     add,
-    settle: (node, entries, rows) => {
+    settle: (node, entries, rows, onto) => {
       node.entries = entries
       node.rows = rows
-      for (let index = entries.directories.length - 1; index >= 0; index--) {
-        const found = entries.directories[index] as ScannedDirectory['directories'][number]
-        node.children.push(add(joinPath(node.path, found.name), found))
-      }
-      node.children.reverse()
+      node.children = entries.directories.map((found) =>
+        add(joinPath(node.path, found.name), found),
+      )
+      for (let index = node.children.length - 1; index >= 0; index--)
+        onto.push(node.children[index] as ScanNode)
     },
   }
 }
 
-/** In this thread, until all is read or threads would be faster. */
-async function scanAlone(scan: Scan, { signal, helpers }: ScanOptions): Promise<void> {
+/** In this thread, and with helpers from when it has taken a while; without this thread where the disk keeps it waiting. */
+async function scanAll(scan: Scan, { signal, rules, helpers }: ScanOptions): Promise<void> {
+  const { place, pending, settle } = scan
+  const crew = helpers === undefined ? undefined : createCrew(scan, { helpers, rules })
   const begin = performance.now()
-  const before = process.threadCpuUsage()
-  const areNeeded = (elapsedMs: number): boolean => {
-    if (elapsedMs < WAITING_MS) return false
-    const { user, system } = process.threadCpuUsage(before)
-    return elapsedMs > ALONE_MS || (user + system) / 1000 < elapsedMs / 4
-  }
+  const isWaiting = startWaitingGauge(begin)
   let turn = begin
-  for (let node = scan.pending.pop(); node !== undefined; node = scan.pending.pop()) {
-    scan.settle(node, scanDirectory(scan.place, node.path, scan.why(node.path)), scan.place.rows)
+  let isSlow = false
+  while (pending.length > 0 || crew?.isBusy() === true) {
+    const node = isSlow ? undefined : pending.pop()
+    if (node === undefined) await crew?.settled()
+    else settle(node, scanDirectory(place, node.path, scan.why(node.path)), place.rows, pending)
     const now = performance.now()
-    if (now - turn < TURN_MS) continue
+    if (node !== undefined && now - turn < TURN_MS) continue
     signal?.throwIfAborted()
     await setImmediate()
     turn = performance.now()
-    if (helpers !== undefined && helpers.size > 1 && areNeeded(turn - begin)) return
+    if (crew === undefined) continue
+    isSlow ||= isWaiting(turn)
+    if (turn - begin > ALONE_MS) crew.employ(isSlow)
   }
 }
 
-async function scanTogether(
+/** Tells at a moment whether this thread has mostly waited for the disk since the beginning. */
+function startWaitingGauge(begin: number): (now: number) => boolean {
+  const before = process.threadCpuUsage()
+  return (now) => {
+    if (now - begin < WAITING_MS) return false
+    const { user, system } = process.threadCpuUsage(before)
+    return (user + system) / 1000 < (now - begin) / 4
+  }
+}
+
+/** The helpers of a scan. */
+interface Crew {
+  isBusy: () => boolean
+  /** Gives them what is pending, as much as they take. */
+  employ: (isSlow: boolean) => void
+  /** Resolves when one of them has answered. */
+  settled: () => Promise<unknown>
+}
+
+function createCrew(
   { place, pending, settle }: Scan,
-  { rules, helpers, signal }: ScanOptions,
-): Promise<void> {
-  if (helpers === undefined) return
+  { helpers, rules }: Required<Pick<ScanOptions, 'helpers'>> & Pick<ScanOptions, 'rules'>,
+): Crew {
   const { root, device } = place
   const running = new Set<Promise<void>>()
-  const start = (nodes: ScanNode[]): void => {
+  const start = (nodes: ScanNode[], most: number): void => {
     const paths = nodes.map(({ path }) => path)
-    const run = helpers.run({ kind: 'scan', root, device, rules, paths }).then((answer) => {
+    const task: ScanTask = { kind: 'scan', root, device, rules, paths, most }
+    const run = helpers.run(task).then((answer) => {
       const { directories, values } = answer as ScannedBatch
       const rows = new FileRows(values)
-      for (const [index, node] of nodes.entries())
-        settle(node, directories[index] as ScannedDirectory, rows)
+      const walk = nodes.toReversed()
+      // In the order in which the helper went.
+      for (const entries of directories) settle(walk.pop() as ScanNode, entries, rows, walk)
+      pending.push(...walk)
       running.delete(run)
     })
     running.add(run)
   }
-  while (pending.length > 0 || running.size > 0) {
-    signal?.throwIfAborted()
-    // The oldest, which are nearer to the root: most lies below them.
-    while (pending.length > 0 && running.size < helpers.size * TASKS_PER_HELPER)
-      start(pending.splice(0, DIRECTORIES_PER_TASK))
-    await Promise.race(running)
+  return {
+    isBusy: () => running.size > 0,
+    settled: () => Promise.race(running),
+    employ: (isSlow) => {
+      const count = isSlow ? helpers.size : Math.min(HELPERS_BESIDE, helpers.size - 1)
+      const most = isSlow ? ENTRIES_PER_SLOW_TASK : ENTRIES_PER_TASK
+      // The oldest, which are nearer to the root: most lies below them.
+      while (pending.length > 0 && running.size < count * TASKS_PER_HELPER)
+        start(pending.splice(0, Math.ceil(pending.length / PARTS)), most)
+    },
   }
 }
 
