@@ -73,7 +73,12 @@ export function encodeTree(tree: Tree<StoredFile>): EncodedTree {
       up: directories.map(({ path }, index) => (path === '' ? 0 : index - numberOf(path))),
       names: joinNames(directories),
     },
-    files: { ...encodeOwned(files), ...encodePlaces(files), count, ...encodeNames(files) },
+    files: {
+      ...encodeOwned(files),
+      ...encodePlaces(files),
+      count,
+      ...encodeNames(joinNames(files)),
+    },
     links: {
       directory: runs(links, (link) => numberOf(link.path)),
       names: joinNames(links),
@@ -128,8 +133,7 @@ function arrangeFiles(
 const COMPILED = /\.[\w-]{1,40}\.pyc(?=\/)/
 
 /** Names with a common ending left away; `//` then ends such a name, since no name is empty. */
-function encodeNames(files: readonly StoredFile[]): { names: string; ending: string } {
-  const names = joinNames(files)
+export function encodeNames(names: string): { names: string; ending: string } {
   const ending = COMPILED.exec(names)?.[0] ?? ''
   // A name that is nothing but the ending would be read otherwise.
   if (ending === '' || `/${names}`.includes(`/${ending}/`)) return { names, ending: '' }

@@ -1,9 +1,9 @@
-import { constants, zstdCompressSync, zstdDecompressSync } from 'node:zlib'
+import { zstdDecompressSync } from 'node:zlib'
 import { BerthError } from '@berth/core/error'
 import { buildTree } from './manifest-build.ts'
 import { checkManifest } from './manifest-check.ts'
 import { type TreeColumns, readColumns } from './manifest-columns.ts'
-import { type EncodedTree, encodeTree } from './manifest-tree.ts'
+import type { EncodedManifest } from './manifest-encode.ts'
 import { zstdContentSize } from './frame.ts'
 import { type ChunkKind, FORMAT } from './format.ts'
 import type { FileEntry, Tree, TreePath } from './tree.ts'
@@ -75,46 +75,7 @@ export interface ReadManifest extends Manifest {
   readonly columns: TreeColumns | undefined
 }
 
-type EncodedManifest = Omit<Manifest, 'chunks' | 'tree'> & {
-  format: number
-  totals: { files: number; directories: number; links: number; bytes: number }
-  chunks: { sha256: string[]; kind: string; frames: number[][]; born: [string, number][] }
-} & EncodedTree
-
-// A save puts what it also keeps beside the tree.
-const encodings = new WeakMap<Manifest, Buffer>()
-
-/** As `encodeManifest`, once for a manifest that stays as it is from now on. */
-export function encodeFinalManifest(manifest: Manifest): Buffer {
-  const bytes = encodings.get(manifest) ?? encodeManifest(manifest)
-  encodings.set(manifest, bytes)
-  return bytes
-}
-
-/** The bytes of a manifest object: JSON in columns, in one zstd frame. */
-export function encodeManifest(manifest: Manifest): Buffer {
-  const { chunks, tree, ...head } = manifest
-  const encoded: EncodedManifest = {
-    format: FORMAT,
-    ...head,
-    totals: {
-      files: tree.files.length,
-      directories: tree.directories.length,
-      links: tree.links.length,
-      bytes: totalBytes(tree),
-    },
-    chunks: {
-      sha256: chunks.map((chunk) => chunk.sha256),
-      kind: chunks.map((chunk) => (chunk.kind === 'group' ? 'g' : 's')).join(''),
-      frames: chunks.map((chunk) => chunk.frames.flatMap((frame) => [frame.stored, frame.raw])),
-      born: runsOf(chunks.map((chunk) => chunk.born)),
-    },
-    ...encodeTree(tree),
-  }
-  return zstdCompressSync(Buffer.from(JSON.stringify(encoded)), {
-    params: { [constants.ZSTD_c_checksumFlag]: 1, [constants.ZSTD_c_compressionLevel]: 9 },
-  })
-}
+export { encodeFinalManifest, encodeManifest } from './manifest-encode.ts'
 
 /**
  * Reads a manifest and checks all of it: no path that leaves the tree, no entry below anything but a directory, no place outside its
@@ -126,7 +87,7 @@ export function decodeManifest(bytes: Uint8Array, key: string): ReadManifest {
   try {
     const { head, columns } = assemble(encoded)
     checkManifest({ ...head, columns })
-    return withTree(head, columns)
+    return manifestOfColumns(head, columns)
   } catch (error) {
     if (error instanceof BerthError) {
       throw new BerthError(error.code, `${error.message} in ${key}`, {
@@ -209,7 +170,11 @@ function assemble(encoded: EncodedManifest): {
   }
 }
 
-function withTree(head: Omit<Manifest, 'tree'>, columns: TreeColumns): ReadManifest {
+/** A manifest whose tree is only built when it is asked for. */
+export function manifestOfColumns(
+  head: Omit<Manifest, 'tree'>,
+  columns: TreeColumns,
+): ReadManifest {
   let tree: Tree<StoredFile> | undefined
   let isOwn = true
   const manifest = {
@@ -234,16 +199,6 @@ function pairs(numbers: number[]): Frame[] {
     frames.push({ stored: numbers[index] as number, raw: numbers[index + 1] as number })
   }
   return frames
-}
-
-function runsOf(values: string[]): [string, number][] {
-  const runs: [string, number][] = []
-  for (const value of values) {
-    const last = runs.at(-1)
-    if (last !== undefined && last[0] === value) last[1]++
-    else runs.push([value, 1])
-  }
-  return runs
 }
 
 /** Bytes of all files, uncompressed, each counted once however many names it has. */

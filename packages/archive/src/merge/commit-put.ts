@@ -1,5 +1,5 @@
 import { formatSnapshotName, hintKey, manifestKey } from '../format/format.ts'
-import { type Manifest, decodeManifest, encodeManifest } from '../format/manifest.ts'
+import { type Manifest, decodeManifest, encodeFinalManifest } from '../format/manifest.ts'
 import type { ArchiveOptions } from '../options.ts'
 import { findLatest, readSnapshot } from '../snapshots/snapshots.ts'
 
@@ -63,7 +63,7 @@ export async function putBeside(
 
 /** A snapshot that no restore could read must not exist. */
 function encodeChecked(archive: string, manifest: Manifest): Buffer {
-  const bytes = encodeManifest(manifest)
+  const bytes = encodeFinalManifest(manifest)
   decodeManifest(bytes, manifestKey(archive, bornName(manifest)))
   return bytes
 }
