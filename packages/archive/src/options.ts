@@ -1,4 +1,5 @@
 import type { ObjectStore } from '@berth/object-store'
+import type { Threads } from './workers/threads.ts'
 
 /** What every operation on an archive takes. */
 export interface ArchiveOptions {
@@ -11,6 +12,8 @@ export interface ArchiveOptions {
   onNote?: ((level: 'info' | 'warn', text: string) => void) | undefined
   /** Milliseconds: takes the place of this machine's clocks where it is asked how long something has taken. */
   now?: (() => number) | undefined
+  /** Started before, for this one operation. Whoever has started them ends them. */
+  threads?: Threads | undefined
 }
 
 export interface ArchiveProgress {

@@ -6,6 +6,7 @@ import type { RestoreOptions } from './restore.ts'
 import { announceSiblings, findStray } from '../merge/siblings.ts'
 import { type SnapshotReference, readSnapshot, readSnapshotList } from '../snapshots/snapshots.ts'
 import { checkStoreFormat } from '../snapshots/store-files.ts'
+import type { MachineFacts } from '../venv/venv-fingerprint.ts'
 import { pythonCure, snapshotMisfit } from '../venv/venv.ts'
 
 export interface PassedOver {
@@ -36,9 +37,10 @@ export async function chooseSnapshot(
   onCandidate: (manifest: Manifest) => void,
 ): Promise<ChosenSnapshot | undefined> {
   const { store, name, signal, at } = options
-  const [, list] = await Promise.all([
+  const [, list, machine] = await Promise.all([
     checkStoreFormat(store, { signal }),
     readSnapshotList(store, name, { signal }),
+    machineFacts(),
   ])
   const latest = list.history[0]?.name
   const siblings = list.siblings
@@ -51,7 +53,7 @@ export async function chooseSnapshot(
     return { reference, manifest, latest, passedOver: [], siblings, announce: async () => {} }
   }
   if (latest === undefined) return undefined
-  const chosen = await newestFitting(options, list.history, onCandidate)
+  const chosen = await newestFitting(options, { history: list.history, machine }, onCandidate)
   const announce = () => announceSiblings(options, list, chosen.manifest)
   const stray = findStray(list, chosen.manifest).map((reference) => reference.name)
   return { ...chosen, latest, siblings: [...siblings, ...stray], announce }
@@ -59,10 +61,9 @@ export async function chooseSnapshot(
 
 async function newestFitting(
   { store, name, signal, onNote }: RestoreOptions,
-  history: readonly SnapshotReference[],
+  { history, machine }: { history: readonly SnapshotReference[]; machine: MachineFacts },
   onCandidate: (manifest: Manifest) => void,
 ) {
-  const machine = await machineFacts()
   const passedOver: PassedOver[] = []
   let newest: Manifest | undefined
   for (const reference of history.slice(0, MAX_TRIED)) {

@@ -60,7 +60,7 @@ export function openHeadStart(options: RestoreOptions, state: string, grow: Grow
       options.signal?.throwIfAborted()
       if (begun !== undefined && begun.id !== id) {
         await discard(begun)
-        crew = startCrew(options)
+        crew = startCrew({ ...options, threads: undefined })
       } else confirmed.resolve()
       const tree = begun?.tree
       begun = undefined

@@ -6,8 +6,10 @@ import { FrameArena } from './frame-arena.ts'
 import { workerCount } from '../venv/machine.ts'
 import { type Chunk, type Manifest, storedBytes } from '../format/manifest.ts'
 import type { ArchiveOptions } from '../options.ts'
+import { Threads, WORKER } from '../workers/threads.ts'
 import { type ThreadPool, createPool } from '../workers/pool.ts'
 import { columnsOf } from '../snapshots/read-facts.ts'
+import { findMovedVenvs } from '../venv/moved-venvs.ts'
 import { relocateStaged } from '../venv/relocate.ts'
 import { createHardLinks, createLinks, finishLongFiles } from './restore-entries.ts'
 import { type ObjectWork, type RestorePlan, planRestore, ranges } from './restore-plan.ts'
@@ -34,10 +36,10 @@ export interface Crew extends AsyncDisposable {
 }
 
 /** Starts what a restore needs before it is known what there is to do. */
-export function startCrew({ store, signal }: ArchiveOptions): Crew {
+export function startCrew({ store, signal, threads }: ArchiveOptions): Crew {
   store.expectReads(REQUESTS)
-  const script = new URL('../workers/worker.ts', import.meta.url)
-  const pool = createPool<RestoreTask, RestoreTaskResult>(script, workerCount(), signal, 2)
+  const crew = threads ?? new Threads(WORKER, 'restore')
+  const pool = createPool<RestoreTask, RestoreTaskResult>(crew, workerCount(), signal, 2)
   pool.start()
   return { pool, [Symbol.asyncDispose]: () => pool.close() }
 }
@@ -61,13 +63,15 @@ async function fill(filling: TreeToFill, crew: Crew): Promise<Rewritten> {
   const plan = planRestore(columns, manifest.chunks)
   const tree: SharedTree = { ...plan.tree, root, restorer, mayHold: staging.continued }
   tree.directories.made[0] = 1
-  await makeContents({ options, staging, pool: crew.pool }, plan, tree)
+  const contents = makeContents({ options, staging, pool: crew.pool }, plan, tree)
+  // While others work; the tree itself is looked at when it is there.
+  const [, moved] = await Promise.all([contents, findMovedVenvs(filling)])
   const entries = { root, columns, restorer }
   finishLongFiles(entries)
   createHardLinks(entries)
   createLinks(entries)
   options.signal?.throwIfAborted()
-  const rewritten = await relocateStaged(filling)
+  const rewritten = await relocateStaged(filling, moved)
   await finishDirectories(tree, crew)
   return rewritten
 }

@@ -1,5 +1,6 @@
 import { workerCount } from '../venv/machine.ts'
 import { type Pool, createPool } from '../workers/pool.ts'
+import { WORKER } from '../workers/threads.ts'
 import type { ContentTask, SaveTask, SaveTaskResult } from './save-work.ts'
 
 // Less than a thread takes to start.
@@ -7,11 +8,7 @@ const SMALL_BYTES = 512 * 1024
 
 /** The threads of a save. A few small files are done in this one: that is over before a thread has started. */
 export function createSavePool(signal: AbortSignal | undefined): Pool<SaveTask, SaveTaskResult> {
-  const pool = createPool<SaveTask, SaveTaskResult>(
-    new URL('../workers/worker.ts', import.meta.url),
-    workerCount(),
-    signal,
-  )
+  const pool = createPool<SaveTask, SaveTaskResult>(WORKER, workerCount(), signal)
   return {
     size: pool.size,
     run: async (task) => {

@@ -20,6 +20,7 @@ import { manifestKey } from '../format/format.ts'
 import { readRecord, restoreTree, saveTree } from '../index.ts'
 import { machineFacts } from './machine.ts'
 import { decodeManifest, encodeManifest } from '../format/manifest.ts'
+import { findMovedVenvs } from './moved-venvs.ts'
 import { relocateStaged } from './relocate.ts'
 import { describeTree, newDirectory, tick } from '../testing.ts'
 import type { VenvFingerprint } from './venv-fingerprint.ts'
@@ -154,7 +155,14 @@ test.each(['/w/tree', '/w/tree/tree', '/w'])(
         finish: () => {},
         [Symbol.dispose]: () => {},
       }
-      return { tree, run: () => relocateStaged({ options, manifest, staging, destination }) }
+      return {
+        tree,
+        run: async () =>
+          relocateStaged(
+            { options, manifest, staging, destination },
+            await findMovedVenvs({ manifest, destination }),
+          ),
+      }
     }
     const whole = stage('whole')
     const rewritten = await whole.run()

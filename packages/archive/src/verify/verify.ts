@@ -8,6 +8,7 @@ import { workerCount } from '../venv/machine.ts'
 import { checkArchiveName } from '../format/name.ts'
 import type { ArchiveOptions } from '../options.ts'
 import { type Pool, createPool } from '../workers/pool.ts'
+import { WORKER } from '../workers/threads.ts'
 import { fetchChunk } from '../restore/restore-tree.ts'
 import type { RestoreTask, RestoreTaskResult } from '../restore/restore-work.ts'
 import { readSnapshot, readSnapshotList } from '../snapshots/snapshots.ts'
@@ -91,10 +92,7 @@ async function checkChunks(
   chunks: { chunk: Chunk; snapshots: string[] }[],
   problems: VerifyProblem[],
 ): Promise<void> {
-  const pool: Pool<RestoreTask, RestoreTaskResult> = createPool(
-    new URL('../workers/worker.ts', import.meta.url),
-    workerCount(),
-  )
+  const pool: Pool<RestoreTask, RestoreTaskResult> = createPool(WORKER, workerCount())
   const run = createLimit(REQUESTS)
   const total = chunks.reduce((sum, { chunk }) => sum + storedBytes(chunk), 0)
   let done = 0

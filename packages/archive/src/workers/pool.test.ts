@@ -3,6 +3,7 @@ import { writeFileSync } from 'node:fs'
 import { pathToFileURL } from 'node:url'
 import { expect, test } from 'vitest'
 import { createPool } from './pool.ts'
+import { Threads } from './threads.ts'
 import { newDirectory } from '../testing.ts'
 
 const SCRIPT = `
@@ -65,6 +66,29 @@ test('rejects everything at once when the signal aborts, and ends a worker that 
   expect(performance.now() - startedAt).toBeLessThan(500)
   await pool.close()
   expect(performance.now() - startedAt).toBeLessThan(2000)
+})
+
+test('uses threads that were started before, and ends those that it never needed', async () => {
+  const path = join(newDirectory(), 'worker.mjs')
+  writeFileSync(path, SCRIPT)
+  const threads = new Threads(pathToFileURL(path))
+  threads.start(2)
+  const pool = createPool<Task, number>(threads, 2)
+  expect(await pool.run({ value: 1 })).toBe(1)
+  await pool.close()
+  await threads.take().ended
+  expect(threads.isOver[0]).toBe(1)
+})
+
+test('says so when a thread failed before anyone took it', async () => {
+  const path = join(newDirectory(), 'worker.mjs')
+  writeFileSync(path, `throw new Error('thrown at the start')`)
+  const threads = new Threads(pathToFileURL(path))
+  threads.start(1)
+  await new Promise((resolve) => setTimeout(resolve, 300))
+  const pool = createPool<Task, number>(threads, 1)
+  await expect(pool.run({ value: 1 })).rejects.toThrow('thrown at the start')
+  await pool.close()
 })
 
 test('may be closed while its threads start', async () => {

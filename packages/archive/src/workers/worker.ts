@@ -1,5 +1,6 @@
 import { parentPort, workerData } from 'node:worker_threads'
-import { END, type WorkerAnswer, type WorkerStart, wrapError } from './pool.ts'
+import { type WorkerAnswer, wrapError } from './pool.ts'
+import { END, type WorkerStart } from './threads.ts'
 import type { RestoreTask, RestoreTaskResult } from '../restore/restore-work.ts'
 import type { SaveTask, SaveTaskResult } from '../save/save-work.ts'
 
@@ -27,7 +28,9 @@ async function perform(task: Task): Promise<TaskResult> {
   }
 }
 
-const { isOver } = workerData as WorkerStart
+const { isOver, purpose } = workerData as WorkerStart
+if (purpose === 'restore') void import('../restore/restore-work.ts')
+if (purpose === 'save') void import('../save/save-work.ts')
 
 // One after another, whatever a task waits for: some continue what the one before began.
 let last: Promise<void> = Promise.resolve()

@@ -1,7 +1,10 @@
 import { basename, resolve } from 'node:path'
+import type { RestoreOptions } from '@berth/archive'
+import { startThreads } from '@berth/archive/threads'
 import { BerthError } from '@berth/core/error'
 import {
   type ArchiveAnswer,
+  type ArchiveRequest,
   archiveOptions,
   requireName,
   resultText,
@@ -69,13 +72,20 @@ export const archiveRestore = defineCommand({
         `\`--existing ${values.existing}\` is unknown`,
         'use one of `aside`, `keep`, `fail`',
       )
-    return withArchive(request, async (options) => {
-      const { restoreTree } = await import('@berth/archive')
-      const directory = resolve(path)
-      return answer(options, await restoreTree({ ...options, directory, existing, at: values.at }))
-    })
+    return restore(request, { directory: resolve(path), existing, at: values.at })
   },
 })
+
+/** The threads start while the store is opened. */
+async function restore(request: ArchiveRequest, wanted: Wanted): Promise<number> {
+  await using threads = startThreads('restore')
+  return await withArchive(request, async (options) => {
+    const { restoreTree } = await import('@berth/archive')
+    return answer(options, await restoreTree({ ...options, ...wanted, threads }))
+  })
+}
+
+type Wanted = Pick<RestoreOptions, 'directory' | 'existing' | 'at'>
 
 function defaultDirectory(name: string, at: string | undefined): string {
   return [basename(name), at ?? 'newest'].join('-')

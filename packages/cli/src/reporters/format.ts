@@ -13,7 +13,9 @@ export function formatBytes(bytes: number): string {
 
 /** A whole number with thin groups of thousands: `41,812`. */
 export function formatCount(count: number): string {
-  return Number.isInteger(count) ? count.toLocaleString('en-US') : String(Number(count.toFixed(2)))
+  if (!Number.isInteger(count)) return String(Number(count.toFixed(2)))
+  // Intl takes 15 ms to start.
+  return String(count).replace(/\d(?=(?:\d{3})+$)/g, '$&,')
 }
 
 /** A duration for people: `12 ms`, `19.5 s`, `3 min 20 s`, `2 h 5 min`. */
