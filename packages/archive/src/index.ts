@@ -12,6 +12,7 @@ export {
   saveTree,
   verifyArchive,
 } from './workers/on-demand.ts'
+export { compactionFacts } from './compact/compaction-facts.ts'
 export { forgetRecord, readRecord, type TreeRecord } from './record/record.ts'
 export { latestGeneration, listArchives } from './snapshots/snapshots.ts'
 export type { ArchiveInfo, SnapshotInfo } from './snapshots/list-snapshots.ts'

@@ -20,6 +20,7 @@ export interface PipelineRun {
   /** Milliseconds since the epoch. */
   deadline: number | undefined
   wasUsed: boolean
+  periodic: boolean
   stateDirectory: string
   /** Where relative working directories start; absolute. */
   workingDirectory: string

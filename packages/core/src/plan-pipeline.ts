@@ -122,6 +122,7 @@ function planContext(
     deadline: undefined,
     pipeline,
     wasUsed: true,
+    periodic: false,
     attempt: 1,
   }
 }

@@ -25,6 +25,8 @@ export interface StepContext<Inputs = unknown> {
    * was cut: what it should have put in place may still be the image's.
    */
   wasUsed: boolean
+  /** In a round of `every:`, while main runs: nobody waits for it, and the shutdown runs the step again. */
+  periodic: boolean
   attempt: number
   /** Announces, before the action, what `undo` will need: the data is journalled and fsynced when this resolves. */
   willUndo: (data: FactValue) => Promise<void>

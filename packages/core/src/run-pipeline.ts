@@ -29,7 +29,7 @@ export interface PipelineOptions {
   only?: readonly string[]
   /** False when nothing but a boot that was cut has run; steps may ask. */
   wasUsed?: boolean
-  /** Marks the events of a run that repeats (`every:`). */
+  /** A run that repeats while main runs (`every:`): its events are marked, and steps may ask. */
   periodic?: boolean
   /** When it aborts, optional steps are not started, and those that run are cancelled. */
   skipOptional?: AbortSignal | undefined
@@ -100,7 +100,7 @@ async function earlierRecords(
 
 /** What the steps of a run share; its journal must be closed. */
 export function openRun(
-  options: Omit<PipelineOptions, 'signal' | 'only' | 'periodic' | 'skipOptional'>,
+  options: Omit<PipelineOptions, 'signal' | 'only' | 'skipOptional'>,
 ): PipelineRun {
   const mask = recipeMask(options.values)
   return {
@@ -113,6 +113,7 @@ export function openRun(
     mask,
     deadline: options.deadline,
     wasUsed: options.wasUsed ?? true,
+    periodic: options.periodic === true,
     stateDirectory: options.stateDirectory,
     workingDirectory: options.workingDirectory ?? process.cwd(),
     journal: openJournal(options.stateDirectory),

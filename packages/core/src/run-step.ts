@@ -161,6 +161,7 @@ export function stepBasics(
     deadline: run.deadline,
     pipeline: run.pipeline,
     wasUsed: run.wasUsed,
+    periodic: run.periodic,
     attempt,
   }
 }

@@ -1,5 +1,5 @@
 import { definePlugin, defineStep, directoryList, z } from '@berth/core'
-import { archiveNameInput, excludeInput } from '@berth/archive/inputs'
+import { archiveNameInput, compactInput, excludeInput } from '@berth/archive/inputs'
 import { storeSecrets } from '@berth/object-store'
 import { storeUrlInput } from '@berth/object-store/inputs'
 import { checkSave, planSave } from './save-sources.ts'
@@ -49,6 +49,7 @@ const saveInputs = z.strictObject({
     .describe(
       'Patterns of what stays out, relative to each directory; known token files always do.',
     ),
+  compact: compactInput,
 })
 
 const saveOutputs = z.object({

@@ -1,6 +1,6 @@
 import { lstat, realpath } from 'node:fs/promises'
 import { basename, dirname, join } from 'node:path'
-import { latestGeneration, readRecord, saveTree } from '@berth/archive'
+import { compactionFacts, latestGeneration, readRecord, saveTree } from '@berth/archive'
 import { BerthError, type StepContext } from '@berth/core'
 import { acquireLease } from '@berth/filesystem'
 import type { ObjectStore } from '@berth/object-store'
@@ -12,6 +12,8 @@ export interface SaveJob {
   archive: string
   store: ObjectStore
   exclude: string[]
+  /** In a round while main runs. */
+  compact: boolean
   /** Names this machine in the snapshot. */
   pod: string
 }
@@ -25,6 +27,8 @@ export interface Saved {
   bytes: number
   /** New or changed ones. */
   files: number
+  /** What became of chunks that were half empty; absent when nothing did. */
+  compacted?: Record<string, number>
 }
 
 type SaveContext = Pick<StepContext, 'signal' | 'deadline' | 'log' | 'progress' | 'wasUsed'>
@@ -110,13 +114,16 @@ async function save(job: SaveJob, path: string, context: SaveContext): Promise<S
     pod: job.pod,
     level: deadline === undefined ? 'normal' : 'fast',
     deadline,
+    compact: job.compact,
     onProgress: ({ done, total }) => progress({ done, total, unit: 'bytes', label: directory }),
     onNote: (level, text) => log[level](`${directory}: ${text}`),
   })
   if (result.result === 'skipped') return skippedSave(job, result.reason)
+  const extra = compactionFacts(result.compacted)
+  const rewritten = result.compacted?.rewrittenBytes ?? 0
   if (result.result === 'unchanged') {
     const reason = `generation ${result.generation} of ${archive} holds it`
-    return { directory, outcome: 'unchanged', reason, bytes: 0, files: 0 }
+    return { directory, outcome: 'unchanged', reason, bytes: rewritten, files: 0, ...extra }
   }
   const place = result.sibling
     ? `${result.snapshot} beside the history`
@@ -134,8 +141,9 @@ async function save(job: SaveJob, path: string, context: SaveContext): Promise<S
     directory,
     outcome: 'saved',
     reason: `${place} of ${archive}`,
-    bytes: result.uploadedBytes,
+    bytes: result.uploadedBytes + rewritten,
     files: result.changed,
+    ...extra,
   }
 }
 

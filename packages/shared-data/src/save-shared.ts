@@ -29,6 +29,7 @@ export async function saveShared(context: StepContext<SaveInputs>) {
             store,
             archive: `${inputs.archive}/${directory}`,
             exclude: inputs.exclude,
+            compact: inputs.compact && context.periodic,
             pod,
           },
           context,
@@ -54,6 +55,9 @@ function summarise(
   if (failures.length > 0) throw failed(failures, results.length)
   const named = (outcome: Saved['outcome']) =>
     saved.filter((result) => result.outcome === outcome).map(({ directory }) => directory)
+  const compacted = saved.flatMap(({ directory, compacted }) =>
+    compacted === undefined ? [] : [{ directory, ...compacted }],
+  )
   const facts = {
     saved: named('saved'),
     unchanged: named('unchanged'),
@@ -61,8 +65,9 @@ function summarise(
     bytes: saved.reduce((sum, { bytes }) => sum + bytes, 0),
     files: saved.reduce((sum, { files }) => sum + files, 0),
     seconds: Math.round(seconds * 1000) / 1000,
+    ...(compacted.length === 0 ? {} : { compacted }),
   }
-  if (facts.saved.length > 0) return done(facts)
+  if (facts.saved.length + compacted.length > 0) return done(facts)
   if (facts.unchanged.length > 0) return unchanged('the store holds everything', facts)
   return skipped('there was nothing to save', facts)
 }

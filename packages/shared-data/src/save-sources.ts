@@ -10,6 +10,7 @@ export interface SaveInputs {
   archive: string
   directories: string[]
   exclude: string[]
+  compact: boolean
 }
 
 /** Throws for what would keep every save from beginning. */

@@ -1,5 +1,5 @@
 import { definePlugin, defineStep, z } from '@berth/core'
-import { archiveNameInput, excludeInput } from '@berth/archive/inputs'
+import { archiveNameInput, compactInput, excludeInput } from '@berth/archive/inputs'
 import { storeSecrets } from '@berth/object-store'
 import { storeUrlInput } from '@berth/object-store/inputs'
 import { checkTree } from './place.ts'
@@ -44,6 +44,7 @@ const saveInputs = z.strictObject({
     .array(excludeInput)
     .default([])
     .describe('Patterns of what stays out, relative to the tree; known token files always do.'),
+  compact: compactInput,
 })
 
 const saveOutputs = z.object({

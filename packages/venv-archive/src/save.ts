@@ -1,5 +1,5 @@
 import { hostname } from 'node:os'
-import { latestGeneration, readRecord, saveTree } from '@berth/archive'
+import { compactionFacts, latestGeneration, readRecord, saveTree } from '@berth/archive'
 import {
   BerthError,
   done,
@@ -16,6 +16,7 @@ export interface SaveInputs {
   store: string
   archive: string
   exclude: string[]
+  compact: boolean
 }
 
 /** Saves the tree. Throws `venv-archive/late` when the time was over before all of it was in the store; what was is saved. */
@@ -37,16 +38,21 @@ export async function saveVenv(context: StepContext<SaveInputs>) {
       pod: env['RUNPOD_POD_ID'] ?? hostname(),
       level: deadline === undefined ? 'normal' : 'fast',
       deadline,
+      compact: inputs.compact && context.periodic,
       signal,
       onProgress: ({ done: bytes, total }) => progress({ done: bytes, total, unit: 'bytes' }),
       onNote: (level, text) => log[level](text),
     })
     if (result.result === 'skipped') return skipped(result.reason)
-    const { generation } = result
+    const { generation, compacted } = result
+    const extra = compactionFacts(compacted)
+    const rewritten = compacted?.rewrittenBytes ?? 0
     if (result.result === 'unchanged') {
+      if (compacted !== undefined) return done({ generation, files: 0, bytes: rewritten, ...extra })
       return unchanged(`generation ${generation} holds it`, { generation, files: 0, bytes: 0 })
     }
-    const { changed, deleted, uploadedBytes, sibling, late } = result
+    const { changed, deleted, sibling, late } = result
+    const bytes = result.uploadedBytes + rewritten
     if (late.length > 0) {
       throw new BerthError(
         'venv-archive/late',
@@ -56,7 +62,7 @@ export async function saveVenv(context: StepContext<SaveInputs>) {
         },
       )
     }
-    return done({ generation, files: changed, bytes: uploadedBytes, deleted, sibling })
+    return done({ generation, files: changed, bytes, deleted, sibling, ...extra })
   } finally {
     await store.close()
   }

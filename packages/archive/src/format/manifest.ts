@@ -55,6 +55,8 @@ export interface Manifest {
   ancestors?: string[]
   /** What came of two states of the tree that this is one of. */
   merged?: MergeNote
+  /** The parent's tree, as it is: only where its content lies is new. */
+  compacted?: true
   venvs: VenvFingerprint[]
   chunks: Chunk[]
   /** Of a manifest that was read, built when it is first asked for: most of what reading one costs. */

@@ -4,6 +4,7 @@ import { isBerthError } from '@berth/core/error'
 import { besideName, putBeside, putInHistory } from './commit-put.ts'
 import type { Chunk, Manifest, MergeNote } from '../format/manifest.ts'
 import { renumber } from './merge-entries.ts'
+import { followMoves } from './moved-content.ts'
 import { type MergedTree, mergeTrees } from './merge-tree.ts'
 import type { UnitKind } from './merge-unit.ts'
 import type { ArchiveOptions } from '../options.ts'
@@ -77,7 +78,13 @@ async function mergeOnce(
   { ancestor, mine, onAttempt }: Divided,
   { latest, theirs }: { latest: SnapshotReference; theirs: Manifest },
 ): Promise<Merged | undefined> {
-  const merged = mergeTrees({ base: ancestor, mine, theirs }, options.name)
+  const trees = [ancestor, mine] as const
+  const [base, ours] = await followMoves(
+    options.store,
+    { trees, to: theirs },
+    { signal: options.signal },
+  )
+  const merged = mergeTrees({ base, mine: ours, theirs }, options.name)
   const losesMine = merged.conflicts.some(({ lost }) => lost === 'mine')
   const conflicts = merged.conflicts.map(({ unit, lost }) => ({
     path: unit.path,

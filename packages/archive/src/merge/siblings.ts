@@ -1,8 +1,9 @@
 import { isBerthError } from '@berth/core/error'
 import { parseSnapshotName } from '../format/format.ts'
 import type { Manifest } from '../format/manifest.ts'
-import { type UnitState, readUnits } from './merge-state.ts'
+import { type StoredTree, type UnitState, readUnits } from './merge-state.ts'
 import { type Unit, createUnits } from './merge-unit.ts'
+import { followMoves } from './moved-content.ts'
 import type { ArchiveOptions } from '../options.ts'
 import { type SnapshotList, type SnapshotReference, readSnapshot } from '../snapshots/snapshots.ts'
 import { type TreePath, baseName } from '../format/tree.ts'
@@ -67,9 +68,12 @@ async function describeSibling(
     const sibling = await read(reference.name)
     if (Date.now() - Date.parse(sibling.created) > TOLD_FOR_MS) return undefined
     // What it was made from, as well as one can tell: what is only older in it is nobody's work.
-    const origin = list.history.find(({ generation }) => generation < sibling.generation)
-    const before = origin && (await read(origin.name).catch(() => undefined))
-    const differences = findDifferences({ sibling, restored, before, known })
+    const newest = list.history.find(({ generation }) => generation < sibling.generation)
+    const before = newest && (await read(newest.name).catch(() => undefined))
+    const trees = [sibling, before ?? sibling] as const
+    const [own, origin] = await followMoves(store, { trees, to: restored }, { signal })
+    const old = before && origin
+    const differences = findDifferences({ archive: name, own, now: restored, old, known })
     if (differences.length === 0) return undefined
     const pod = sibling.pod === '' ? 'a pod' : `pod \`${sibling.pod}\``
     const date = `${sibling.created.slice(0, 16).replace('T', ' ')} UTC`
@@ -92,22 +96,27 @@ interface Told {
   known: Set<string>
 }
 
-interface Compared extends Told {
-  sibling: Manifest
-  before: Manifest | undefined
+interface Compared extends Pick<Told, 'known'> {
+  archive: string
+  /** The sibling's. */
+  own: StoredTree
+  /** What was restored. */
+  now: StoredTree
+  /** What the sibling was made from. */
+  old: StoredTree | undefined
 }
 
 /** What a sibling has added or changed, and the restored tree has not, in words; the weightiest first. */
-function findDifferences({ sibling, restored, before, known }: Compared): string[] {
-  const manifests = [sibling, restored, ...(before === undefined ? [] : [before])]
+function findDifferences({ archive, known, ...trees }: Compared): string[] {
+  const present = [trees.own, trees.now, ...(trees.old === undefined ? [] : [trees.old])]
   const unitOf = createUnits(
-    manifests.map(({ tree }) => tree),
-    sibling.archive,
+    present.map(({ tree }) => tree),
+    archive,
   )
-  const [own, now, old] = [sibling, restored, before].map((each) =>
+  const [own, now, old] = [trees.own, trees.now, trees.old].map((each) =>
     each === undefined ? new Map<TreePath, UnitState>() : readUnits(each, unitOf),
   ) as [Units, Units, Units]
-  const isDirectory = new Set(sibling.tree.directories.map(({ path }) => path))
+  const isDirectory = new Set(trees.own.tree.directories.map(({ path }) => path))
   const found = [...own.values()].filter(
     ({ unit, content }) =>
       !known.has(unit.path + content) &&

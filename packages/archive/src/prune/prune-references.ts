@@ -76,6 +76,7 @@ async function readReferring(
     id: manifest.id,
     machines: machinesOf(manifest),
     contested: false,
+    compacted: manifest.compacted === true,
     needs: neededKeys(manifest, archive),
   }
 }

@@ -9,7 +9,8 @@ const NOW = Date.UTC(2026, 5, 1, 12)
 /** A snapshot so many hours before now. */
 function snapshot(name: string, hours: number, more: Partial<DatedSnapshot> = {}): DatedSnapshot {
   const modifiedAt = NOW - hours * HOUR
-  return { name, modifiedAt, sibling: false, machines: '', contested: false, ...more }
+  const plain = { sibling: false, machines: '', contested: false, compacted: false }
+  return { name, modifiedAt, ...plain, ...more }
 }
 
 function forgotten(snapshots: DatedSnapshot[], retention: Partial<Retention>): string[] {
@@ -44,6 +45,21 @@ test('keeps the newest of each kind of machine', () => {
 test('keeps a snapshot whose place another of its generation would take', () => {
   const snapshots = [snapshot('3', 0), snapshot('2', 1, { contested: true }), snapshot('1', 2)]
   expect(forgotten(snapshots, { keepLast: 1 })).toEqual(['1'])
+})
+
+test('counts a snapshot that was only compacted with the one whose files it holds, and keeps both', () => {
+  const compacted = { compacted: true }
+  const snapshots = [
+    snapshot('6', 0),
+    snapshot('5', 1, compacted),
+    snapshot('4', 2, compacted),
+    snapshot('3', 3),
+    snapshot('2', 4, compacted),
+    snapshot('1', 5),
+  ]
+  expect(forgotten(snapshots, { keepLast: 1 })).toEqual(['5', '4', '3', '2', '1'])
+  expect(forgotten(snapshots, { keepLast: 2 })).toEqual(['2', '1'])
+  expect(forgotten(snapshots, { keepLast: 9 })).toEqual([])
 })
 
 test('keeps siblings, until an age is given', () => {

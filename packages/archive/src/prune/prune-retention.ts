@@ -1,6 +1,6 @@
 /** How much of an archive's history stays. What one rule keeps, no other takes away. */
 export interface Retention {
-  /** The newest of the history; one at least. */
+  /** The newest of the history, those that were only compacted not counted; one at least. */
   keepLast: number
   /** The newest of each of so many days on which there were saves. */
   keepDaily: number
@@ -20,6 +20,8 @@ export interface DatedSnapshot {
   machines: string
   /** Another one has its generation: it would take the place in the history. */
   contested: boolean
+  /** It holds the files of the one before it. */
+  compacted: boolean
 }
 
 /**
@@ -33,7 +35,7 @@ export function chooseForgotten(
 ): string[] {
   const history = snapshots.filter(({ sibling }) => !sibling)
   const kept = new Set([
-    ...history.slice(0, Math.max(1, retention.keepLast)),
+    ...newestStates(history, Math.max(1, retention.keepLast)),
     ...history.filter(({ contested }) => contested),
     ...firstOfEach(history, ({ machines }) => machines, history.length),
     ...firstOfEach(
@@ -51,6 +53,13 @@ export function chooseForgotten(
         : !kept.has(snapshot),
     )
     .map(({ name }) => name)
+}
+
+/** Down to the one that so many states begin with: pods may still rely on any of them. */
+function newestStates(history: readonly DatedSnapshot[], count: number): readonly DatedSnapshot[] {
+  let states = 0
+  const end = history.findIndex(({ compacted }) => !compacted && ++states === count)
+  return end < 0 ? history : history.slice(0, end + 1)
 }
 
 const DAY_MS = 24 * 60 * 60 * 1000

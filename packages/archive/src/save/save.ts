@@ -3,6 +3,8 @@ import { lstatSync } from 'node:fs'
 import { resolve } from 'node:path'
 import { BerthError } from '@berth/core/error'
 import { resolveReal } from '@berth/filesystem'
+import type { CompactBounds } from '../compact/choose-groups.ts'
+import type { Compacted } from '../compact/compact.ts'
 import { probeClock } from '../scan/clock.ts'
 import { asDiskError } from '../restore/disk-error.ts'
 import { SMALL_FILE_BYTES } from '../format/format.ts'
@@ -46,6 +48,11 @@ export interface SaveOptions extends ArchiveOptions {
   pod?: string
   /** Commits to the history although more than half of the entries vanished, now or in an earlier save that went beside it. */
   acceptVanished?: boolean
+  /**
+   * Behind the save, the newest snapshot's chunks are compacted when that is worth it: true, or with other bounds. Takes time and
+   * traffic, so it is for a save that nobody waits for, and nothing with a deadline.
+   */
+  compact?: boolean | Partial<CompactBounds>
 }
 
 export type SaveResult =
@@ -69,8 +76,9 @@ export type SaveResult =
       uploadedBytes: number
       uploadedChunks: number
       leftOut: LeftOut[]
+      compacted?: Compacted
     }
-  | { result: 'unchanged'; generation: number; files: number }
+  | { result: 'unchanged'; generation: number; files: number; compacted?: Compacted }
   | { result: 'skipped'; reason: string }
 
 /**
@@ -91,10 +99,25 @@ export async function saveTree(options: SaveOptions): Promise<SaveResult> {
       signal: options.signal,
       onWait: () => options.onNote?.('info', `waits for another process at ${directory}`),
     })
-    return await save(options, place)
+    return await compactIfAsked(options, place, await save(options, place))
   } catch (error) {
     throw asDiskError(error, `save \`${options.directory}\``)
   }
+}
+
+async function compactIfAsked(
+  options: SaveOptions,
+  place: TreePlace,
+  saved: SaveResult,
+): Promise<SaveResult> {
+  const { compact = false, deadline } = options
+  if (compact === false || deadline !== undefined || saved.result === 'skipped') return saved
+  const { compactAfterSave } = await import('../compact/after-save.ts')
+  const bounds = compact === true ? undefined : compact
+  const hasSaved = saved.result === 'saved'
+  const compacted = await compactAfterSave({ ...options, bounds, hasSaved }, place)
+  if (compacted === undefined) return saved
+  return { ...saved, generation: compacted.generation, compacted }
 }
 
 /** What a save knows once it has looked at the tree. */

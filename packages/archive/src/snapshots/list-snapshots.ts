@@ -28,6 +28,8 @@ export interface SnapshotInfo extends SnapshotReference {
   unread: number
   /** The id of the snapshot that it was made from. */
   parent: string | null
+  /** It holds its parent's files, in fewer or fuller chunks. */
+  compacted: boolean
   /** Against its parent, where that is still there and it was asked for. */
   changes?: Difference & { since: string }
 }
@@ -149,7 +151,7 @@ async function* readAll(
 function describe(
   archive: string,
   reference: SnapshotReference,
-  { id, created, pod, tree, chunks, venvs, additive, parent }: Manifest,
+  { id, created, pod, tree, chunks, venvs, additive, parent, compacted }: Manifest,
 ): SnapshotInfo {
   return {
     ...reference,
@@ -159,6 +161,7 @@ function describe(
     pod,
     additive,
     parent,
+    compacted: compacted === true,
     files: tree.files.length,
     bytes: totalBytes(tree),
     storedBytes: chunks.reduce((sum, chunk) => sum + storedBytes(chunk), 0),

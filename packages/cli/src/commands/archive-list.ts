@@ -63,9 +63,13 @@ function snapshotRows(info: SnapshotInfo): string {
     ...info.python.map((version) => `python ${version}`),
     info.sibling ? 'beside the history' : '',
     info.additive ? 'only adds' : '',
+    info.compacted ? 'compacted' : '',
     info.unread === 0 ? '' : `partial: ${counted(info.unread, 'path')} could not be read`,
   ])
-  return info.changes === undefined ? row : `${row}\n  ${changesText(info.changes)}`
+  // It holds the files of the one before.
+  return info.changes === undefined || info.compacted
+    ? row
+    : `${row}\n  ${changesText(info.changes)}`
 }
 
 // The result as JSON has all of them.

@@ -22,6 +22,8 @@ export interface StepOverrides {
   pipeline?: PipelineName
   /** False: after a boot that was cut. */
   wasUsed?: boolean
+  /** A round while main runs. */
+  periodic?: boolean
   stateDirectory?: string
   /** Parts of the recipe's step: `timeoutMs`, `retry`, `optional`, … */
   step?: Partial<RecipeStep>
@@ -59,6 +61,7 @@ export async function runStep(
     signal: overrides.signal ?? new AbortController().signal,
     deadline: overrides.deadline,
     ...(overrides.wasUsed === undefined ? {} : { wasUsed: overrides.wasUsed }),
+    ...(overrides.periodic === undefined ? {} : { periodic: overrides.periodic }),
   })
   const records = await outputFile(stateDirectory).read(overrides.pipeline)
   return {
