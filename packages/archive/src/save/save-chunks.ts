@@ -8,8 +8,9 @@ import type { Chunk, StoredFile } from '../format/manifest.ts'
 import { type ObjectRooms, createObjectRooms } from './object-rooms.ts'
 import type { ArchiveOptions } from '../options.ts'
 import type { Pool } from '../workers/pool.ts'
-import { eitherSignal, untilCut } from './save-cut.ts'
+import { type Cut, eitherSignal, untilCut } from './save-cut.ts'
 import { type NewContent, withPlace } from './save-plan.ts'
+import { type PacedUpload, waitForPace } from './upload-pace.ts'
 import type { MadeChunk, MadeGroup, MadeSegment, SaveTask, SaveTaskResult } from './save-work.ts'
 import type { ScannedFile } from '../scan/scan.ts'
 import type { LeftOut, TreePath } from '../format/tree.ts'
@@ -26,8 +27,8 @@ export interface ChunkWriter {
   resumes: boolean
   /** What must not be relied on, although it may be in the store. */
   condemned: Condemned
-  /** Aborts when no more content may be sent: what was not stored by then is missing. */
-  cut: AbortSignal | undefined
+  /** When no more content may be sent: what was not stored by then is missing. */
+  cut: Cut | undefined
 }
 
 export interface WrittenContent {
@@ -50,7 +51,6 @@ export async function writeChunks(
   writer: ChunkWriter,
   lanes: readonly (readonly NewContent[])[],
 ): Promise<WrittenContent> {
-  const beside = writer.cut === undefined ? UPLOADS_BESIDE : UPLOADS_BESIDE_IN_HASTE
   const written: WrittenContent = {
     files: [],
     hashes: [],
@@ -58,7 +58,7 @@ export async function writeChunks(
     uploadedBytes: 0,
     uploadedChunks: 0,
     uploads: new Map(),
-    rooms: createObjectRooms(writer.pool.size + beside),
+    rooms: createObjectRooms(writer.pool.size + UPLOADS_BESIDE),
   }
   const total = lanes.flat().reduce((sum, { file }) => sum + file.size, 0)
   let done = 0
@@ -66,7 +66,7 @@ export async function writeChunks(
     done += bytes
     writer.options.onProgress?.({ done, total })
   }
-  const run = createLimit(writer.pool.size + beside)
+  const run = createLimit(writer.pool.size + UPLOADS_BESIDE)
   const jobs = lanes.flatMap((lane) => {
     const long = lane.filter(({ file }) => file.size > SMALL_FILE_BYTES)
     const small = lane.flatMap(({ file }) => (file.size <= SMALL_FILE_BYTES ? [file] : []))
@@ -80,34 +80,41 @@ export async function writeChunks(
     ]
   })
   try {
-    await untilCut(writer.cut, Promise.all(jobs))
+    await untilCut(writer.cut?.signal, Promise.all(jobs))
   } catch (error) {
     run.stop(error)
     written.rooms.stop(error)
     await Promise.allSettled(jobs)
     throw error
   }
-  if (writer.cut?.aborted !== true) return written
-  run.stop(writer.cut.reason)
-  written.rooms.stop(writer.cut.reason)
+  const cut = writer.cut?.signal
+  if (cut?.aborted !== true) return written
+  run.stop(cut.reason)
+  written.rooms.stop(cut.reason)
   // What ends after the cut is not in the snapshot.
   return { ...written, files: [...written.files], hashes: [...written.hashes] }
 }
 
 // Uploads that go on while the workers compress. More take more of the 256 MiB that a save may have.
 const UPLOADS_BESIDE = 1
-// Before a deadline, where what was only half uploaded is lost.
-const UPLOADS_BESIDE_IN_HASTE = 1
+
+interface ChunkWork<Made, Result> {
+  rawBytes: number
+  make: (room: SharedArrayBuffer) => Promise<Made>
+  use: (made: Made, paced: PacedUpload | undefined) => Promise<Result>
+}
 
 /** Makes a chunk in a room of its own, which nobody else gets before it has been sent. */
 async function inRoom<Made, Result>(
+  writer: ChunkWriter,
   { rooms }: WrittenContent,
-  make: (room: SharedArrayBuffer) => Promise<Made>,
-  use: (made: Made) => Promise<Result>,
+  { rawBytes, make, use }: ChunkWork<Made, Result>,
 ): Promise<Result> {
+  // Before a deadline nothing begins that can't be there in time.
+  using paced = await waitForPace(writer.options.store, writer.cut, rawBytes)
   const room = await rooms.take()
   try {
-    return await use(await make(room))
+    return await use(await make(room), paced)
   } finally {
     rooms.give(room)
   }
@@ -120,7 +127,7 @@ async function writeGroup(
 ): Promise<void> {
   writer.options.signal?.throwIfAborted()
   const make = async (room: SharedArrayBuffer): Promise<MadeGroup> => {
-    writer.cut?.throwIfAborted()
+    writer.cut?.signal.throwIfAborted()
     const made = (await writer.pool.run({
       kind: 'make-group',
       root: writer.root,
@@ -130,20 +137,24 @@ async function writeGroup(
     })) as MadeGroup
     return renameCondemned(made, 'group', writer.condemned)
   }
-  await inRoom(written, make, (group) => keepGroup(writer, written, group))
+  await inRoom(writer, written, {
+    rawBytes: files.reduce((sum, { size }) => sum + size, 0),
+    make,
+    use: (group, paced) => keepGroup(writer, written, { group, paced }),
+  })
 }
 
 async function keepGroup(
   writer: ChunkWriter,
   written: WrittenContent,
-  group: MadeGroup,
+  { group, paced }: { group: MadeGroup; paced: PacedUpload | undefined },
 ): Promise<void> {
   const read = group.files.filter((file) => file.read)
   for (const file of group.files) {
     if (!file.read) leaveOut(written, file.path, file.reason)
   }
   if (read.length === 0) return
-  const chunk = await upload(writer, written, { made: group, kind: 'group' })
+  const chunk = await upload(writer, written, { made: group, kind: 'group', paced })
   written.hashes.push({
     sha256: group.sha256,
     at: read.flatMap((file) => [file.frame, file.offset]),
@@ -201,7 +212,7 @@ async function writeSegment(
   writer.options.signal?.throwIfAborted()
   const { file, start } = part
   const make = async (room: SharedArrayBuffer): Promise<MadeSegment | string> => {
-    writer.cut?.throwIfAborted()
+    writer.cut?.signal.throwIfAborted()
     const made = await writer.pool
       .run({
         kind: 'make-segment',
@@ -217,17 +228,22 @@ async function writeSegment(
       ? 'changed while it was read'
       : renameCondemned(made, 'segment', writer.condemned)
   }
-  return inRoom(written, make, async (made) => {
-    if (typeof made === 'string') return made
-    const chunk = await upload(writer, written, { made, kind: 'segment' })
-    written.hashes.push({ sha256: made.sha256, at: [], hashes: [made.hash] })
-    return chunk
+  return inRoom(writer, written, {
+    rawBytes: Math.min(SEGMENT_BYTES, file.size - start),
+    make,
+    use: async (made, paced) => {
+      if (typeof made === 'string') return made
+      const chunk = await upload(writer, written, { made, kind: 'segment', paced })
+      written.hashes.push({ sha256: made.sha256, at: [], hashes: [made.hash] })
+      return chunk
+    },
   })
 }
 
 interface MadeUpload {
   made: MadeChunk
   kind: Chunk['kind']
+  paced: PacedUpload | undefined
 }
 
 /** Equal content twice in one save is one chunk, and both wait for it. Answers the chunk's number. */
@@ -250,19 +266,22 @@ async function upload(
 async function put(
   writer: ChunkWriter,
   written: WrittenContent,
-  { made, kind, key }: MadeUpload & { key: string },
+  { made, kind, paced, key }: MadeUpload & { key: string },
 ): Promise<number> {
   const { store } = writer.options
-  writer.cut?.throwIfAborted()
-  const signal = eitherSignal(writer.options.signal, writer.cut)
+  const cut = writer.cut?.signal
+  cut?.throwIfAborted()
+  const signal = eitherSignal(writer.options.signal, cut)
   const { length } = made.data
   const isThere = writer.resumes && (await store.head(key, { signal }))?.size === length
   if (!isThere) {
+    paced?.sends(length)
     await store.put(key, made.data, { signal, ifAbsent: true })
+    paced?.arrived()
     written.uploadedBytes += length
     written.uploadedChunks++
   }
-  writer.cut?.throwIfAborted()
+  cut?.throwIfAborted()
   return writer.chunks.push({ sha256: made.sha256, kind, frames: made.frames, born: '' }) - 1
 }
 

@@ -1,30 +1,52 @@
 /** When a save stops to send content, so that what it commits is there in time. */
 export interface Cut extends Disposable {
-  /** Aborts at that moment; `undefined` when there is no deadline. */
-  signal: AbortSignal | undefined
+  /** Aborts at that moment. */
+  readonly signal: AbortSignal
+  /** Milliseconds since the epoch. */
+  readonly at: number
+  /** From here on content is sent: how long it took to come here tells how long the commit will take. */
+  beginContent(): void
+  /** Nothing more can be sent in time. */
+  end(): void
 }
 
-// What a commit takes: the manifest of a large tree is made, checked and put, and perhaps a probe before it.
-const RESERVE_MS = { least: 1000, most: 2000 }
-const RESERVE_SHARE = 0.25
+// A commit does what came before the content once more, the other way round: it makes and puts a manifest where that was read and
+// compared with the tree, asks as many requests, and meets the same machine. Others may commit beside it.
+const COMMIT_LEAST_MS = 300
+const COMMIT_TIMES = 1.5
 // When hardly any time is left, some of it still goes into content.
-const GREATEST_SHARE = 0.6
+const GREATEST_SHARE = 0.5
 
 /** `deadline` in milliseconds since the epoch. */
-export function startCut(deadline: number | undefined): Cut {
-  if (deadline === undefined) return { signal: undefined, [Symbol.dispose]: () => {} }
+export function startCut(deadline: number | undefined): Cut | undefined {
+  if (deadline === undefined) return undefined
   const controller = new AbortController()
-  const leftMs = Math.max(0, deadline - Date.now())
-  const reserveMs = Math.min(
-    leftMs * GREATEST_SHARE,
-    Math.max(RESERVE_MS.least, Math.min(RESERVE_MS.most, leftMs * RESERVE_SHARE)),
-  )
-  const timer = setTimeout(
-    () => controller.abort(new Error('the time of the save is over')),
-    leftMs - reserveMs,
-  )
-  return { signal: controller.signal, [Symbol.dispose]: () => clearTimeout(timer) }
+  const startedAt = performance.now()
+  const end = (): void => controller.abort(new Error('the time of the save is over'))
+  let timer: NodeJS.Timeout | undefined
+  let at = 0
+  const plan = (): void => {
+    clearTimeout(timer)
+    const tookMs = performance.now() - startedAt
+    const leftMs = Math.max(0, deadline - Date.now())
+    const reserveMs = Math.min(leftMs * GREATEST_SHARE, COMMIT_LEAST_MS + tookMs * COMMIT_TIMES)
+    at = deadline - reserveMs
+    timer = setTimeout(end, Math.min(leftMs - reserveMs, LONGEST_TIMER_MS))
+  }
+  plan()
+  return {
+    signal: controller.signal,
+    get at() {
+      return at
+    },
+    beginContent: plan,
+    end,
+    [Symbol.dispose]: () => clearTimeout(timer),
+  }
 }
+
+// Node's timers hold 31 bits and fire at once for more.
+const LONGEST_TIMER_MS = 2 ** 31 - 1
 
 /** The result, or `undefined` when the cut came first; what was begun then goes on unheard. */
 export async function untilCut<Result>(

@@ -40,7 +40,8 @@ export function settleLate(
     const before = late.get(unit) ?? { path: unit, files: 0, bytes: 0 }
     late.set(unit, { path: unit, files: before.files + 1, bytes: before.bytes + size })
   }
-  const isLate = (path: TreePath): boolean => late.has(unitOf(path))
+  // The directory that a unit lies in is its own, though it bears the name of what is above.
+  const isLate = (path: TreePath): boolean => late.has(path) || late.has(unitOf(path))
   const inTime = ({ path }: { path: TreePath }): boolean => !isLate(path)
   const rest = {
     ...scan,
@@ -72,6 +73,8 @@ function keepDirectories(
 
 // Smaller units go together.
 const OWN_LANE_BYTES = 4 * 1024 * 1024
+// The first are soon there, and tell how fast the link is.
+const FIRST_LANE_BYTES = 256 * 1024
 
 /**
  * New content in the order in which it is best sent when the time is short: small units first, so that many are whole. Each list is
@@ -90,19 +93,25 @@ export function orderUnits({ base, scan }: Save, fresh: readonly NewContent[]): 
   const lanes: NewContent[][] = []
   let shared: NewContent[] = []
   let sharedBytes = 0
-  for (const { bytes, content } of [...units.values()].toSorted((a, b) => a.bytes - b.bytes)) {
-    if (bytes >= OWN_LANE_BYTES) lanes.push(content)
-    else {
-      shared.push(...content)
-      sharedBytes += bytes
-      if (sharedBytes >= OWN_LANE_BYTES) {
-        lanes.push(shared)
-        shared = []
-        sharedBytes = 0
-      }
-    }
+  let laneBytes = FIRST_LANE_BYTES
+  const closeShared = (): void => {
+    if (shared.length > 0) lanes.push(shared)
+    shared = []
+    sharedBytes = 0
+    laneBytes = Math.min(OWN_LANE_BYTES, 2 * laneBytes)
   }
-  return shared.length === 0 ? lanes : [shared, ...lanes]
+  for (const { bytes, content } of [...units.values()].toSorted((a, b) => a.bytes - b.bytes)) {
+    if (bytes >= OWN_LANE_BYTES) {
+      closeShared()
+      lanes.push(content)
+      continue
+    }
+    shared.push(...content)
+    sharedBytes += bytes
+    if (sharedBytes >= laneBytes) closeShared()
+  }
+  closeShared()
+  return lanes
 }
 
 /** New files that the cut kept from being stored; what can't be read is no matter of time. */
@@ -111,7 +120,7 @@ export function missingFiles(
   { fresh }: SavePlan,
   written: WrittenContent,
 ): ScannedFile[] {
-  if (cut?.aborted !== true) return []
+  if (cut?.signal.aborted !== true) return []
   const settled = new Set([...written.files, ...written.leftOut].map(({ path }) => path))
   return fresh.flatMap(({ file }) => (settled.has(file.path) ? [] : [file]))
 }

@@ -112,6 +112,7 @@ async function sendContent(save: Save, plan: SavePlan, chunks: Chunk[]): Promise
     resumes: base.marks.length > 0,
     cut,
   }
+  cut?.beginContent()
   return writeContent(writer, save, plan)
 }
 
@@ -124,7 +125,7 @@ async function writeContent(
   const { scan, cut } = save
   const lanes = cut === undefined ? [plan.fresh] : orderUnits(save, plan.fresh)
   const written = await writeChunks(writer, lanes)
-  if (scan.hardLinks.length === 0 || cut?.aborted === true) return written
+  if (scan.hardLinks.length === 0 || cut?.signal.aborted === true) return written
   const stored = new Set([...plan.kept, ...written.files].map((file) => file.path))
   const renamed = renameLostFiles(writer.root, scan, stored)
   if (renamed.length === 0) return written
@@ -173,7 +174,7 @@ async function findFingerprints(save: Save): Promise<Manifest['venvs']> {
   const venvs = await fingerprintVenvs(
     place.directory,
     (path) => (isUntouched(path) ? before.get(path) : undefined),
-    eitherSignal(options.signal, save.cut),
+    eitherSignal(options.signal, save.cut?.signal),
   )
   const here = { named: resolve(options.directory), real: place.directory }
   return venvs.map((venv) => locateVenv(venv, before.get(venv.path), here))

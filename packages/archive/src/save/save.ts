@@ -16,7 +16,7 @@ import { identityOf } from '../record/record.ts'
 import { refuseUnusable } from '../record/refuse.ts'
 import { asArchived } from '../venv/rewritten.ts'
 import { openBase } from './save-base.ts'
-import { eitherSignal, startCut, untilCut } from './save-cut.ts'
+import { type Cut, eitherSignal, startCut, untilCut } from './save-cut.ts'
 import type { LateUnit } from './save-late.ts'
 import { inheritOwners } from './save-owner.ts'
 import { type Comparison, type SavePlan, compareWithIndex, recognise } from './save-plan.ts'
@@ -126,8 +126,8 @@ export interface Save extends SaveFrame {
   pool: Pool<SaveTask, SaveTaskResult>
   /** Since before the base was read. */
   watch: Stopwatch
-  /** Aborts when no more content may be sent; absent when there is no deadline. */
-  cut: AbortSignal | undefined
+  /** When no more content may be sent; absent when there is no deadline. */
+  cut: Cut | undefined
 }
 
 async function save(options: SaveOptions, place: TreePlace): Promise<SaveResult> {
@@ -159,7 +159,7 @@ async function save(options: SaveOptions, place: TreePlace): Promise<SaveResult>
     const { scan, rewritten } = asArchived(owned, base, directory)
     const id = randomBytes(8).toString('hex')
     const frame = { options, place, identity, base, id, watermark, rewritten }
-    return await saveScan({ ...frame, scan, pool, watch, cut: cut.signal })
+    return await saveScan({ ...frame, scan, pool, watch, cut })
   } finally {
     ended.abort()
     await pool.close()
@@ -170,7 +170,7 @@ async function saveScan(save: Save): Promise<SaveResult> {
   const { base, scan, cut } = save
   const compared = compareWithIndex(scan.files, base.manifest, base.watermark)
   // What could not be looked at in time is taken for new, and left to the next save.
-  const plan = (await untilCut(cut, planSave(save, compared))) ?? allFresh(compared)
+  const plan = (await untilCut(cut?.signal, planSave(save, compared))) ?? allFresh(compared)
   if (plan.fresh.length === 0 && base.manifest !== undefined && !base.diverged && !base.pending) {
     const { tree, added } = assembleTree(save, plan.kept, [])
     if (isSameTree(tree, base.manifest.tree)) {

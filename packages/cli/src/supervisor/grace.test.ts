@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest'
-import { halfDeadline, stopDeadline } from './grace.ts'
+import { halfDeadline, stepsDeadline, stopDeadline } from './grace.ts'
 
 test('keeps half a second of the grace, of a short one a quarter', () => {
   expect(stopDeadline(1000, 10_000)).toBe(10_500)
@@ -8,4 +8,12 @@ test('keeps half a second of the grace, of a short one a quarter', () => {
 
 test('gives main at most half of the grace', () => {
   expect(halfDeadline(1000, 10_000)).toBe(6000)
+})
+
+test('leaves the undo a share of the time, and nearly all of it to the steps when nothing must be taken back', () => {
+  const ends = (seconds: number, hasUndo: boolean) =>
+    stepsDeadline({ now: 1000, deadline: 1000 + seconds * 1000, hasUndo })
+  expect([1, 8, 100].map((seconds) => ends(seconds, true))).toEqual([1850, 7800, 98_000])
+  expect([1, 8, 100].map((seconds) => ends(seconds, false))).toEqual([1950, 8700, 100_700])
+  expect(stepsDeadline({ now: 2000, deadline: 1000, hasUndo: true })).toBe(1000)
 })

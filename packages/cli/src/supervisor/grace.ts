@@ -16,3 +16,22 @@ export function stopDeadline(signalAt: number, graceMs: number): number {
 export function halfDeadline(signalAt: number, graceMs: number): number {
   return signalAt + graceMs / 2
 }
+
+// What is mounted must come down though a save would use all of the time.
+const undo = { share: 0.15, mostMs: 3000 }
+// To stop a step that did not end by itself, and to say so.
+const report = { share: 0.05, mostMs: 300 }
+
+/** When the steps of a shutdown must have ended, for what comes behind them to have its share. */
+export function stepsDeadline({
+  now,
+  deadline,
+  hasUndo,
+}: {
+  now: number
+  deadline: number
+  hasUndo: boolean
+}): number {
+  const { share, mostMs } = hasUndo ? undo : report
+  return deadline - Math.min(mostMs, Math.max(0, deadline - now) * share)
+}

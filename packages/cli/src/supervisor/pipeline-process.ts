@@ -28,7 +28,7 @@ process.on('message', (message) => {
   const order = message as Order
   if (order.type === 'load') requested.resolve(order.request)
   if (order.type === 'go') go.resolve(order.deadline)
-  if (order.type === 'deadline') loaded?.hasten(order.deadline)
+  if (order.type === 'deadline') void loaded?.hasten(order.deadline)
   if (order.type === 'cancel') cancel.abort(order.reason)
   if (order.type === 'skip-optional') skipOptional.abort()
 })

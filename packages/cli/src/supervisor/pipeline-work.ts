@@ -3,6 +3,7 @@ import {
   BerthError,
   checkKnownInputs,
   isBerthError,
+  openJournal,
   type NewEvent,
   parseDuration,
   type PipelineResult,
@@ -11,12 +12,9 @@ import {
 } from '@berth/core'
 import { type LoadedRecipe, loadRecipe } from '../load.ts'
 import { shownError } from '../output-mask.ts'
+import { stepsDeadline } from './grace.ts'
 import { evaluateMain } from './main-facts.ts'
 import type { PipelineRequest, RecipeFacts, Report } from './protocol.ts'
-
-/** The part of the time left that belongs to the undo stack: what is mounted must come down though a save would use it all. */
-const undoShare = 0.15
-const longestUndoShareMs = 3000
 
 export interface PipelineSurroundings {
   request: PipelineRequest
@@ -30,7 +28,7 @@ export interface LoadedPipeline {
   /** Runs to the end; everything that a user can cause is in the report. */
   run: (deadline: number | undefined) => Promise<Report>
   /** Everything must end sooner than `run` was told. */
-  hasten: (deadline: number) => void
+  hasten: (deadline: number) => Promise<void>
 }
 
 /** Loads what a request names, and touches nothing. Throws BerthErrors for what is wrong with the recipe or the options. */
@@ -49,11 +47,9 @@ export async function loadPipeline(surroundings: PipelineSurroundings): Promise<
       request.pipeline === 'boot'
         ? runBoot(loaded, surroundings)
         : runShutdown(loaded, surroundings, deadline),
-    hasten: (deadline) => {
-      setTimeout(
-        () => cancel.abort('the time is over'),
-        stepsDeadline(deadline) - Date.now(),
-      ).unref()
+    hasten: async (deadline) => {
+      const end = await endOfSteps(deadline, request.stateDirectory)
+      setTimeout(() => cancel.abort('the time is over'), end - Date.now()).unref()
     },
   }
 }
@@ -130,7 +126,7 @@ async function runShutdown(
     wasUsed,
     signal: cancel.signal,
     skipOptional,
-    deadline: deadline === undefined ? undefined : stepsDeadline(deadline),
+    deadline: deadline === undefined ? undefined : await endOfSteps(deadline, stateDirectory),
     ...(round === undefined ? {} : { only: round, periodic: true }),
   })
   if (round !== undefined) return { type: 'ended', result }
@@ -138,10 +134,15 @@ async function runShutdown(
   return { type: 'ended', result: worse(result, undone) }
 }
 
-/** When the steps must have ended, for the undo to have its share. */
-function stepsDeadline(deadline: number): number {
-  const left = Math.max(0, deadline - Date.now())
-  return deadline - Math.min(longestUndoShareMs, left * undoShare)
+async function endOfSteps(deadline: number, stateDirectory: string): Promise<number> {
+  const journal = openJournal(stateDirectory)
+  // What can't be read may hold something that must be taken back.
+  const hasUndo = await journal.pending().then(
+    (intents) => intents.length > 0,
+    () => true,
+  )
+  await journal.close()
+  return stepsDeadline({ now: Date.now(), deadline, hasUndo })
 }
 
 const severity: readonly PipelineResult[] = ['ready', 'degraded', 'cancelled', 'failed']
