@@ -92,6 +92,8 @@ export interface PodSettings {
   env?: NodeJS.ProcessEnv
   /** As PID 1 of a PID namespace of its own. */
   isContainer?: boolean
+  /** The command, else the checkout's. */
+  program?: string
 }
 
 export interface PodEnd {
@@ -186,7 +188,7 @@ function commandLine(settings: PodSettings): string[] {
   const state = fs.mkdtempSync(path.join(home.path, 'state-'))
   return [
     ...(isContainer ? ['unshare', '--pid', '--fork', '--mount-proc', '--kill-child'] : []),
-    `${root}/packages/cli/bin/berth`,
+    settings.program ?? `${root}/packages/cli/bin/berth`,
     'boot',
     recipe ?? 'recipes/comfyui.yaml',
     ...(grace === undefined ? [] : ['--grace', grace]),

@@ -8,7 +8,8 @@ export const ARCHIVE = 'comfyui/venv'
 /** Where in the store the tree of the restores lies. */
 export const BERTH_PREFIX = 'berth'
 
-export const BERTH = path.resolve(import.meta.dirname, '../../../packages/cli/bin/berth')
+/** As it is installed: the build, not the sources. */
+export const BERTH = path.resolve(import.meta.dirname, '../../../packages/cli/dist/bin/berth')
 
 export const berth: Peer = {
   name: 'berth',
