@@ -1,6 +1,11 @@
 import { definePlugin, defineStep, z } from '@berth/core'
-import { archiveNameInput, compactInput, excludeInput } from '@berth/archive/inputs'
-import { storeSecrets } from '@berth/object-store'
+import {
+  archiveNameInput,
+  compactInput,
+  excludeInput,
+  retentionInputs,
+} from '@berth/archive/inputs'
+import { checkStore, storeSecrets } from '@berth/object-store'
 import { storeUrlInput } from '@berth/object-store/inputs'
 import { checkTree } from './place.ts'
 
@@ -67,10 +72,30 @@ const verifyOutputs = z.object({
   chunks: z.number().describe('How many objects of the store were read and found whole.'),
 })
 
+const pruneInputs = z.strictObject({
+  store,
+  archive: archiveNameInput
+    .default('')
+    .describe(
+      'Forgets snapshots of this archive only; empty means all of the store. What none needs is removed in any case.',
+    ),
+  ...retentionInputs,
+})
+
+const pruneOutputs = z.object({
+  snapshots: z.number().describe('How many snapshots were forgotten.'),
+  objects: z.number().describe('How many objects were removed.'),
+  bytes: z.number().describe('What they took.'),
+  marked: z
+    .number()
+    .describe('How many objects and snapshots can go next time, unless they are used again.'),
+  next: z.string().describe('When that is: ISO 8601, UTC; empty when nothing is marked.'),
+})
+
 /** One tree with its venvs, in a store and back. */
 export const venvArchive = definePlugin({
   name: 'venv-archive',
-  description: 'Restores, saves and verifies one tree as a chunked archive.',
+  description: 'Restores, saves and verifies one tree as a chunked archive, and prunes a store.',
   steps: {
     restore: defineStep({
       description:
@@ -100,6 +125,16 @@ export const venvArchive = definePlugin({
       reads: storeSecrets,
       plan: async (context) => (await import('./verify.ts')).planVerify(context),
       run: async (context) => (await import('./verify.ts')).verifyVenv(context),
+    }),
+    prune: defineStep({
+      description:
+        'Forgets old snapshots and removes what none needs, in two phases a grace apart; saves and restores go on meanwhile.',
+      inputs: pruneInputs,
+      outputs: pruneOutputs,
+      reads: storeSecrets,
+      check: ({ inputs, env }) => checkStore(inputs.store, env),
+      plan: async (context) => (await import('./prune.ts')).planPrune(context),
+      run: async (context) => (await import('./prune.ts')).pruneArchives(context),
     }),
   },
 })

@@ -28,7 +28,7 @@ import { openStore } from '@berth/object-store'
 import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest'
 import { venvArchive } from './index.ts'
 
-const steps = venvArchive.steps as Record<'restore' | 'save' | 'verify', StepDefinition>
+const steps = venvArchive.steps as Record<'restore' | 'save' | 'verify' | 'prune', StepDefinition>
 const python = requirement('python', hasPython() || 'python3 has no venv')
 
 function hasPython(): boolean {
@@ -136,6 +136,22 @@ if (hasPython()) {
       },
       first: 'unchanged',
       bad: { ...badInputs, 'a directory without a venv': { directory: 'nothing' } },
+    },
+    prune: {
+      prepare: (place) => {
+        useStore(place)
+        return { inputs: { store: `file://${place}/store` }, secrets }
+      },
+      first: 'unchanged',
+      isStaging: (path) => path.startsWith('store/prune/'),
+      bad: {
+        'no store': { store: '' },
+        'a store URL with a typo': { store: 's4://bucket' },
+        'an unknown input': { unknown: 1 },
+        'a grace of less than an hour': { grace: '59m' },
+        'an age without a unit': { siblings: '30' },
+        'half a snapshot': { 'keep-last': 1.5 },
+      },
     },
   })
 }

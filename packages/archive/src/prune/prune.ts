@@ -2,6 +2,7 @@ import { randomBytes } from 'node:crypto'
 import { BerthError } from '@berth/core/error'
 import type { ObjectInfo } from '@berth/object-store'
 import type { ArchiveOptions } from '../options.ts'
+import { DEFAULT_GRACE_MS } from './age.ts'
 import { type FoundMark, clockKey, readMarks } from './prune-mark.ts'
 import { type References, type ReferringSnapshot, readReferences } from './prune-references.ts'
 import type { Retention } from './prune-retention.ts'
@@ -56,8 +57,6 @@ export interface PruneResult {
   /** Of no use now, but not long enough: a save under way may have put it. */
   young: { objects: number; bytes: number }
 }
-
-export const DEFAULT_GRACE_MS = 24 * 60 * 60 * 1000
 
 /**
  * Removes what a store's archives no longer need, in two phases: what is of no use is marked, and removed by a later call when the

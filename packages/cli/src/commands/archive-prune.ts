@@ -1,15 +1,11 @@
 import type { PruneResult } from '@berth/archive'
-import { parseDuration } from '@berth/core/duration'
-import { BerthError } from '@berth/core/error'
+import { BerthError, isBerthError } from '@berth/core/error'
 import { archiveOptions, withArchive } from '../archive-session.ts'
 import { defineCommand } from '../command.ts'
 import { exitCodes } from '../exit-codes.ts'
 import { missingArchive } from '../missing-archive.ts'
 import { formatBytes } from '../reporters/format.ts'
 import { counted } from '../reporters/counted.ts'
-
-// A save under way relies on what it saw a quarter of an hour ago; see decision 7.
-const LEAST_GRACE_MS = 60 * 60 * 1000
 
 export const archivePrune = defineCommand({
   usage: 'archive prune --store URL [--name NAME]',
@@ -47,23 +43,18 @@ export const archivePrune = defineCommand({
     'dry-run': { type: 'boolean', describe: 'say what would go and how much; write nothing' },
   },
   run: async ({ values }) => {
+    const { listArchives, parseAge, parseGrace, pruneStore } = await import('@berth/archive')
     const retention = {
       ...countOf('keep-last', values['keep-last'], 'keepLast'),
       ...countOf('keep-daily', values['keep-daily'], 'keepDaily'),
       ...countOf('keep-weekly', values['keep-weekly'], 'keepWeekly'),
-      siblingsMs: ageOf('siblings', values.siblings),
+      siblingsMs: ageOf('siblings', values.siblings, parseAge),
     }
-    const graceMs = ageOf('grace', values.grace)
-    if (graceMs !== undefined && graceMs < LEAST_GRACE_MS) {
-      throw new BerthError('cli/usage', `\`--grace ${values.grace}\` is less than an hour`, {
-        hint: 'give `1h` or more: a save under way relies on what it saw when it began',
-      })
-    }
+    const graceMs = ageOf('grace', values.grace, parseGrace)
     const dryRun = values['dry-run']
     return withArchive(
       { verb: 'prune', name: values.name ?? '', store: values.store, json: values.json },
       async ({ store, name, signal, onNote }) => {
-        const { listArchives, pruneStore } = await import('@berth/archive')
         if (name !== '' && !(await listArchives(store, { signal })).includes(name))
           throw await missingArchive(store, name, signal)
         const only = name === '' ? undefined : name
@@ -87,12 +78,17 @@ function countOf<Key extends string>(
   })
 }
 
-function ageOf(option: string, text: string | undefined): number | undefined {
+function ageOf(
+  option: string,
+  text: string | undefined,
+  parse: (text: string) => number,
+): number | undefined {
   try {
-    return text === undefined ? undefined : parseDuration(text)
+    return text === undefined ? undefined : parse(text)
   } catch (cause) {
-    throw new BerthError('cli/usage', `\`--${option} ${text}\` is no duration`, {
-      hint: `give one such as \`--${option} 36h\``,
+    if (!isBerthError(cause)) throw cause
+    throw new BerthError('cli/usage', `\`--${option}\`: ${cause.message}`, {
+      ...(cause.hint === undefined ? {} : { hint: cause.hint }),
       cause,
     })
   }
