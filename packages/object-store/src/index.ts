@@ -1,5 +1,13 @@
 export { checkStore } from './check-store.ts'
+export type {
+  FilePart,
+  FileStore,
+  StoredFile,
+  UnfinishedUpload,
+  WriteCondition,
+} from './file-store.ts'
 export { parseStoreUrl, type StoreLocation } from './location.ts'
+export { openFileStore } from './open-file-store.ts'
 export { openStore, type OpenStoreOptions } from './open-store.ts'
 export type { Patience } from './patience.ts'
 export { defaultStoreUrl, storeSecrets, type Environment } from './settings.ts'

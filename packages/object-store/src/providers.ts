@@ -17,6 +17,8 @@ export interface ProviderProfile {
   etagIsMd5: boolean
   attempts: number
   maxPutBytes: number
+  /** Of one multipart upload. */
+  maxParts: number
 }
 
 const gib = 1024 ** 3
@@ -33,6 +35,7 @@ const unknown: ProviderProfile = {
   etagIsMd5: true,
   attempts: 8,
   maxPutBytes: 5 * gib,
+  maxParts: 10_000,
 }
 
 /** First match wins; the last one matches everything. */
@@ -102,6 +105,7 @@ const providers: readonly ProviderProfile[] = [
     name: 'Scaleway',
     host: /\.scw\.cloud$/,
     region: /^s3\.([a-z0-9-]+)\.scw/,
+    maxParts: 1000,
   },
   {
     ...unknown,

@@ -1,5 +1,12 @@
 import { createHash } from 'node:crypto'
-import { GetObjectCommand, type GetObjectCommandInput, S3 } from '@aws-sdk/client-s3'
+import {
+  GetObjectCommand,
+  type GetObjectCommandInput,
+  PutObjectCommand,
+  type PutObjectCommandInput,
+  type PutObjectCommandOutput,
+  S3,
+} from '@aws-sdk/client-s3'
 import type { Patience } from './patience.ts'
 import type { WireGet } from './s3-signature.ts'
 import type { S3Settings } from './settings.ts'
@@ -86,6 +93,24 @@ export async function signGetObject(client: S3, input: GetObjectCommandInput): P
   const { protocol, hostname, port, path, query, headers } = signed
   const origin = new URL(`${protocol}//${hostname}${port === undefined ? '' : `:${port}`}`)
   return { origin, path: path + queryText(query), headers }
+}
+
+/** Signs a body by the SHA-256 that its owner knows: what arrives otherwise, the server refuses. */
+export async function putObject(
+  client: S3,
+  input: PutObjectCommandInput,
+  { sha256, abortSignal }: { sha256: string; abortSignal?: AbortSignal },
+): Promise<PutObjectCommandOutput> {
+  const command = new PutObjectCommand(input)
+  command.middlewareStack.add(
+    (next) => async (request) => {
+      const wire = request.request as WireRequest
+      wire.headers['x-amz-content-sha256'] = sha256
+      return next(request)
+    },
+    { step: 'build', name: 'contentSha256', priority: 'low' },
+  )
+  return client.send(command, { ...(abortSignal && { abortSignal }) })
 }
 
 function queryText(query: SignedRequest['query']): string {

@@ -12,6 +12,7 @@ export type FailureKind =
   | 'skew'
   | 'missing'
   | 'no-bucket'
+  | 'no-upload'
   | 'precondition'
   | 'range'
   | 'denied'
@@ -52,6 +53,7 @@ const kindsByCode: Record<string, FailureKind> = {
   NoSuchKey: 'missing',
   NotFound: 'missing',
   NoSuchBucket: 'no-bucket',
+  NoSuchUpload: 'no-upload',
   PreconditionFailed: 'precondition',
   ConditionalRequestConflict: 'conflict',
   OperationAborted: 'conflict',

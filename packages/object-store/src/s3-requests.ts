@@ -52,7 +52,7 @@ type Signal = AbortSignal | undefined
 /** One try of each request that the store makes, with full keys; throws what the SDK throws. Retries are the caller's. */
 export class S3Requests {
   private readonly settings: S3Settings
-  private readonly sdk: S3Sdk
+  readonly sdk: S3Sdk
   private readonly lean: S3LeanReader
 
   constructor(settings: S3Settings, patience: Patience) {

@@ -1,4 +1,9 @@
-import type { GetObjectCommandInput, S3 } from '@aws-sdk/client-s3'
+import type {
+  GetObjectCommandInput,
+  PutObjectCommandInput,
+  PutObjectCommandOutput,
+  S3,
+} from '@aws-sdk/client-s3'
 import type { Patience } from './patience.ts'
 import type { WireGet } from './s3-signature.ts'
 import type { S3Settings } from './settings.ts'
@@ -6,6 +11,11 @@ import type { S3Settings } from './settings.ts'
 interface Client {
   client: S3
   signGetObject: (client: S3, input: GetObjectCommandInput) => Promise<WireGet>
+  putObject: (
+    client: S3,
+    input: PutObjectCommandInput,
+    options: { sha256: string; abortSignal?: AbortSignal },
+  ) => Promise<PutObjectCommandOutput>
 }
 
 /** The SDK, loaded when a request needs it: that takes a quarter of a second, which reads over lean connections can do without. */
@@ -31,9 +41,9 @@ export class S3Sdk {
 
   /** The client, with how to have it sign. */
   load(): Promise<Client> {
-    this.loaded ??= import('./s3-client.ts').then(({ createS3Client, signGetObject }) => {
+    this.loaded ??= import('./s3-client.ts').then(({ createS3Client, ...others }) => {
       this.loadedClient = createS3Client(this.settings, this.patience)
-      return { client: this.loadedClient, signGetObject }
+      return { client: this.loadedClient, ...others }
     })
     return this.loaded
   }

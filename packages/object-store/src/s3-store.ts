@@ -30,7 +30,12 @@ export interface S3StoreOptions {
 
 /** Opens a store in a bucket; contacts nothing yet. */
 export function openS3Store(settings: S3Settings, options: S3StoreOptions = {}): ObjectStore {
-  return new S3Store(new S3Session(settings, options.signal, options.patience ?? {}))
+  return openS3StoreOn(new S3Session(settings, options.signal, options.patience ?? {}))
+}
+
+/** A store on a session that others use too. */
+export function openS3StoreOn(session: S3Session): ObjectStore {
+  return new S3Store(session)
 }
 
 class S3Store implements ObjectStore {
