@@ -6,4 +6,5 @@ export const plugins: PluginRegistry = {
   restore: async () => (await import('@berth/restore')).restore,
   'venv-archive': async () => (await import('@berth/venv-archive')).venvArchive,
   'shared-data': async () => (await import('@berth/shared-data')).sharedData,
+  's3-link': async () => (await import('@berth/s3-link')).s3Link,
 }

@@ -6,9 +6,15 @@ export type {
   UnfinishedUpload,
   WriteCondition,
 } from './file-store.ts'
-export { parseStoreUrl, type StoreLocation } from './location.ts'
+export { parseStoreUrl, type S3Location, type StoreLocation } from './location.ts'
 export { openFileStore } from './open-file-store.ts'
 export { openStore, type OpenStoreOptions } from './open-store.ts'
 export type { Patience } from './patience.ts'
-export { defaultStoreUrl, storeSecrets, type Environment } from './settings.ts'
+export {
+  defaultStoreUrl,
+  readS3Settings,
+  storeSecrets,
+  type Environment,
+  type S3Settings,
+} from './settings.ts'
 export type { ByteRange, ObjectInfo, ObjectStore, PutResult, RequestOptions } from './store.ts'

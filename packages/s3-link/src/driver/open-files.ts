@@ -1,0 +1,25 @@
+import { readdir, readlink, stat } from 'node:fs/promises'
+
+export interface OpenFile {
+  /** As the process's descriptors name it, also when the name is gone by now. */
+  path: string
+  bytes: number
+}
+
+/**
+ * The files below a folder that a process has open, those without a name too; empty when the process is gone. Looks at `/proc` alone,
+ * and only where the descriptor leads to that folder is the file itself asked.
+ */
+export async function openFilesOf(pid: number, folder: string): Promise<OpenFile[]> {
+  const table = `/proc/${pid}/fd`
+  const names = await readdir(table).catch(() => [])
+  const found = await Promise.all(
+    names.map(async (name) => {
+      const path = await readlink(`${table}/${name}`).catch(() => '')
+      if (!path.startsWith(`${folder}/`)) return []
+      const { size } = await stat(`${table}/${name}`).catch(() => ({ size: 0 }))
+      return [{ path, bytes: size }]
+    }),
+  )
+  return found.flat()
+}

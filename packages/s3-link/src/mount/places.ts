@@ -1,0 +1,61 @@
+import { lstatSync, mkdirSync, statfsSync } from 'node:fs'
+import { join } from 'node:path'
+import { BerthError } from '@berth/core/error'
+import type { Environment } from '@berth/object-store'
+
+/** Where the mounts of this user are kept. */
+export interface Places {
+  /** On a tmpfs where there is one: as short-lived as the mounts, and never on a volume that a bucket may show. */
+  runtime: string
+  /** On the pod's own disk. */
+  cache: string
+  /** Whether `runtime` lies in memory; else keys are written to a disk. */
+  inMemory: boolean
+}
+
+const TMPFS = 0x01021994
+
+/**
+ * The same for every process of a user on this machine, whatever its environment, so that a shell sees what a boot mounted; only
+ * `BERTH_LINK_DIR` puts both elsewhere. Makes nothing.
+ */
+export function findPlaces(env: Environment): Places {
+  const own = env['BERTH_LINK_DIR']
+  if (own) {
+    return { runtime: join(own, 'run'), cache: join(own, 'cache'), inMemory: isTmpfs(own) }
+  }
+  const name = `berth-s3-${process.getuid?.() ?? 0}`
+  const memory = ['/dev/shm', '/run'].find(isTmpfs)
+  return {
+    runtime: join(memory ?? '/tmp', name),
+    cache: join('/var/tmp', name),
+    inMemory: memory !== undefined,
+  }
+}
+
+/**
+ * Makes the two directories. In a directory that everyone may write to a name can be taken by another: `s3-link/unsafe-directory` unless it is
+ * a directory of ours that nobody else can write to.
+ */
+export function makePlaces({ runtime, cache }: Places): void {
+  for (const path of [runtime, cache]) {
+    // Others may pass through, for a mount that is shared with them, and not list it.
+    mkdirSync(path, { recursive: true, mode: 0o711 })
+    const { uid, mode } = lstatSync(path)
+    const isOurs = uid === (process.getuid?.() ?? uid) && (mode & 0o170000) === 0o040000
+    if (isOurs && (mode & 0o022) === 0) continue
+    throw new BerthError(
+      's3-link/unsafe-directory',
+      `could not use the directory \`${path}\`: it is not ours alone`,
+      { hint: `remove it, or set BERTH_LINK_DIR to a directory of your own` },
+    )
+  }
+}
+
+function isTmpfs(path: string): boolean {
+  try {
+    return statfsSync(path).type === TMPFS
+  } catch {
+    return false
+  }
+}
