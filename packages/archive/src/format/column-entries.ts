@@ -18,7 +18,7 @@ export function* eachLink(
 /** Gives the path of an entry by the number of its directory. */
 export function createPaths({
   directories: { names, parent },
-}: TreeColumns): (directory: number, name: string) => TreePath {
+}: Pick<TreeColumns, 'directories'>): (directory: number, name: string) => TreePath {
   const known = new Map<number, TreePath>([[0, '']])
   const pathOf = (directory: number): TreePath => {
     const path =
@@ -28,4 +28,17 @@ export function createPaths({
     return path
   }
   return (directory, name) => joinPath(pathOf(directory), name)
+}
+
+/** The number of the directory that holds a file. */
+export function directoryOf(starts: Int32Array, file: number): number {
+  let low = 0
+  let high = starts.length - 2
+  // The last that begins at the file or before it: those before it with the same beginning hold none.
+  while (low < high) {
+    const middle = (low + high + 1) >> 1
+    if ((starts[middle] as number) <= file) low = middle
+    else high = middle - 1
+  }
+  return low
 }

@@ -1,3 +1,4 @@
+import { createPaths, directoryOf } from './column-entries.ts'
 import type { Place, StoredFile } from './manifest.ts'
 import type { TreeColumns } from './manifest-columns.ts'
 import { EMPTY } from './manifest-tree.ts'
@@ -61,6 +62,35 @@ function buildFiles({ files }: TreeColumns, paths: readonly string[]): StoredFil
     }
   }
   return built
+}
+
+/** A few files and links of a manifest, by their numbers. */
+export function buildEntries(
+  columns: TreeColumns,
+  numbers: { files: readonly number[]; links: readonly number[] },
+): Pick<Tree<StoredFile>, 'files' | 'links'> {
+  const { files, links } = columns
+  const pathOf = createPaths(columns)
+  const placeOf = createPlaces(files)
+  return {
+    files: numbers.files.map((index) => ({
+      path: pathOf(directoryOf(files.starts, index), files.names.at(index)),
+      mode: files.mode[index] as number,
+      uid: files.uid[index] as number,
+      gid: files.gid[index] as number,
+      mtime: files.mtime[index] as number,
+      size: files.size[index] as number,
+      sparse: files.sparse.has(index),
+      place: placeOf(index),
+    })),
+    links: numbers.links.map((index) => ({
+      path: pathOf(links.directory[index] as number, links.names[index] as string),
+      target: links.target[index] as string,
+      uid: links.uid[index] as number,
+      gid: links.gid[index] as number,
+      mtime: links.mtime[index] as number,
+    })),
+  }
 }
 
 function createPlaces(files: TreeColumns['files']): (index: number) => Place {

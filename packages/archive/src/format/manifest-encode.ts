@@ -1,6 +1,7 @@
 import { constants, zstdCompressSync } from 'node:zlib'
 import { encodeColumns } from './column-encode.ts'
 import { FORMAT } from './format.ts'
+import { frameRoom } from './frame-encoder.ts'
 import type { Manifest, ReadManifest } from './manifest.ts'
 import { type EncodedTree, encodeTree } from './manifest-tree.ts'
 
@@ -9,6 +10,9 @@ export type EncodedManifest = Omit<Manifest, 'chunks' | 'tree'> & {
   totals: { files: number; directories: number; links: number; bytes: number }
   chunks: { sha256: string[]; kind: string; frames: number[][]; born: [string, number][] }
 } & EncodedTree
+
+// Half a per cent larger than at 9, in a third of the time, which every save takes.
+const LEVEL = 6
 
 // A save puts what it also keeps beside the tree.
 const encodings = new WeakMap<Manifest, Buffer>()
@@ -43,8 +47,12 @@ export function encodeManifest(manifest: Manifest): Buffer {
     },
     ...tree,
   }
-  return zstdCompressSync(Buffer.from(JSON.stringify(encoded)), {
-    params: { [constants.ZSTD_c_checksumFlag]: 1, [constants.ZSTD_c_compressionLevel]: 9 },
+  const text = Buffer.from(JSON.stringify(encoded))
+  return zstdCompressSync(text, {
+    // So that the frame says how long it is: who reads it then takes the memory at once.
+    pledgedSrcSize: text.length,
+    chunkSize: frameRoom(text.length),
+    params: { [constants.ZSTD_c_checksumFlag]: 1, [constants.ZSTD_c_compressionLevel]: LEVEL },
   })
 }
 

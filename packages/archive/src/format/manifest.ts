@@ -6,7 +6,7 @@ import { type TreeColumns, readColumns } from './manifest-columns.ts'
 import type { EncodedManifest } from './manifest-encode.ts'
 import { zstdContentSize } from './frame.ts'
 import { type ChunkKind, FORMAT } from './format.ts'
-import type { FileEntry, Tree, TreePath } from './tree.ts'
+import type { FileEntry, LeftOut, Tree, TreePath } from './tree.ts'
 import type { VenvFingerprint } from '../venv/venv-fingerprint.ts'
 
 export interface Frame {
@@ -193,6 +193,11 @@ export function manifestOfColumns(
   // Not among what a copy or an encoding takes along.
   const property = { get: () => (isOwn ? columns : undefined) }
   return Object.defineProperty(manifest, 'columns', property) as ReadManifest
+}
+
+/** What was left out of a manifest's tree, for which nothing is built. */
+export function leftOutOf(manifest: Manifest | ReadManifest): readonly LeftOut[] {
+  return ('columns' in manifest ? manifest.columns?.leftOut : undefined) ?? manifest.tree.leftOut
 }
 
 function pairs(numbers: number[]): Frame[] {

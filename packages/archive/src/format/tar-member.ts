@@ -1,4 +1,5 @@
 import { Header, Pax } from 'tar'
+import { hasPlainNumbers, isPlainPath, writePlainHeader } from './tar-header.ts'
 import { TAR_BLOCK, tarPadding } from './tar-layout.ts'
 import { type FileEntry, hasRawBytes, toBytes } from './tree.ts'
 
@@ -7,6 +8,24 @@ export const TAR_END = Buffer.alloc(2 * TAR_BLOCK)
 
 /** What stands before a member's content: one header block, or more when the name or a number doesn't fit into one. */
 export function tarHeader(file: FileEntry): Buffer {
+  const block = Buffer.alloc(TAR_BLOCK)
+  return writePlainHeader(file, block) ? block : unusualHeader(file)
+}
+
+/** Writes a member's header to the beginning of the buffer, which has the room; answers its length. */
+export function writeTarHeader(file: FileEntry, into: Buffer): number {
+  if (writePlainHeader(file, into)) return TAR_BLOCK
+  const header = unusualHeader(file)
+  header.copy(into)
+  return header.length
+}
+
+/** The length of a member's header, which does not depend on the size of an ordinary file. */
+export function tarHeaderLength(file: FileEntry): number {
+  return isPlainPath(file.path) && hasPlainNumbers(file) ? TAR_BLOCK : unusualHeader(file).length
+}
+
+function unusualHeader(file: FileEntry): Buffer {
   if (hasRawBytes(file.path)) return rawHeader(file)
   const fields = headerFields(file)
   const block = Buffer.alloc(TAR_BLOCK)

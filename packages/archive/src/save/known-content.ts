@@ -1,7 +1,8 @@
 import { constants, zstdCompressSync, zstdDecompressSync } from 'node:zlib'
 import type { ObjectStore, RequestOptions } from '@berth/object-store'
 import { SEGMENT_BYTES, SMALL_FILE_BYTES, hashesKey } from '../format/format.ts'
-import { type Manifest, type Place, rawSize } from '../format/manifest.ts'
+import { type Manifest, type Place, type StoredFile, rawSize } from '../format/manifest.ts'
+import type { Tree } from '../format/tree.ts'
 
 /** The content hashes of one chunk: of each file of a group by its place, or of a segment's raw bytes. */
 export interface ChunkHashes {
@@ -45,6 +46,11 @@ function decodeHashes(bytes: Buffer): EncodedHashes['chunks'] {
   return encoded.chunks
 }
 
+/** What of a manifest tells where its content lies. */
+type KnownManifest = Pick<Manifest, 'archive' | 'chunks'> & {
+  tree: Pick<Tree<StoredFile>, 'files'>
+}
+
 /** Content that the parent snapshot holds, so that it need not be uploaded again. */
 export interface KnownContent {
   /** Where a small file's content lies; of several equal places the one that this path has already. */
@@ -58,7 +64,7 @@ export interface KnownContent {
  * content unknown: it is uploaded again, nothing is lost.
  */
 export async function readKnownContent(
-  source: { store: ObjectStore; manifest: Manifest; sizes: ReadonlySet<number> },
+  source: { store: ObjectStore; manifest: KnownManifest; sizes: ReadonlySet<number> },
   options: RequestOptions = {},
 ): Promise<KnownContent> {
   const wanted = chunksOfSizes(source.manifest, source.sizes)
@@ -104,7 +110,7 @@ function tryDecode(bytes: Buffer): EncodedHashes['chunks'] {
   }
 }
 
-function chunksOfSizes(manifest: Manifest, sizes: ReadonlySet<number>): Set<number> {
+function chunksOfSizes(manifest: KnownManifest, sizes: ReadonlySet<number>): Set<number> {
   const anyLong = [...sizes].some((size) => size > SMALL_FILE_BYTES)
   const chunks = new Set<number>()
   for (const { place, size } of manifest.tree.files) {
@@ -115,7 +121,7 @@ function chunksOfSizes(manifest: Manifest, sizes: ReadonlySet<number>): Set<numb
 }
 
 function indexContent(
-  { manifest, sizes }: { manifest: Manifest; sizes: ReadonlySet<number> },
+  { manifest, sizes }: { manifest: KnownManifest; sizes: ReadonlySet<number> },
   hashes: Map<string, StoredHashes>,
 ): KnownContent {
   const files = new Map<string, Place>()
@@ -147,7 +153,7 @@ function indexContent(
 
 /** The hash of what lies at a place; a chunk's table is made when the first of its places is asked for. */
 function createHashFinder(
-  { chunks }: Manifest,
+  { chunks }: KnownManifest,
   hashes: ReadonlyMap<string, StoredHashes>,
 ): (place: Place & { kind: 'group' }) => string | undefined {
   const tables = new Map<number, Map<string, number>>()

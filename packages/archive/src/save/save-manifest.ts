@@ -5,12 +5,30 @@ import type { Base } from './save-base.ts'
 import type { SaveOptions } from './save.ts'
 import type { Tree } from '../format/tree.ts'
 
-/**
- * The manifest of the next generation, with only the chunks that its tree uses. In the history it is exactly the next one, so that of
- * two saves only one can take it; beside it, it comes after what it was made from as well.
- */
-export function createManifest(
+/** What a save's manifest begins with. In the history its generation is exactly the next one, so that of two saves only one can take it. */
+export function createHead(
   { options, base, id }: { options: SaveOptions; base: Base; id: string },
+  { venvs, beside }: { venvs: Manifest['venvs']; beside: boolean },
+): Omit<Manifest, 'tree' | 'chunks'> {
+  const latest = base.latest?.generation ?? 0
+  // Beside it, it comes after what it was made from as well.
+  const before = beside ? Math.max(latest, base.manifest?.generation ?? 0) : latest
+  return {
+    id,
+    archive: options.name,
+    generation: before + 1,
+    parent: base.manifest?.id ?? null,
+    created: new Date().toISOString(),
+    pod: options.pod ?? '',
+    additive: base.additive,
+    ...(base.manifest === undefined ? {} : { ancestors: ancestorsOf(base.manifest) }),
+    venvs,
+  }
+}
+
+/** The manifest of the next generation, with only the chunks that its tree uses. */
+export function createManifest(
+  save: { options: SaveOptions; base: Base; id: string },
   content: {
     tree: Tree<StoredFile>
     chunks: Chunk[]
@@ -18,21 +36,17 @@ export function createManifest(
     beside: boolean
   },
 ): Manifest {
-  const latest = base.latest?.generation ?? 0
-  const before = content.beside ? Math.max(latest, base.manifest?.generation ?? 0) : latest
-  const generation = before + 1
-  return {
-    id,
-    archive: options.name,
-    generation,
-    parent: base.manifest?.id ?? null,
-    created: new Date().toISOString(),
-    pod: options.pod ?? '',
-    additive: base.additive,
-    ...(base.manifest === undefined ? {} : { ancestors: ancestorsOf(base.manifest) }),
-    venvs: content.venvs,
-    ...compactChunks(content.tree, content.chunks, bornName({ generation, id })),
-  }
+  const head = createHead(save, content)
+  return { ...head, ...compactChunks(content.tree, content.chunks, bornName(head)) }
+}
+
+/** Those that a save wrote get its name. */
+export function nameBorn(
+  chunks: readonly Chunk[],
+  head: { generation: number; id: string },
+): Chunk[] {
+  const born = bornName(head)
+  return chunks.map((chunk) => (chunk.born === '' ? { ...chunk, born } : chunk))
 }
 
 /** Only the chunks that the tree uses, in the order that they have: files are rewritten only where a number changes. */

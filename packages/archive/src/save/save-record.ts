@@ -1,7 +1,7 @@
 import type { Committed } from '../merge/commit.ts'
 import { asDiskError } from '../restore/disk-error.ts'
 import { isIntended } from '../scan/exclude-rules.ts'
-import type { Manifest } from '../format/manifest.ts'
+import { type Manifest, leftOutOf } from '../format/manifest.ts'
 import { keepAncestor } from '../merge/merge-base.ts'
 import type { Merged } from '../merge/merge-commit.ts'
 import { announceMerge } from '../merge/merge-note.ts'
@@ -153,7 +153,7 @@ interface SavedFacts {
 /** Says what was not saved, of what is never saved only what is new, and why a snapshot lies beside the history. */
 export function announce({ options, base }: SaveFrame, facts: SavedFacts): void {
   const note = options.onNote ?? (() => {})
-  const known = new Set(base.manifest?.tree.leftOut.map(({ path }) => path))
+  const known = new Set(base.manifest && leftOutOf(base.manifest).map(({ path }) => path))
   const missed = facts.leftOut.filter(({ unread }) => unread)
   const fresh = facts.leftOut.filter(
     (entry) => !entry.unread && !known.has(entry.path) && !isIntended(entry),

@@ -1,15 +1,10 @@
-import { resolve } from 'node:path'
 import { BerthError } from '@berth/core/error'
-import { commitSnapshot } from '../merge/commit.ts'
 import { readCondemned } from '../prune/condemned.ts'
-import type { Chunk, Manifest, StoredFile } from '../format/manifest.ts'
-import { keepLocal } from '../merge/merge-base.ts'
+import type { Chunk, StoredFile } from '../format/manifest.ts'
 import { addMissing, unreadPaths } from '../snapshots/missing.ts'
 import { identityOf } from '../record/record.ts'
-import { baseSnapshot, markSave } from './save-base.ts'
+import { markSave } from './save-base.ts'
 import { type ChunkWriter, type WrittenContent, writeChunks } from './save-chunks.ts'
-import { eitherSignal } from './save-cut.ts'
-import { requireUnpruned } from './save-guard.ts'
 import {
   announceLate,
   isNothingNew,
@@ -19,15 +14,14 @@ import {
   settleVenvs,
 } from './save-late.ts'
 import { renameLostFiles } from './save-links.ts'
+import { commitSave } from './save-commit.ts'
 import { createManifest } from './save-manifest.ts'
 import { type SavePlan, countVanished } from './save-plan.ts'
-import { announce, recordSaved } from './save-record.ts'
+import { findFingerprints } from './save-venvs.ts'
 import type { Save, SaveOptions, SaveResult } from './save.ts'
 import { sortTree } from '../format/sort-tree.ts'
 import { createStoreFiles } from '../snapshots/store-files.ts'
 import type { LeftOut, Tree, TreePath } from '../format/tree.ts'
-import { locateVenv } from '../venv/venv-moves.ts'
-import { fingerprintVenvs } from '../venv/venv.ts'
 
 /** Stores what is new and commits the snapshot. */
 export async function storeSnapshot(save: Save, plan: SavePlan): Promise<SaveResult> {
@@ -36,7 +30,7 @@ export async function storeSnapshot(save: Save, plan: SavePlan): Promise<SaveRes
   markSave(place, id)
   const [written, venvs] = await Promise.all([
     sendContent(save, plan, chunks),
-    findFingerprints(save),
+    findFingerprints(save, isSameConfig(save)),
   ])
   const inTime = settleLate(
     save,
@@ -58,44 +52,17 @@ export async function storeSnapshot(save: Save, plan: SavePlan): Promise<SaveRes
     venvs: settleVenvs(base, venvs, inTime),
     beside,
   })
-  await requireUnpruned(options, { manifest, base: baseSnapshot(base), watch: save.watch })
-  const attempts: string[] = []
-  const committed = await commitSnapshot(options, {
+  return commitSave(save, {
     manifest,
-    hashes: written.hashes,
+    written,
     beside,
-    ancestor: base.ancestor,
-    apart: base.apart,
-    onAttempt: async (merged) => {
-      attempts.push(merged.id)
-      await keepLocal(place, merged.id, manifest)
-      markSave(place, merged.id)
-    },
-  })
-  const additive = base.additive && added > 0
-  // What is late must be looked at again, whatever its times say.
-  const watermark = late.length > 0 ? base.watermark : save.watermark
-  await recordSaved({ ...save, watermark }, { manifest, committed, additive, attempts })
-  announce(save, { committed, leftOut: tree.leftOut, vanished, entries })
-  // The next save finds the chunks that were sent in vain.
-  if (late.length > 0) markSave(place, id)
-  return {
-    result: late.length > 0 ? 'partial' : 'saved',
     late,
-    generation: committed.sibling
-      ? manifest.generation
-      : (committed.merged?.manifest.generation ?? manifest.generation),
-    snapshot: committed.name,
-    sibling: committed.sibling,
-    ...(committed.merged === undefined ? {} : { conflicts: committed.merged.conflicts.length }),
-    additive: base.additive,
+    added,
+    vanished,
+    entries,
     files: tree.files.length,
-    changed: written.files.length,
-    deleted: vanished,
-    uploadedBytes: written.uploadedBytes,
-    uploadedChunks: written.uploadedChunks,
     leftOut: tree.leftOut,
-  }
+  })
 }
 
 async function sendContent(save: Save, plan: SavePlan, chunks: Chunk[]): Promise<WrittenContent> {
@@ -162,22 +129,12 @@ export function assembleTree(
   return { tree: { ...tree, hardLinks: tree.hardLinks.filter(({ to }) => names.has(to)) }, added }
 }
 
-/** An interpreter takes its time to start, and a save at shutdown has none: one that was asked before is not asked again. */
-async function findFingerprints(save: Save): Promise<Manifest['venvs']> {
-  const { base, options, place, scan } = save
-  const before = new Map(base.manifest?.venvs.map((venv) => [venv.path, venv]))
-  const isUntouched = (path: string): boolean => {
-    const config = path === '' ? 'pyvenv.cfg' : `${path}/pyvenv.cfg`
+/** A venv whose configuration is as the base has it. */
+function isSameConfig({ base, scan }: Save): (config: TreePath) => boolean {
+  return (config) => {
     const old = base.manifest?.tree.files.find((file) => file.path === config)
     return old !== undefined && old.mtime === scan.files.find(({ path }) => path === config)?.mtime
   }
-  const venvs = await fingerprintVenvs(
-    place.directory,
-    (path) => (isUntouched(path) ? before.get(path) : undefined),
-    eitherSignal(options.signal, save.cut?.signal),
-  )
-  const here = { named: resolve(options.directory), real: place.directory }
-  return venvs.map((venv) => locateVenv(venv, before.get(venv.path), here))
 }
 
 /** One that is moved or unmounted meanwhile looks as if all that was not seen yet had been deleted. */

@@ -11,7 +11,7 @@ import type { Frame } from '../format/manifest.ts'
 import { micros } from '../scan/scan-directory.ts'
 import type { ScanTask } from '../scan/scan.ts'
 import type { ScannedBatch } from '../scan/scan-work.ts'
-import { TAR_END, tarHeader } from '../format/tar-member.ts'
+import { TAR_END, tarHeaderLength, writeTarHeader } from '../format/tar-member.ts'
 import { tarPadding } from '../format/tar-layout.ts'
 import { type FileEntry, type TreePath, fileSystemPath } from '../format/tree.ts'
 import { whyUnread } from '../scan/unread.ts'
@@ -135,17 +135,16 @@ function makeGroup(task: ContentTask & { kind: 'make-group' }): MadeGroup {
   for (const wanted of task.files) {
     // The header's length does not depend on what is read, unless the file grew.
     if (filled > 0 && filled + wanted.size > FRAME_BYTES) flush()
-    const start = filled + tarHeader(wanted).length
+    const start = filled + tarHeaderLength(wanted)
     const content = readSmallFile(task.root, wanted.path, raw.subarray(start))
     if (!content.read) {
       files.push({ read: false, path: wanted.path, reason: content.reason })
       continue
     }
     const file = { ...wanted, size: content.size, mtime: micros(content.stats.mtimeMs) }
-    const header = tarHeader(file)
-    const offset = filled + header.length
+    const offset = filled + tarHeaderLength(file)
     if (offset !== start) raw.copyWithin(offset, start, start + file.size)
-    header.copy(raw, filled)
+    writeTarHeader(file, raw.subarray(filled))
     const end = offset + file.size
     const padding = tarPadding(file.size)
     raw.fill(0, end, end + padding)

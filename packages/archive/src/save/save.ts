@@ -30,7 +30,8 @@ import { type Stopwatch, startStopwatch } from '../workers/stopwatch.ts'
 import { lockTree } from '../record/tree-lock.ts'
 import { type TreePlace, placeAt } from '../record/tree-place.ts'
 import type { LeftOut, Tree } from '../format/tree.ts'
-import { isUntouched } from './unchanged.ts'
+import { saveTouched } from './save-touched.ts'
+import { findTouched } from './touched.ts'
 
 export interface SaveOptions extends ArchiveOptions {
   /** Absolute. A link is followed: what it points to is saved, with its state there. */
@@ -149,17 +150,17 @@ async function save(options: SaveOptions, place: TreePlace): Promise<SaveResult>
     ])
     // A clock that was set back makes new changes look old.
     if (watermark < base.watermark) base.watermark = 0
-    if (base.manifest !== undefined && isUntouched(found, base, directory))
-      return {
-        result: 'unchanged',
-        generation: base.manifest.generation,
-        files: found.columns.files.size.length,
-      }
+    const id = randomBytes(8).toString('hex')
+    const frame = { options, place, identity, base, id, watermark, pool, watch, cut }
+    const touched = findTouched(found, base, directory)
+    if (touched !== undefined) {
+      const { rewritten } = touched
+      const saved = await saveTouched({ ...frame, columns: found.columns, rewritten }, touched)
+      if (saved !== undefined) return saved
+    }
     const owned = inheritOwners(found.tree, base.manifest, process.getuid?.())
     const { scan, rewritten } = asArchived(owned, base, directory)
-    const id = randomBytes(8).toString('hex')
-    const frame = { options, place, identity, base, id, watermark, rewritten }
-    return await saveScan({ ...frame, scan, pool, watch, cut })
+    return await saveScan({ ...frame, rewritten, scan })
   } finally {
     ended.abort()
     await pool.close()

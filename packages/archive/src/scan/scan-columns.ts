@@ -1,3 +1,4 @@
+import { createPaths, directoryOf } from '../format/column-entries.ts'
 import type { DirectoryColumns, LinkColumns, OwnedColumns } from '../format/manifest-columns.ts'
 import type { ScannedDirectory } from './scan-directory.ts'
 import { type FileRows, ROW } from './scan-rows.ts'
@@ -207,4 +208,33 @@ function buildFiles(files: ScanColumns['files'], paths: readonly string[]): Scan
     }
   }
   return built
+}
+
+/** A few files and links of a scan, by their numbers. */
+export function buildScannedEntries(
+  columns: ScanColumns,
+  numbers: { files: readonly number[]; links: readonly number[] },
+): Pick<Tree<ScannedFile>, 'files' | 'links'> {
+  const { files, links } = columns
+  const pathOf = createPaths(columns)
+  const names = numbers.files.length === 0 ? [] : files.names.split('/')
+  return {
+    files: numbers.files.map((index) => ({
+      path: pathOf(directoryOf(files.starts, index), names[index] as string),
+      mode: files.mode[index] as number,
+      uid: files.uid[index] as number,
+      gid: files.gid[index] as number,
+      mtime: files.mtime[index] as number,
+      size: files.size[index] as number,
+      sparse: files.sparse[index] === 1,
+      ctime: files.ctime[index] as number,
+    })),
+    links: numbers.links.map((index) => ({
+      path: pathOf(links.directory[index] as number, links.names[index] as string),
+      target: links.target[index] as string,
+      uid: links.uid[index] as number,
+      gid: links.gid[index] as number,
+      mtime: links.mtime[index] as number,
+    })),
+  }
 }

@@ -35,16 +35,21 @@ export function rewrittenHash(content: Uint8Array): string {
   return hash('sha256', content, 'hex').slice(0, 32)
 }
 
+/** What of a base tells how the archive holds what a restore has rewritten. */
+type Archived = Pick<Base, 'record' | 'watermark'> & {
+  manifest: { tree: Pick<Tree, 'files' | 'links'> } | undefined
+}
+
 /**
  * What a scan found, with each file that is still as the restore has written it described as the archive holds it: such a file counts
  * as untouched, and its size is the archive's: whoever reads it all the same finds other bytes. What the user has changed since stays what
  * it is now. `rewritten` is what was recognised.
  */
-export function asArchived(
-  scan: Tree<ScannedFile>,
-  { record, manifest, watermark }: Base,
+export function asArchived<Scan extends Pick<Tree<ScannedFile>, 'files' | 'links'>>(
+  scan: Scan,
+  { record, manifest, watermark }: Archived,
   root: string,
-): { scan: Tree<ScannedFile>; rewritten: Rewritten } {
+): { scan: Scan; rewritten: Rewritten } {
   const known = record?.rewritten
   const rewritten: Rewritten = { files: [], links: [] }
   if (known === undefined || manifest === undefined) return { scan, rewritten }
