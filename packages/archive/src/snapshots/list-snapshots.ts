@@ -1,4 +1,5 @@
 import type { ObjectStore, RequestOptions } from '@berth/object-store'
+import { findBeside } from './beside.ts'
 import { type Difference, compareSnapshots } from './difference.ts'
 import { type Manifest, storedBytes, totalBytes } from '../format/manifest.ts'
 import { checkArchiveName } from '../format/name.ts'
@@ -13,6 +14,8 @@ import { checkStoreFormat } from './store-files.ts'
 export interface SnapshotInfo extends SnapshotReference {
   archive: string
   id: string
+  /** The history did not go on from it, whatever place its name has. */
+  beside: boolean
   /** ISO 8601, UTC; by the pod's clock. */
   created: string
   pod: string
@@ -53,7 +56,7 @@ export interface ArchiveInfo {
   allStoredBytes: number
 }
 
-/** Every snapshot of an archive, newest first, those beside the history last; reads each manifest. */
+/** Every snapshot of an archive, newest first, those whose names put them beside the history last; reads each manifest. */
 export async function listSnapshots(
   store: ObjectStore,
   archive: string,
@@ -117,7 +120,7 @@ export async function describeArchives(
     const [newest] = snapshots
     if (newest === undefined) continue
     const { generation, created, pod, files, bytes, python } = newest
-    const siblings = snapshots.filter(({ sibling }) => sibling).length
+    const siblings = snapshots.filter(({ beside }) => beside).length
     infos.push({
       archive,
       snapshots: snapshots.length - siblings,
@@ -129,7 +132,7 @@ export async function describeArchives(
       bytes,
       storedBytes: newest.storedBytes,
       python,
-      oldest: snapshots.findLast(({ sibling }) => !sibling)?.created ?? created,
+      oldest: snapshots.findLast(({ beside }) => !beside)?.created ?? created,
       allStoredBytes: [...chunks.values()].reduce((sum, size) => sum + size, 0),
     })
   }
@@ -140,17 +143,23 @@ async function* readAll(
   store: ObjectStore,
   archive: string,
   options: RequestOptions,
-): AsyncGenerator<{ reference: SnapshotReference; manifest: Manifest }> {
+): AsyncGenerator<{ reference: PlacedReference; manifest: Manifest }> {
   checkArchiveName(archive)
   await checkStoreFormat(store, options)
   const { history, siblings } = await readSnapshotList(store, archive, options)
-  for (const reference of [...history, ...siblings])
-    yield { reference, manifest: await readSnapshot(store, archive, reference.name, options) }
+  let beside: ReadonlySet<string> | undefined
+  for (const found of [...history, ...siblings]) {
+    const manifest = await readSnapshot(store, archive, found.name, options)
+    beside ??= findBeside({ history, siblings }, manifest)
+    yield { reference: { ...found, beside: beside.has(found.name) }, manifest }
+  }
 }
+
+type PlacedReference = SnapshotReference & Pick<SnapshotInfo, 'beside'>
 
 function describe(
   archive: string,
-  reference: SnapshotReference,
+  reference: PlacedReference,
   { id, created, pod, tree, chunks, venvs, additive, parent, compacted }: Manifest,
 ): SnapshotInfo {
   return {

@@ -61,7 +61,7 @@ function snapshotRows(info: SnapshotInfo): string {
     sizeText(info),
     info.pod,
     ...info.python.map((version) => `python ${version}`),
-    info.sibling ? 'beside the history' : '',
+    info.beside ? 'beside the history' : '',
     info.additive ? 'only adds' : '',
     info.compacted ? 'compacted' : '',
     info.unread === 0 ? '' : `partial: ${counted(info.unread, 'path')} could not be read`,
