@@ -4,12 +4,12 @@ const DOT = 46
 export class NameList {
   readonly text: string
   /** Where each name ends. */
-  private readonly ends: Int32Array
+  readonly ends: Int32Array
 
-  /** Throws a RangeError when the text doesn't hold this many names. */
-  constructor(text: string, count: number) {
+  /** Of so many names, or with the ends that another list found. Throws a RangeError when the text doesn't hold this many names. */
+  constructor(text: string, names: number | Int32Array) {
     this.text = text
-    this.ends = findEnds(text, count)
+    this.ends = typeof names === 'number' ? findEnds(text, names) : names
   }
 
   get length(): number {

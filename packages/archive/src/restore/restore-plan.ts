@@ -42,19 +42,13 @@ export function planRestore(columns: TreeColumns, chunks: readonly Chunk[]): Res
   for (const [index, chunk] of chunks.entries())
     frameBase[index + 1] = (frameBase[index] as number) + chunk.frames.length
   const { order, starts } = orderFiles(columns, frameBase)
-  const names = files.names.toArray()
-  const some = (first: number, end: number): FilesToMake => ({
-    first,
-    end,
-    names: Array.from(order.subarray(first, end), (file) => names[file]).join('/'),
-  })
   const works = chunks.map((chunk, number) => describeObject(chunk, number))
   for (const [number, work] of works.entries()) {
     for (const [index, frame] of work.frames.entries()) {
       // The first of the ranges are the empty files.
       const at = (frameBase[number] as number) + index + 1
       const [first, end] = [starts[at] as number, starts[at + 1] as number]
-      if (end > first) frame.files = some(first, end)
+      if (end > first) frame.files = { first, end }
       for (let place = first; place < end; place++)
         work.bytes += files.size[order[place] as number] as number
     }
@@ -63,9 +57,10 @@ export function planRestore(columns: TreeColumns, chunks: readonly Chunk[]): Res
   return {
     tree: shareTree(columns, order),
     objects: arrange(works.filter(isNeeded)),
-    empty: ranges(0, starts[1] as number, EMPTY_FILES_AT_ONCE).map(([first, end]) =>
-      some(first, end),
-    ),
+    empty: ranges(0, starts[1] as number, EMPTY_FILES_AT_ONCE).map(([first, end]) => ({
+      first,
+      end,
+    })),
     long: [...files.segments.keys()],
     totalBytes: sumSizes(columns),
   }
@@ -180,6 +175,8 @@ function shareTree(columns: TreeColumns, order: Int32Array): RestorePlan['tree']
       size: share(files.size),
       offset: share(files.offset),
       sparse: share(sparse),
+      names: files.names.text,
+      nameEnds: share(files.names.ends),
     },
     order,
     hasRawNames: hasRawBytes(names) || hasRawBytes(files.names.text),

@@ -114,7 +114,7 @@ async function makeContents(
 }
 
 // In memory at once, fetched and not written: what 16 requests bring while the threads are busy with something else.
-const ARENA_BYTES = 32 * 1024 * 1024
+const ARENA_BYTES = 24 * 1024 * 1024
 
 function openFetcher(store: ObjectStore, objects: readonly ObjectWork[], signal: AbortSignal) {
   const largest = Math.max(0, ...objects.flatMap(({ frames }) => frames.map((f) => f.stored)))

@@ -2,6 +2,7 @@ import { type Hash, createHash, hash } from 'node:crypto'
 import { BerthError } from '@berth/core/error'
 import { createFrameDecoder } from './frame-decoder.ts'
 import type { Frame } from '../format/manifest.ts'
+import { NameList } from '../format/name-list.ts'
 import { GrowingDirectories, type Place, type SharedDirectories } from './restore-directories.ts'
 import { type FileFacts, writeFile, writePart } from './restore-files.ts'
 
@@ -27,6 +28,9 @@ export interface SharedTree extends Place {
     /** In the raw bytes of its frame. */
     offset: Float64Array
     sparse: Uint8Array
+    /** Joined by `/`. */
+    names: string
+    nameEnds: Int32Array
   }
   /** Numbers of files, by where their content lies. */
   order: Int32Array
@@ -36,8 +40,6 @@ export interface SharedTree extends Place {
 export interface FilesToMake {
   first: number
   end: number
-  /** Joined by `/`. */
-  names: string
 }
 
 /** Where in a long file a frame goes. */
@@ -74,7 +76,7 @@ export interface RestoreTaskResult {
 export function performRestore(task: RestoreTask): RestoreTaskResult {
   switch (task.kind) {
     case 'begin':
-      growing = { ...task.tree, tree: new GrowingDirectories(task.tree, task.tree.directories) }
+      growing = grow(task.tree)
       return { bytes: 0 }
     case 'make-directories':
       for (let index = task.first; index < task.end; index++) currentTree().tree.make(index)
@@ -95,9 +97,20 @@ export function performRestore(task: RestoreTask): RestoreTaskResult {
   }
 }
 
-let growing: (SharedTree & { tree: GrowingDirectories }) | undefined
+interface GrowingTree extends SharedTree {
+  tree: GrowingDirectories
+  names: NameList
+}
 
-function currentTree(): SharedTree & { tree: GrowingDirectories } {
+let growing: GrowingTree | undefined
+
+function grow(shared: SharedTree): GrowingTree {
+  const { directories, files } = shared
+  const names = new NameList(files.names, files.nameEnds)
+  return { ...shared, tree: new GrowingDirectories(shared, directories), names }
+}
+
+function currentTree(): GrowingTree {
   if (growing === undefined) throw new Error('a task came before the tree that it is for')
   return growing
 }
@@ -133,9 +146,8 @@ function restoreFrame(task: RestoreTask & { kind: 'restore-frame' }): RestoreTas
   return { bytes: raw.length }
 }
 
-function writeFiles({ first, end, names }: FilesToMake, raw: Uint8Array): void {
-  const { files, order, restorer, tree } = currentTree()
-  const list = names.split('/')
+function writeFiles({ first, end }: FilesToMake, raw: Uint8Array): void {
+  const { files, order, names, restorer, tree } = currentTree()
   for (let place = first; place < end; place++) {
     const file = order[place] as number
     const facts: FileFacts = {
@@ -150,7 +162,7 @@ function writeFiles({ first, end, names }: FilesToMake, raw: Uint8Array): void {
       size: files.size[file] as number,
       sparse: files.sparse[file] === 1,
     }
-    const path = tree.pathIn(files.directory[file] as number, list[place - first] as string)
+    const path = tree.pathIn(files.directory[file] as number, names.at(file))
     writeFile(path, facts, { content, restorer })
   }
 }
