@@ -6,6 +6,8 @@ const [verb, directory = '', name = '', url = ''] = process.argv.slice(2)
 const store = await openStore(url, { env: process.env })
 const verbs: Record<string, () => Promise<object>> = {
   save: () => saveTree({ store, name, directory, level: 'fast' }),
+  compact: () =>
+    saveTree({ store, name, directory, compact: { leastDeadBytes: 1, smallGroups: 1 } }),
   restore: () => restoreTree({ store, name, directory }),
   // Nobody else saves meanwhile: what is of no use may go at once.
   prune: () => pruneStore({ store, graceMs: 0, retention: { keepLast: 1, keepDaily: 0 } }),

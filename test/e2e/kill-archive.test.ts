@@ -1,7 +1,7 @@
 import * as fs from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { verifyArchive } from '@berth/archive'
+import { listSnapshots, verifyArchive } from '@berth/archive'
 import { requirement } from '@berth/core/testing'
 import { missingS3Server, startS3Server } from '@berth/object-store/testing'
 import { afterAll, beforeAll, expect } from 'vitest'
@@ -65,6 +65,23 @@ async function killSave(lane: Lane, killer: Killer): Promise<Ended[]> {
   if (next.result === 'saved') expect(await newest(lane)).toEqual(after)
   lane.expectTidy('pod')
   lane.before = after
+  return [ended]
+}
+
+/** Has a compaction killed, of an archive of which a part is dead: its files are what they were, and the next compaction completes. */
+async function killCompaction(lane: Lane, killer: Killer): Promise<Ended[]> {
+  const directory = lane.at('pod')
+  makeTree(directory, ++lane.round)
+  await lane.save(directory)
+  const after = readTree(directory)
+  const ended = await lane.kill(killer, 'compact', directory)
+  expect(await newest(lane)).toEqual(after)
+  await lane.kill(atNothing, 'compact', directory)
+  expect(await newest(lane)).toEqual(after)
+  expect(await lane.save(directory)).toMatchObject({ result: 'unchanged' })
+  const [info] = await listSnapshots(lane.store, lane.name)
+  expect(info?.compacted).toBe(true)
+  lane.expectTidy('pod')
   return [ended]
 }
 
@@ -311,6 +328,28 @@ requirement('mount', mountLane)(
     const prepare = (lane: Lane) => mountTmpfs(lane.at('mounted'), 'size=64m')
     const series = { id: 'mount', kills: 60, inDirectory: true, round: killIntoMount }
     const points = await killMany({ ...series, killer, prepare })
+    expect(points).toBeGreaterThan(20)
+  },
+  TIMEOUT_MS,
+)
+
+requirement('s3', s3Lane)(
+  'a compaction that is killed at every request leaves the files of the newest snapshot what they were, and the next one completes',
+  async () => {
+    const killer = () => atRequest(new Points())
+    const round = killCompaction
+    const points = await killMany({ id: 'compact', kills: 40, inDirectory: false, round, killer })
+    expect(points).toBeGreaterThan(10)
+  },
+  TIMEOUT_MS,
+)
+
+requirement('s3', s3Lane)(
+  'a compaction that is killed at every step leaves the files of the newest snapshot what they were, and the next one completes',
+  async () => {
+    const killer = () => atStep(new Points(2))
+    const series = { id: 'compact-step', kills: 30, inDirectory: true, round: killCompaction }
+    const points = await killMany({ ...series, killer })
     expect(points).toBeGreaterThan(20)
   },
   TIMEOUT_MS,
