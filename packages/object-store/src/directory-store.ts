@@ -23,6 +23,7 @@ import type {
   GetOptions,
   ObjectInfo,
   ObjectStore,
+  PutOptions,
   PutResult,
   RequestOptions,
   StreamOptions,
@@ -107,11 +108,7 @@ class DirectoryStore implements ObjectStore {
     // Nothing to open ahead.
   }
 
-  async put(
-    key: string,
-    body: Uint8Array,
-    options: RequestOptions & { ifAbsent?: boolean } = {},
-  ): Promise<PutResult> {
+  async put(key: string, body: Uint8Array, options: PutOptions = {}): Promise<PutResult> {
     checkKey(key)
     this.check(options)
     return this.guard('write', key, async () => {

@@ -2,7 +2,7 @@ import { createHash, randomUUID } from 'node:crypto'
 import { reservedComponent } from './key.ts'
 import { readFailure, S3Failure } from './s3-failure.ts'
 import type { S3Session } from './s3-session.ts'
-import type { RequestOptions } from './store.ts'
+import type { PutOptions, RequestOptions } from './store.ts'
 
 /**
  * One conditional put. `ours-or-theirs`: the object exists, and an earlier try of ours, whose answer was lost, may have written it.
@@ -14,14 +14,15 @@ export async function putIfAbsent(
   session: S3Session,
   key: string,
   body: Uint8Array,
-  options: RequestOptions,
+  options: PutOptions,
 ): Promise<ConditionalPutResult> {
   let answerLost = false
   return session.attempt(options, async (signal) => {
     // A server that refuses may close the connection before it has read the body, and then the refusal is lost too.
     if (answerLost && (await exists(session, key, signal))) return 'ours-or-theirs'
     try {
-      await session.requests.put(session.fullKey(key), body, { ifAbsent: true, signal })
+      const { sha256 } = options
+      await session.requests.put(session.fullKey(key), body, { ifAbsent: true, sha256, signal })
       return 'written'
     } catch (error) {
       const failure = readFailure(error)

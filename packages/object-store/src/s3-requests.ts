@@ -100,23 +100,23 @@ export class S3Requests {
   async put(
     key: string,
     body: Uint8Array,
-    { ifAbsent, signal }: { ifAbsent: boolean; signal: Signal },
+    { ifAbsent, sha256, signal }: { ifAbsent: boolean; sha256: string | undefined; signal: Signal },
   ): Promise<void> {
     const { storageClass } = this.settings
-    const answer = await (
-      await this.sdk.client()
-    ).putObject(
-      {
-        ...this.object(key),
-        ...this.encryption(),
-        Body: body,
-        ContentLength: body.byteLength,
-        ContentType: 'application/octet-stream',
-        ...(ifAbsent && { IfNoneMatch: '*' }),
-        ...(storageClass !== undefined && { StorageClass: storageClass as 'STANDARD' }),
-      },
-      { ...(signal && { abortSignal: signal }) },
-    )
+    const input = {
+      ...this.object(key),
+      ...this.encryption(),
+      Body: body,
+      ContentLength: body.byteLength,
+      ContentType: 'application/octet-stream',
+      ...(ifAbsent && { IfNoneMatch: '*' }),
+      ...(storageClass !== undefined && { StorageClass: storageClass as 'STANDARD' }),
+    }
+    const sending = signal && { abortSignal: signal }
+    const { client, putObject } = await this.sdk.load()
+    const answer = await (sha256 === undefined
+      ? client.putObject(input, { ...sending })
+      : putObject(client, input, { sha256, ...sending }))
     // Some servers say 200 before they know, and put the error into the body.
     if (answer.ETag === undefined) throw new S3Failure('retry', 'the server confirmed no ETag')
     if (this.settings.customerKey !== undefined && answer.SSECustomerAlgorithm === undefined) {

@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto'
 import { createServer } from 'node:net'
 import type { AddressInfo } from 'node:net'
 import { describe, expect, test, afterEach } from 'vitest'
@@ -280,3 +281,20 @@ async function unusedPort(): Promise<number> {
   await new Promise((resolve) => server.close(resolve))
   return port
 }
+
+test.for(servers)(
+  'a body is signed by the hash that is known of it, and refused when it has another (%s)',
+  async ([, start, reason], { skip }) => {
+    skip(reason !== undefined, reason)
+    const server = await started(start)
+    const store = await openStore(server.url, { env: server.env })
+    const body = Buffer.from('chunk')
+    const sha256 = createHash('sha256').update(body).digest('hex')
+    expect(await store.put('right', body, { ifAbsent: true, sha256 })).toBe('written')
+    expect((await store.get('right'))?.toString()).toBe('chunk')
+    // It is sent again, as if it had been damaged on the way.
+    const signal = AbortSignal.timeout(300)
+    await expect(store.put('wrong', Buffer.from('other'), { sha256, signal })).rejects.toThrow()
+    expect(await store.get('wrong')).toBeUndefined()
+  },
+)

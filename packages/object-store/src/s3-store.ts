@@ -16,6 +16,7 @@ import type {
   GetOptions,
   ObjectInfo,
   ObjectStore,
+  PutOptions,
   PutResult,
   RequestOptions,
   StreamOptions,
@@ -113,11 +114,7 @@ class S3Store implements ObjectStore {
     this.session.requests.expectReads(count)
   }
 
-  async put(
-    key: string,
-    body: Uint8Array,
-    options: RequestOptions & { ifAbsent?: boolean } = {},
-  ): Promise<PutResult> {
+  async put(key: string, body: Uint8Array, options: PutOptions = {}): Promise<PutResult> {
     checkKey(key)
     this.checkSize(key, body)
     const result = options.ifAbsent
@@ -172,13 +169,13 @@ class S3Store implements ObjectStore {
     this.session.requests.close()
   }
 
-  private async overwrite(
-    key: string,
-    body: Uint8Array,
-    options: RequestOptions,
-  ): Promise<PutResult> {
+  private async overwrite(key: string, body: Uint8Array, options: PutOptions): Promise<PutResult> {
     await this.session.run({ verb: 'write', key }, options, (signal) =>
-      this.session.requests.put(this.session.fullKey(key), body, { ifAbsent: false, signal }),
+      this.session.requests.put(this.session.fullKey(key), body, {
+        ifAbsent: false,
+        sha256: options.sha256,
+        signal,
+      }),
     )
     return 'written'
   }
@@ -186,7 +183,7 @@ class S3Store implements ObjectStore {
   private async putIfAbsent(
     key: string,
     body: Uint8Array,
-    options: RequestOptions,
+    options: PutOptions,
   ): Promise<PutResult> {
     if (!this.isUnconditional) {
       let result

@@ -19,6 +19,12 @@ export interface RequestOptions {
   signal?: AbortSignal | undefined
 }
 
+export interface PutOptions extends RequestOptions {
+  ifAbsent?: boolean
+  /** Of the body, in hex, where it is known already: to find it out takes longer than to send the body to a near server. */
+  sha256?: string
+}
+
 /** Takes bytes that are only good until it returns or its promise resolves; nothing more is read meanwhile. */
 export type ByteSink = (bytes: Buffer) => void | Promise<void>
 
@@ -64,11 +70,7 @@ export interface ObjectStore {
    * and two writers at once may both succeed. Idempotent: after a lost answer the put is repeated, and an object with equal bytes
    * counts as our own write.
    */
-  put(
-    key: string,
-    body: Uint8Array,
-    options?: RequestOptions & { ifAbsent?: boolean },
-  ): Promise<PutResult>
+  put(key: string, body: Uint8Array, options?: PutOptions): Promise<PutResult>
   /** `undefined` when there is no such object; a 403 is confirmed by a listing before it counts as missing. */
   head(key: string, options?: RequestOptions): Promise<ObjectInfo | undefined>
   /** Every object whose key starts with the prefix, in key order, from the first key greater than `after` on. A store that does not exist yet is empty. */

@@ -1,4 +1,6 @@
-import { Header, Pax } from 'tar'
+// Not all of the package, which takes a thread longer to load than its first chunk to make.
+import { Header } from 'tar/header'
+import { Pax } from 'tar/pax'
 import { hasPlainNumbers, isPlainPath, writePlainHeader } from './tar-header.ts'
 import { TAR_BLOCK, tarPadding } from './tar-layout.ts'
 import { type FileEntry, hasRawBytes, toBytes } from './tree.ts'

@@ -77,8 +77,11 @@ export function unreadRecord({ name, store }: ArchiveOptions): TreeRecord {
 /** Present while entries are moved into a mountpoint, which no single rename can fill. */
 export const MOVING = 'moving'
 
+/** The record's file. */
+export const RECORD = 'record.json'
+
 export async function readStoredRecord({ state }: TreePlace): Promise<StoredRecord | undefined> {
-  const path = join(state, 'record.json')
+  const path = join(state, RECORD)
   const bytes = await readFileIfPresent(path)
   if (bytes === undefined) return undefined
   try {
@@ -119,7 +122,7 @@ export async function writeRecord(
     const bytes = index instanceof Uint8Array ? index : encodeFinalManifest(index)
     await writeFileAtomic(join(state, indexName(newest)), bytes)
   }
-  await writeFileAtomic(join(state, 'record.json'), `${JSON.stringify(record)}\n`)
+  await writeFileAtomic(join(state, RECORD), `${JSON.stringify(record)}\n`)
   const needed = [indexName(record), indexName(newest)]
   for (const name of readdirSync(state)) {
     const isOld = name.startsWith('index-') && !needed.includes(name)
@@ -131,7 +134,7 @@ export async function writeRecord(
 /** From now on nothing is known of the directory: a save only adds. */
 export async function forgetRecord(directory: string): Promise<void> {
   const { state } = await placeBehind(directory)
-  rmSync(join(state, 'record.json'), { force: true })
+  rmSync(join(state, RECORD), { force: true })
 }
 
 /** The state of the tree when the record was written; `undefined` where it was lost, which only makes the next save slower. */

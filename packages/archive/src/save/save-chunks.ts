@@ -276,7 +276,7 @@ async function put(
   const isThere = writer.resumes && (await store.head(key, { signal }))?.size === length
   if (!isThere) {
     paced?.sends(length)
-    await store.put(key, made.data, { signal, ifAbsent: true })
+    await store.put(key, made.data, { signal, ifAbsent: true, sha256: made.sha256 })
     paced?.arrived()
     written.uploadedBytes += length
     written.uploadedChunks++

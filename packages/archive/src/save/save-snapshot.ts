@@ -43,8 +43,9 @@ export async function storeSnapshot(save: Save, plan: SavePlan): Promise<SaveRes
   announceLate(options, late)
   if (late.length > 0 && isNothingNew(tree, base)) throw noTime(options)
   requireSameDirectory(save)
-  const before = base.ancestor ?? base.manifest ?? { tree, chunks }
-  const { vanished, entries } = countVanished({ tree, chunks }, before)
+  const before = base.ancestor ?? base.manifest
+  const { vanished, entries } =
+    before === undefined ? { vanished: 0, entries: 0 } : countVanished({ tree, chunks }, before)
   const beside = isBeside(save, { vanished, entries })
   const manifest = createManifest(save, {
     tree,

@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto'
-import { lstatSync } from 'node:fs'
-import { resolve } from 'node:path'
+import { existsSync, lstatSync } from 'node:fs'
+import { join, resolve } from 'node:path'
 import { BerthError } from '@berth/core/error'
 import { resolveReal } from '@berth/filesystem'
 import type { CompactBounds } from '../compact/choose-groups.ts'
@@ -12,7 +12,7 @@ import type { CompressionLevel } from '../format/frame-encoder.ts'
 import { readKnownContent } from './known-content.ts'
 import type { ArchiveOptions } from '../options.ts'
 import type { Pool } from '../workers/pool.ts'
-import { identityOf } from '../record/record.ts'
+import { RECORD, identityOf } from '../record/record.ts'
 import { refuseUnusable } from '../record/refuse.ts'
 import { asArchived } from '../venv/rewritten.ts'
 import { openBase } from './save-base.ts'
@@ -143,10 +143,13 @@ async function save(options: SaveOptions, place: TreePlace): Promise<SaveResult>
   const ended = new AbortController()
   try {
     const watermark = probeClock(place.state)
+    // Of a directory without a record most has to be read and sent.
+    const areWanted = !existsSync(join(place.state, RECORD))
+    const helpers = { size: pool.size, areWanted, run: pool.run }
     // The store answers while the disk is read.
     const [base, found] = await Promise.all([
       openBase(options, place),
-      scanTree(directory, { rules, signal: eitherSignal(signal, ended.signal), helpers: pool }),
+      scanTree(directory, { rules, signal: eitherSignal(signal, ended.signal), helpers }),
     ])
     // A clock that was set back makes new changes look old.
     if (watermark < base.watermark) base.watermark = 0

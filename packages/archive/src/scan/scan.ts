@@ -39,12 +39,19 @@ export interface ScanTask {
   most: number
 }
 
+export interface ScanHelpers {
+  size: number
+  /** They have to start for other work anyway: all are asked from the beginning. */
+  areWanted?: boolean
+  run: (task: ScanTask) => Promise<unknown>
+}
+
 export interface ScanOptions {
   /** What stays out; without them everything goes in. */
   rules?: ExclusionRules
   signal?: AbortSignal | undefined
   /** Threads that read along. */
-  helpers?: { size: number; run: (task: ScanTask) => Promise<unknown> }
+  helpers?: ScanHelpers
 }
 
 /** A tree as it lies on the disk: in columns, and as entries, which are built when they are first asked for. */
@@ -198,7 +205,8 @@ function createCrew(
     isBusy: () => running.size > 0,
     settled: () => Promise.race(running),
     employ: (isSlow) => {
-      const count = isSlow ? helpers.size : Math.min(HELPERS_BESIDE, helpers.size - 1)
+      const beside = helpers.areWanted === true ? helpers.size : HELPERS_BESIDE
+      const count = isSlow ? helpers.size : Math.min(beside, helpers.size - 1)
       const most = isSlow ? ENTRIES_PER_SLOW_TASK : ENTRIES_PER_TASK
       // The oldest, which are nearer to the root: most lies below them.
       while (pending.length > 0 && running.size < count * TASKS_PER_HELPER)
