@@ -16,9 +16,9 @@ const BUDGET_MS = 5000
 let root: string
 let tree: string
 let store: ObjectStore
-/** The same, but only the first chunks of a save get through, and the next one is on its way for ever. */
+/** The same, but only small chunks get through, and others are on their way for ever. */
 let slow: ObjectStore
-let passing: number
+let passingBytes: number
 
 beforeEach(async () => {
   root = newDirectory()
@@ -30,7 +30,7 @@ beforeEach(async () => {
   write('custom_nodes/other/main.py', 'other')
   store = await openStore(`file://${root}/store`, { env: {} })
   slow = Object.create(store, { put: { value: putSlowly } }) as ObjectStore
-  passing = Infinity
+  passingBytes = Infinity
   tick()
   await saveTree({ store, name, directory: tree })
   tick()
@@ -39,7 +39,7 @@ beforeEach(async () => {
 afterEach(() => store.close())
 
 const putSlowly: ObjectStore['put'] = async (key, body, options) => {
-  if (CHUNKS.test(key) && passing-- <= 0) await aborted(options?.signal)
+  if (CHUNKS.test(key) && body.length > passingBytes) await aborted(options?.signal)
   return store.put(key, body, options)
 }
 
@@ -92,7 +92,7 @@ test('saves what fits into the time, an environment only as a whole, and the res
   write('custom_nodes/node/added.py', 'added')
   write(`${PACKAGE}/one.bin`, randomBytes(2_500_000))
   changeInSecret(`${PACKAGE}/two.bin`)
-  passing = 1
+  passingBytes = 1_000_000
   const notes: string[] = []
   const result = await saveInTime(notes)
   expect(result).toMatchObject({
@@ -115,9 +115,23 @@ test('saves what fits into the time, an environment only as a whole, and the res
   expect(await restored()).toEqual(describeTree(tree))
 }, 60_000)
 
+test('leaves no empty directory of what could not be sent in time', async () => {
+  write('custom_nodes/node/main.py', 'two')
+  write('models/large/one.bin', randomBytes(5_000_000))
+  write('images/one.png', randomBytes(5_000_000))
+  passingBytes = 1_000_000
+  expect(await saveInTime()).toMatchObject({
+    result: 'partial',
+    late: [{ path: 'images' }, { path: 'models/large' }],
+  })
+  expect((await restored()).filter((line) => /images|large/.test(line))).toEqual([])
+  await saveTree({ store, name, directory: tree })
+  expect(await restored()).toEqual(describeTree(tree))
+}, 60_000)
+
 test('commits nothing when nothing could be sent in time, and saves it later', async () => {
   write(`${PACKAGE}/three.bin`, randomBytes(2_500_000))
-  passing = 0
+  passingBytes = 0
   const keys = objects()
   await expect(saveInTime()).rejects.toMatchObject({ code: 'archive/no-time' })
   expect(objects()).toEqual(keys)
