@@ -1,4 +1,5 @@
 import { execFile, execFileSync } from 'node:child_process'
+import { randomBytes } from 'node:crypto'
 import {
   chmodSync,
   existsSync,
@@ -472,6 +473,32 @@ test('each name keeps its dots and slashes in the store', async () => {
   await save({ directories: ['.cache', 'ComfyUI/custom_nodes'] })
   expect(await generation('.cache')).toBe(1)
   expect(await generation('ComfyUI/custom_nodes')).toBe(1)
+})
+
+test('a round while main runs compacts each archive that is worth it, and says which', async () => {
+  const writeSome = (count: number) => {
+    for (let index = 0; index < count; index++)
+      writeFileSync(join(pod, 'venv', `f${index}`), randomBytes(1024 * 1024))
+  }
+  mkdirSync(join(pod, 'venv'), { recursive: true })
+  mkdirSync(join(pod, 'small'), { recursive: true })
+  const directories = ['venv', 'small']
+  writeSome(6)
+  await save({ directories })
+  writeSome(4)
+  await save({ directories })
+  const round = { pipeline: 'shutdown', periodic: true } as const
+  const off = await save({ directories, compact: false }, round)
+  expect(off).toMatchObject({ result: 'unchanged' })
+  expect(await save({ directories }, round)).toMatchObject({
+    result: 'done',
+    facts: {
+      saved: [],
+      unchanged: directories,
+      compacted: [{ directory: 'venv', chunksBefore: 2, chunksAfter: 2 }],
+    },
+  })
+  expect(await save({ directories }, round)).toMatchObject({ result: 'unchanged' })
 })
 
 test('what is excluded stays out', async () => {

@@ -1,4 +1,5 @@
 import { execFileSync } from 'node:child_process'
+import { randomBytes } from 'node:crypto'
 import {
   cpSync,
   existsSync,
@@ -241,6 +242,33 @@ test('saves only what changed, and skips a directory that is not there', async (
     result: 'done',
     facts: { generation: 2, files: 1 },
   })
+})
+
+test('a round while main runs compacts the archive, and nothing else does', async () => {
+  const writeSome = (count: number) => {
+    for (let index = 0; index < count; index++)
+      writeFileSync(join(directory, `f${index}`), randomBytes(1024 * 1024))
+  }
+  mkdirSync(directory)
+  writeSome(6)
+  await run('save')
+  writeSome(4)
+  expect(await run('save')).toMatchObject({ facts: { generation: 2 } })
+  const deadline = Date.now() + 60_000
+  const round = { pipeline: 'shutdown', periodic: true } as const
+  for (const [inputs, overrides] of [
+    [{}, { pipeline: 'shutdown' }],
+    [{}, { ...round, deadline }],
+    [{ compact: false }, round],
+  ] as const)
+    expect(await run('save', inputs, overrides)).toMatchObject({ result: 'unchanged' })
+  const compacted = await run('save', {}, round)
+  expect(compacted).toMatchObject({
+    result: 'done',
+    facts: { generation: 3, files: 0, compacted: { chunksBefore: 2, chunksAfter: 2 } },
+  })
+  expect(compacted.logs).toContainEqual(expect.stringMatching(/^info: compacted `comfyui\/venv`/))
+  expect(await run('save', {}, round)).toMatchObject({ result: 'unchanged' })
 })
 
 test('after a boot that was cut, a tree that it did not reach never becomes the newest generation', async () => {
