@@ -54,7 +54,8 @@ async function openCopy() {
 
 function changeManifest(root: string, change: (manifest: Manifest) => void): void {
   const path = join(root, manifestKey(name, '00000001'))
-  const manifest = decodeManifest(readFileSync(path), path)
+  // A copy is encoded from its tree, which is what is changed here.
+  const manifest: Manifest = { ...decodeManifest(readFileSync(path), path) }
   change(manifest)
   rmSync(path)
   writeFileSync(path, encodeManifest(manifest))

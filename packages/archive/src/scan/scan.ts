@@ -39,19 +39,12 @@ export interface ScanTask {
   most: number
 }
 
-export interface ScanHelpers {
-  size: number
-  /** They have to start for other work anyway: all are asked from the beginning. */
-  areWanted?: boolean
-  run: (task: ScanTask) => Promise<unknown>
-}
-
 export interface ScanOptions {
   /** What stays out; without them everything goes in. */
   rules?: ExclusionRules
   signal?: AbortSignal | undefined
   /** Threads that read along. */
-  helpers?: ScanHelpers
+  helpers?: { size: number; run: (task: ScanTask) => Promise<unknown> }
 }
 
 /** A tree as it lies on the disk: in columns, and as entries, which are built when they are first asked for. */
@@ -199,14 +192,15 @@ function createCrew(
       pending.push(...walk)
       running.delete(run)
     })
+    // Whoever waits for the helpers hears of it; a scan that was ended does not wait.
+    run.catch(() => {})
     running.add(run)
   }
   return {
     isBusy: () => running.size > 0,
     settled: () => Promise.race(running),
     employ: (isSlow) => {
-      const beside = helpers.areWanted === true ? helpers.size : HELPERS_BESIDE
-      const count = isSlow ? helpers.size : Math.min(beside, helpers.size - 1)
+      const count = isSlow ? helpers.size : Math.min(HELPERS_BESIDE, helpers.size - 1)
       const most = isSlow ? ENTRIES_PER_SLOW_TASK : ENTRIES_PER_TASK
       // The oldest, which are nearer to the root: most lies below them.
       while (pending.length > 0 && running.size < count * TASKS_PER_HELPER)
