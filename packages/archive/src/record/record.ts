@@ -78,7 +78,7 @@ export function unreadRecord({ name, store }: ArchiveOptions): TreeRecord {
 export const MOVING = 'moving'
 
 /** The record's file. */
-export const RECORD = 'record.json'
+const RECORD = 'record.json'
 
 export async function readStoredRecord({ state }: TreePlace): Promise<StoredRecord | undefined> {
   const path = join(state, RECORD)

@@ -1,13 +1,15 @@
 import { workerCount } from '../venv/machine.ts'
-import { type Pool, createPool } from '../workers/pool.ts'
+import { type ThreadPool, createPool } from '../workers/pool.ts'
 import { WORKER } from '../workers/threads.ts'
 import type { ContentTask, SaveTask, SaveTaskResult } from './save-work.ts'
+
+type SavePool = Omit<ThreadPool<SaveTask, SaveTaskResult>, 'runOn'>
 
 // Less than a thread takes to start.
 const SMALL_BYTES = 512 * 1024
 
 /** The threads of a save. A few small files are done in this one: that is over before a thread has started. */
-export function createSavePool(signal: AbortSignal | undefined): Pool<SaveTask, SaveTaskResult> {
+export function createSavePool(signal: AbortSignal | undefined): SavePool {
   const pool = createPool<SaveTask, SaveTaskResult>(WORKER, workerCount(), signal)
   return {
     size: pool.size,
@@ -17,6 +19,7 @@ export function createSavePool(signal: AbortSignal | undefined): Pool<SaveTask, 
       const { performSave } = await import('./save-work.ts')
       return performSave(task)
     },
+    start: () => pool.start(),
     close: () => pool.close(),
   }
 }

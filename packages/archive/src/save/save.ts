@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto'
-import { existsSync, lstatSync } from 'node:fs'
-import { join, resolve } from 'node:path'
+import { lstatSync } from 'node:fs'
+import { resolve } from 'node:path'
 import { BerthError } from '@berth/core/error'
 import { resolveReal } from '@berth/filesystem'
 import type { CompactBounds } from '../compact/choose-groups.ts'
@@ -8,11 +8,12 @@ import type { Compacted } from '../compact/compact.ts'
 import { probeClock } from '../scan/clock.ts'
 import { asDiskError } from '../restore/disk-error.ts'
 import { SMALL_FILE_BYTES } from '../format/format.ts'
+import { createLookup } from '../format/path-lookup.ts'
 import type { CompressionLevel } from '../format/frame-encoder.ts'
 import { readKnownContent } from './known-content.ts'
 import type { ArchiveOptions } from '../options.ts'
 import type { Pool } from '../workers/pool.ts'
-import { RECORD, identityOf } from '../record/record.ts'
+import { identityOf } from '../record/record.ts'
 import { refuseUnusable } from '../record/refuse.ts'
 import { asArchived } from '../venv/rewritten.ts'
 import { openBase } from './save-base.ts'
@@ -131,6 +132,9 @@ export interface Save extends SaveFrame {
   cut: Cut | undefined
 }
 
+// To sort out fewer takes less than a thread to start.
+const MANY_FILES = 5000
+
 async function save(options: SaveOptions, place: TreePlace): Promise<SaveResult> {
   const { signal } = options
   const { directory, isMountpoint } = place
@@ -143,14 +147,12 @@ async function save(options: SaveOptions, place: TreePlace): Promise<SaveResult>
   const ended = new AbortController()
   try {
     const watermark = probeClock(place.state)
-    // Of a directory without a record most has to be read and sent.
-    const areWanted = !existsSync(join(place.state, RECORD))
-    const helpers = { size: pool.size, areWanted, run: pool.run }
     // The store answers while the disk is read.
     const [base, found] = await Promise.all([
       openBase(options, place),
-      scanTree(directory, { rules, signal: eitherSignal(signal, ended.signal), helpers }),
+      scanTree(directory, { rules, signal: eitherSignal(signal, ended.signal), helpers: pool }),
     ])
+    cut?.planCommit()
     // A clock that was set back makes new changes look old.
     if (watermark < base.watermark) base.watermark = 0
     const id = randomBytes(8).toString('hex')
@@ -161,6 +163,8 @@ async function save(options: SaveOptions, place: TreePlace): Promise<SaveResult>
       const saved = await saveTouched({ ...frame, columns: found.columns, rewritten }, touched)
       if (saved !== undefined) return saved
     }
+    // Of a first save all is read: the threads start while this one sorts out what there is.
+    if (base.manifest === undefined && found.columns.files.size.length > MANY_FILES) pool.start()
     const owned = inheritOwners(found.tree, base.manifest, process.getuid?.())
     const { scan, rewritten } = asArchived(owned, base, directory)
     return await saveScan({ ...frame, rewritten, scan })
@@ -190,11 +194,17 @@ function allFresh({ kept, suspects }: Comparison): SavePlan {
 }
 
 async function planSave(
-  { base: { manifest }, options, place, pool }: Save,
+  { base: { manifest, watermark }, options, place, pool, cut }: Save,
   compared: Comparison,
 ): Promise<SavePlan> {
-  const { kept, suspects } = compared
-  if (manifest === undefined || suspects.length === 0) return allFresh(compared)
+  if (manifest === undefined || compared.suspects.length === 0) return allFresh(compared)
+  // To read what is new anyway would take the time in which it could be sent.
+  const isIndexed = createLookup(manifest.tree.files)
+  const isNew = ({ path, mtime }: ScannedFile): boolean =>
+    mtime >= watermark && isIndexed(path) === undefined
+  const unread = new Set(cut === undefined ? [] : compared.suspects.filter(isNew))
+  const suspects = compared.suspects.filter((file) => !unread.has(file))
+  const { fresh } = allFresh({ kept: [], suspects: [...unread] })
   const sizes = new Set(manifest.tree.files.map((file) => file.size))
   const hasLong = manifest.tree.files.some((file) => file.size > SMALL_FILE_BYTES)
   const readable = suspects.filter((file) =>
@@ -205,7 +215,11 @@ async function planSave(
     { signal: options.signal },
   )
   const found = await recognise(suspects, { root: place.directory, known, sizes, hasLong, pool })
-  return { kept: [...kept, ...found.kept], fresh: found.fresh, suspects: suspects.length }
+  return {
+    kept: [...compared.kept, ...found.kept],
+    fresh: [...fresh, ...found.fresh],
+    suspects: compared.suspects.length,
+  }
 }
 
 function notADirectory(directory: string): BerthError {
