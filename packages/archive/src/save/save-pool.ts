@@ -1,9 +1,11 @@
+import { availableParallelism, loadavg } from 'node:os'
 import { workerCount } from '../venv/machine.ts'
 import { type ThreadPool, createPool } from '../workers/pool.ts'
 import { WORKER } from '../workers/threads.ts'
+import type { ScanHelpers } from '../scan/scan.ts'
 import type { ContentTask, SaveTask, SaveTaskResult } from './save-work.ts'
 
-type SavePool = Omit<ThreadPool<SaveTask, SaveTaskResult>, 'runOn'>
+type SavePool = Omit<ThreadPool<SaveTask, SaveTaskResult>, 'runOn'> & Pick<ScanHelpers, 'areFree'>
 
 // Less than a thread takes to start.
 const SMALL_BYTES = 512 * 1024
@@ -13,6 +15,8 @@ export function createSavePool(signal: AbortSignal | undefined): SavePool {
   const pool = createPool<SaveTask, SaveTaskResult>(WORKER, workerCount(), signal)
   return {
     size: pool.size,
+    // On a busy machine a further thread takes its time from this one, and more than it gives.
+    areFree: (loadavg()[0] ?? 0) < availableParallelism(),
     run: async (task) => {
       if (!isSmall(task)) return pool.run(task)
       signal?.throwIfAborted()

@@ -25,7 +25,7 @@ test('finds the same with helpers, whatever order they answer in', async () => {
     await new Promise((resolve) => setTimeout(resolve, 5 * (tasks.length % 3)))
     return answer
   }
-  const together = await scanTree(root, { helpers: { size: 4, run } })
+  const together = await scanTree(root, { helpers: { size: 4, areFree: true, run } })
   expect(together.columns).toEqual(alone.columns)
   expect(together.columns.files.size).toHaveLength(FOLDERS * FILES)
   expect(tasks.length).toBeGreaterThan(0)

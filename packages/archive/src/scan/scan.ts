@@ -39,12 +39,19 @@ export interface ScanTask {
   most: number
 }
 
+export interface ScanHelpers {
+  size: number
+  /** They have processors of their own; otherwise they are only asked when the disk keeps this thread waiting. */
+  areFree: boolean
+  run: (task: ScanTask) => Promise<unknown>
+}
+
 export interface ScanOptions {
   /** What stays out; without them everything goes in. */
   rules?: ExclusionRules
   signal?: AbortSignal | undefined
   /** Threads that read along. */
-  helpers?: { size: number; run: (task: ScanTask) => Promise<unknown> }
+  helpers?: ScanHelpers
 }
 
 /** A tree as it lies on the disk: in columns, and as entries, which are built when they are first asked for. */
@@ -200,7 +207,8 @@ function createCrew(
     isBusy: () => running.size > 0,
     settled: () => Promise.race(running),
     employ: (isSlow) => {
-      const count = isSlow ? helpers.size : Math.min(HELPERS_BESIDE, helpers.size - 1)
+      const beside = helpers.areFree ? Math.min(HELPERS_BESIDE, helpers.size - 1) : 0
+      const count = isSlow ? helpers.size : beside
       const most = isSlow ? ENTRIES_PER_SLOW_TASK : ENTRIES_PER_TASK
       // The oldest, which are nearer to the root: most lies below them.
       while (pending.length > 0 && running.size < count * TASKS_PER_HELPER)
