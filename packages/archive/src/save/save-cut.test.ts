@@ -2,13 +2,13 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { expect, test } from 'vitest'
 import { startCut, untilCut } from './save-cut.ts'
 
-test('leaves the commit a little, and more the longer it took until content could be sent', async () => {
+test('leaves the commit a little, and more the longer it took to read the base and the tree', async () => {
   const deadline = Date.now() + 60_000
   using cut = startCut(deadline)
   const quick = deadline - (cut?.at ?? 0)
   expect(quick).toBeGreaterThanOrEqual(300)
   await sleep(200)
-  cut?.beginContent()
+  cut?.planCommit()
   const slow = deadline - (cut?.at ?? 0)
   expect(slow).toBeGreaterThanOrEqual(quick + 250)
   expect(slow).toBeLessThan(30_000)

@@ -4,8 +4,8 @@ export interface Cut extends Disposable {
   readonly signal: AbortSignal
   /** Milliseconds since the epoch. */
   readonly at: number
-  /** From here on content is sent: how long it took to come here tells how long the commit will take. */
-  beginContent(): void
+  /** The base has been read and the tree scanned: how long that took tells how long the commit will take. */
+  planCommit(): void
   /** Nothing more can be sent in time. */
   end(): void
 }
@@ -39,7 +39,7 @@ export function startCut(deadline: number | undefined): Cut | undefined {
     get at() {
       return at
     },
-    beginContent: plan,
+    planCommit: plan,
     end,
     [Symbol.dispose]: () => clearTimeout(timer),
   }

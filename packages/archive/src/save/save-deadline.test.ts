@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto'
-import { mkdirSync, readdirSync, statSync, utimesSync, writeFileSync } from 'node:fs'
+import { mkdirSync, readdirSync, renameSync, statSync, utimesSync, writeFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { type ObjectStore, openStore } from '@berth/object-store'
 import { afterEach, beforeEach, expect, test } from 'vitest'
@@ -138,6 +138,13 @@ test('commits nothing when nothing could be sent in time, and saves it later', a
   expect(await saveTree({ store, name, directory: tree })).toMatchObject({ changed: 1 })
   expect(await restored()).toEqual(describeTree(tree))
 }, 60_000)
+
+test('sends nothing again that was only moved, although the time is short', async () => {
+  renameSync(join(tree, 'venv'), join(tree, 'moved'))
+  passingBytes = 0
+  expect(await saveInTime()).toMatchObject({ result: 'saved', uploadedChunks: 0, late: [] })
+  expect(await restored()).toEqual(describeTree(tree))
+})
 
 test('a deadline that is far away changes nothing', async () => {
   write('custom_nodes/node/main.py', 'two')

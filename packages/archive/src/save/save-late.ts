@@ -73,8 +73,8 @@ function keepDirectories(
 
 // Smaller units go together.
 const OWN_LANE_BYTES = 4 * 1024 * 1024
-// The first are soon there, and tell how fast the link is.
-const FIRST_LANE_BYTES = 256 * 1024
+/** The first to be sent are soon there, and tell how fast the link is. */
+export const FIRST_LANE_BYTES = 256 * 1024
 
 /**
  * New content in the order in which it is best sent when the time is short: small units first, so that many are whole. Each list is

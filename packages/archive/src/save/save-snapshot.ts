@@ -80,7 +80,6 @@ async function sendContent(save: Save, plan: SavePlan, chunks: Chunk[]): Promise
     resumes: base.marks.length > 0,
     cut,
   }
-  cut?.beginContent()
   return writeContent(writer, save, plan)
 }
 

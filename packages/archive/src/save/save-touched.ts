@@ -13,6 +13,7 @@ import { markSave } from './save-base.ts'
 import { type WrittenContent, writeChunks } from './save-chunks.ts'
 import { commitSave } from './save-commit.ts'
 import type { Cut } from './save-cut.ts'
+import { FIRST_LANE_BYTES } from './save-late.ts'
 import { createHead, nameBorn } from './save-manifest.ts'
 import { type NewContent, recognise, withPlace } from './save-plan.ts'
 import { type SaveFrame, recordUnchanged } from './save-record.ts'
@@ -84,12 +85,14 @@ export async function saveTouched(
 }
 
 /** Whether nothing is asked for that only a look at the whole tree can give. */
-function isPlain({ base, columns }: TouchedSave, { files }: Touched): boolean {
+function isPlain({ base, columns, cut }: TouchedSave, { files }: Touched): boolean {
   // What its ancestor has and the tree has not would have to be counted.
   if (base.ancestor !== base.manifest || columns.leftOut.some(({ unread }) => unread)) return false
   if (process.getuid?.() !== 0 && !files.every(hasSameOwner)) return false
   const bytes = files.reduce((sum, { now }) => sum + now.size, 0)
-  return bytes <= GROUP_MAX_BYTES && files.every(({ now }) => now.size <= SMALL_FILE_BYTES)
+  // Before a deadline what does not go out as one is sent part by part, the smallest first.
+  const mostBytes = cut === undefined ? GROUP_MAX_BYTES : FIRST_LANE_BYTES
+  return bytes <= mostBytes && files.every(({ now }) => now.size <= SMALL_FILE_BYTES)
 }
 
 function hasSameOwner({ now, before }: TouchedFile): boolean {
@@ -154,7 +157,6 @@ async function sendFresh(
   if (fresh.length === 0) return { files: [], hashes: [], uploadedBytes: 0, uploadedChunks: 0 }
   const condemned = await readCondemned(store, { signal })
   const resumes = base.marks.length > 0
-  cut?.beginContent()
   const root = place.directory
   return writeChunks({ options, root, level, pool, chunks, resumes, condemned, cut }, [fresh])
 }
