@@ -1,9 +1,70 @@
-import { definePlugin } from '@berth/core'
+import { definePlugin, defineStep, z } from '@berth/core'
+import { storeSecrets } from '@berth/object-store'
+import {
+  deadlineInput,
+  driverInput,
+  folderInputs,
+  optionsInput,
+  storeInput,
+} from './steps/inputs.ts'
+
+const path = z.string().describe('Where apps find the folder.')
+const endInputs = z.strictObject({ ...folderInputs, within: deadlineInput })
 
 /** A folder that lies in S3: what is written there is in the bucket. */
 export const s3Link = definePlugin({
   name: 's3-link',
   description:
     'Makes a folder lie in S3: mounted with s3fs or rclone, or watched where nothing can be mounted.',
-  steps: {},
+  steps: {
+    link: defineStep({
+      description:
+        'Makes a folder a link into a bucket, and keeps it working; taken back at the end, when all is sent.',
+      inputs: z.strictObject({
+        ...folderInputs,
+        store: storeInput,
+        driver: driverInput,
+        options: optionsInput,
+      }),
+      outputs: z.object({
+        path,
+        driver: z.string().describe('The driver that was chosen.'),
+        bucket: z.string().describe('The bucket.'),
+        mount: z.string().describe('Where the bucket is mounted.'),
+      }),
+      reads: storeSecrets,
+      plan: async (context) => (await import('./steps/link.ts')).planLink(context),
+      run: async (context) => (await import('./steps/link.ts')).linkFolder(context),
+      undo: async (context) => (await import('./steps/unmount.ts')).undoLink(context),
+    }),
+    unlink: defineStep({
+      description: 'Makes the folder one on this disk again; its files stay in the bucket.',
+      inputs: endInputs,
+      outputs: z.object({ path }),
+      plan: async (context) => (await import('./steps/unmount.ts')).planUnmount(context),
+      run: async (context) => (await import('./steps/unmount.ts')).unlinkFolder(context),
+    }),
+    unmount: defineStep({
+      description:
+        'Sends what is not in the bucket yet, and unmounts; until it is linked again, the folder leads to this disk.',
+      inputs: endInputs,
+      outputs: z.object({ path }),
+      plan: async (context) => (await import('./steps/unmount.ts')).planUnmount(context),
+      run: async (context) => (await import('./steps/unmount.ts')).unmountFolder(context),
+    }),
+    status: defineStep({
+      description: 'Says how every link is, and whether the pod may be stopped.',
+      inputs: z.strictObject({}),
+      outputs: z.object({
+        colour: z
+          .string()
+          .describe('The worst of all: `green`, `yellow`, `red`; `none` without a link.'),
+        safe: z.boolean().describe('Whether everything is in S3.'),
+        files: z.number().describe('How many files are not.'),
+        bytes: z.number().describe('How much that is.'),
+      }),
+      plan: async () => (await import('./steps/status.ts')).planStatus(),
+      run: async (context) => (await import('./steps/status.ts')).showStatus(context),
+    }),
+  },
 })

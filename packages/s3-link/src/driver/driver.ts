@@ -80,7 +80,7 @@ export interface MountDriver {
 
 export interface RunningDaemon {
   pid: number
-  spec: MountSpec
+  spec: Pick<MountSpec, 'cache'>
 }
 
 /** Why a daemon did not start, or ended. */

@@ -87,6 +87,8 @@ const patterns: Pattern[] = [
 /** What the log of a daemon that ended means; undefined where nothing in it is known. */
 export function explainLog(log: readonly string[]): MountFault | undefined {
   for (const line of log) {
+    // A daemon begins with what it was started with, where any of these words may stand.
+    if (/\[INF\]| INFO {2}:/.test(line)) continue
     const found = patterns.find(([pattern]) => pattern.test(line))
     if (found !== undefined) return { code: found[1], why: found[2], hint: found[3] }
   }

@@ -1,0 +1,125 @@
+import { spawn } from 'node:child_process'
+import { closeSync, mkdirSync, openSync } from 'node:fs'
+import { join } from 'node:path'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { BerthError, type ErrorFacts } from '@berth/core/error'
+import { acquireLease } from '@berth/filesystem'
+import type { MountDriver, MountSpec } from '../driver/driver.ts'
+import { packSpec } from './carried-spec.ts'
+import { childEnvironment } from '../driver/child-environment.ts'
+import { makePlaces, type Places } from './places.ts'
+import { isRunning } from './process-facts.ts'
+import { openRegistry, type Registry } from './registry.ts'
+
+export interface MountRequest {
+  driver: MountDriver['name']
+  spec: MountSpec
+  places: Places
+  signal: AbortSignal
+}
+
+/**
+ * Makes sure that a mount is there and watched over: of one key there is one, whoever asks and however often. Resolves when a canary has gone
+ * both ways. The process that stays with it belongs to nobody and lives on.
+ */
+export async function ensureMount(request: MountRequest): Promise<'started' | 'running'> {
+  const { spec, places, signal } = request
+  makePlaces(places)
+  const registry = openRegistry(places, spec.key)
+  mkdirSync(registry.folder, { recursive: true, mode: 0o711 })
+  return withLock(join(places.runtime, `${spec.key}.lock`), signal, async () => {
+    if (await isKept(registry)) return 'running'
+    mkdirSync(spec.runtime, { recursive: true, mode: 0o700 })
+    await startKeeper(request)
+    return 'started'
+  })
+}
+
+/** Whether a keeper stays with the mount and means to go on. */
+async function isKept(registry: Registry): Promise<boolean> {
+  const record = await registry.readMount()
+  if (record === undefined || !(await isRunning(record.keeper))) return false
+  const state = (await registry.readStatus())?.state
+  if (state !== 'unmounting' && state !== 'drain-timeout') return true
+  throw new BerthError(
+    's3-link/unmounting',
+    `could not link to \`${record.store}\`: it is being unmounted`,
+    { hint: 'wait until it is, or run `berth unmount-bucket` again' },
+  )
+}
+
+/** One at a time, over processes; whoever was killed meanwhile is waited for a few seconds only. */
+async function withLock<Result>(
+  path: string,
+  signal: AbortSignal,
+  action: () => Promise<Result>,
+): Promise<Result> {
+  for (;;) {
+    signal.throwIfAborted()
+    const lease = await acquireLease({ path, owner: `pid ${process.pid}`, ttlMs: 3_000 })
+    if (lease.state === 'held') {
+      try {
+        return await action()
+      } finally {
+        await lease.release()
+      }
+    }
+    await sleep(100, undefined, { signal })
+  }
+}
+
+async function startKeeper({ driver, spec, places, signal }: MountRequest): Promise<void> {
+  const log = openSync(join(spec.runtime, 'keeper.log'), 'a', 0o600)
+  const program = new URL('./keeper.ts', import.meta.url)
+  const child = spawn(process.execPath, [program.pathname], {
+    env: childEnvironment(spec.runtime),
+    cwd: '/',
+    stdio: ['pipe', 'pipe', log],
+    detached: true,
+  })
+  closeSync(log)
+  const onAbort = () => child.kill('SIGTERM')
+  signal.addEventListener('abort', onAbort, { once: true })
+  try {
+    child.stdin?.on('error', () => undefined)
+    child.stdin?.end(JSON.stringify({ spec: packSpec(spec, driver), places }))
+    const answer = await firstLine(child.stdout as NodeJS.ReadableStream)
+    signal.throwIfAborted()
+    if (answer === undefined) {
+      throw new BerthError(
+        's3-link/keeper-ended',
+        `could not mount \`${spec.bucket}\`: the process that stays with it ended`,
+        {
+          hint: `see \`${join(spec.runtime, 'keeper.log')}\``,
+        },
+      )
+    }
+    if (answer.error !== undefined) throw asError(answer.error)
+  } finally {
+    signal.removeEventListener('abort', onAbort)
+    child.stdout?.destroy()
+    child.unref()
+  }
+}
+
+interface KeeperAnswer {
+  started?: true
+  error?: ErrorFacts
+}
+
+async function firstLine(stream: NodeJS.ReadableStream): Promise<KeeperAnswer | undefined> {
+  let text = ''
+  for await (const chunk of stream) {
+    text += String(chunk)
+    if (text.includes('\n')) return JSON.parse(text) as KeeperAnswer
+  }
+  return undefined
+}
+
+function asError({ code, message, hint, excerpt }: ErrorFacts): Error {
+  if (code === 'core/bug') return new Error(message)
+  return new BerthError(code, message, {
+    ...(hint === undefined ? {} : { hint }),
+    ...(excerpt === undefined ? {} : { excerpt }),
+  })
+}

@@ -1,0 +1,32 @@
+import type { DriverName, Pending } from '../driver/driver.ts'
+import type { Colour, MountState, SafeToStop } from './mount-state.ts'
+
+/** One mount and its links as a document, as `berth mounts --json` and the step `s3-link/status` give it. */
+export interface LinkStatus {
+  version: 1
+  key: string
+  driver: DriverName
+  state: MountState
+  colour: Colour
+  /** Why it is not green, and what to do next. */
+  reason: StatusReason | null
+  /** Milliseconds since the epoch, as all times here. */
+  since: number
+  updatedAt: number
+  /** Without keys. */
+  store: string
+  /** The last four characters of the access key and a hash of it: which key, and not the key. */
+  accessKey: string
+  mountPoint: string
+  links: { path: string; user: string; leadsTo: 'mount' | 'spool' | 'elsewhere' }[]
+  pending: Pending
+  safeToStop: SafeToStop
+  lastCanary: { at: number; ms: number } | null
+  restarts: number
+}
+
+export interface StatusReason {
+  code: string
+  message: string
+  hint: string
+}

@@ -1,0 +1,271 @@
+import { createHash } from 'node:crypto'
+import { mkdir } from 'node:fs/promises'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { isBerthError } from '@berth/core/error'
+import type { ObjectStore } from '@berth/object-store'
+import type { MountDriver, MountSpec, Pending } from '../driver/driver.ts'
+import { flyCanary } from './canary.ts'
+import type { LinkStatus, StatusReason } from './link-status.ts'
+import { judgeMount, judgeSafety, restartDelayMs, type Verdict } from './mount-state.ts'
+import { Observer } from './observer.ts'
+import { readProcess } from './process-facts.ts'
+import { explainState } from './reasons.ts'
+import type { LinkRecord, Registry } from './registry.ts'
+import { retarget, targetOf } from './retarget.ts'
+import type { Spool } from './spool.ts'
+import { type Daemon, startDaemon } from './start-daemon.ts'
+import { storeUrlOf } from './store-of.ts'
+import { unmount } from './unmount.ts'
+import { openWriters } from './writers.ts'
+
+const mountMs = 30_000
+const canaryMs = 30_000
+const restartsWithinMs = 600_000
+
+export interface KeeperParts {
+  driver: MountDriver
+  spec: MountSpec
+  /** With the mount's own keys. */
+  store: ObjectStore
+  registry: Registry
+  spool: Spool
+}
+
+export interface StopAnswer {
+  isStopped: boolean
+  pending: Pending
+  /** Programs that have files open in the mount. */
+  holders: string[]
+}
+
+/** Watches over one mount: starts its daemon, turns its links to where writing is safe, starts it again, and ends it without losing a file. */
+export class MountKeeper {
+  readonly #parts: KeeperParts
+  readonly #observer: Observer
+  readonly #ending = new AbortController()
+  #daemon: Daemon | undefined
+  #verdict: Verdict = { state: 'starting', colour: 'yellow', links: 'spool', daemon: 'keep' }
+  #reason: StatusReason | null = null
+  #since = Date.now()
+  #restarts: number[] = []
+  #canary: LinkStatus['lastCanary'] = null
+  #spooled: Pending | undefined
+  #drained: Promise<void> | undefined
+  #before: { at: number; bytes: number } | undefined
+  #rate: number | undefined
+  #isForgotten = false
+
+  constructor(parts: KeeperParts) {
+    this.#parts = parts
+    this.#observer = new Observer(parts.driver, parts.spec, parts.store)
+  }
+
+  /** The first start: whatever fails is thrown, and nothing stays mounted. */
+  async start(): Promise<void> {
+    try {
+      await this.#mount()
+    } catch (error) {
+      await unmount(this.#parts.spec.mountPoint, 5_000)
+      throw error
+    }
+    await this.tick()
+  }
+
+  /** Ends a start that is under way; afterwards it does nothing. */
+  giveUpStart(): void {
+    if (this.#canary === null) this.#ending.abort()
+  }
+
+  /** Looks, judges and acts; called every second, and at once when something ended. */
+  async tick(): Promise<void> {
+    if (this.#ending.signal.aborted) return this.#publish()
+    const seen = await this.#observer.look(this.#daemon)
+    this.#spooled = await this.#parts.spool.count(await this.#parts.registry.readLinks())
+    const now = Date.now()
+    this.#restarts = this.#restarts.filter((at) => now - at < restartsWithinMs)
+    const verdict = judgeMount({
+      ...seen,
+      restarts: this.#restarts.length,
+      spooled: this.#spooled.files,
+    })
+    this.#become(verdict, seen.mounted ? this.#observer.refusal : undefined)
+    await this.turnLinks()
+    if (verdict.daemon === 'kill' && this.#daemon !== undefined)
+      process.kill(this.#daemon.pid, 'SIGKILL')
+    if (verdict.daemon === 'start') await this.#restart()
+    if (verdict.links === 'mount') this.#drain()
+    await this.#publish()
+  }
+
+  /** Resolves when the daemon has ended, for whoever waits to look again. */
+  get daemonEnded(): Promise<unknown> {
+    return this.#daemon?.ended ?? new Promise(() => undefined)
+  }
+
+  /** Turns every link to where the last judgement wants it; also one that came since. */
+  async turnLinks(): Promise<void> {
+    const { links } = this.#verdict
+    if (links === 'stay') return
+    for (const link of await this.#parts.registry.readLinks()) {
+      await turn(link, links)
+    }
+  }
+
+  /**
+   * Turns the links to the disk, waits until nothing is open and all is sent, and unmounts. When the time is over first, everything stays
+   * mounted and goes on being sent, and the answer says what is not in S3 yet.
+   */
+  async stop(deadline: number): Promise<StopAnswer> {
+    const { driver, spec, registry } = this.#parts
+    this.#ending.abort()
+    this.#verdict = { state: 'unmounting', colour: 'yellow', links: 'spool', daemon: 'keep' }
+    await this.turnLinks()
+    await this.#publish()
+    for (;;) {
+      const pending = await driver.pending({ pid: this.#daemon?.pid ?? 0, spec })
+      const writers = await openWriters(spec.mountPoint)
+      if (pending.files === 0 && writers.length === 0) {
+        if (await unmount(spec.mountPoint, Math.max(1_000, deadline - Date.now()))) {
+          await Promise.race([this.#daemon?.ended, sleep(2_000)])
+          this.#become({ ...this.#verdict, state: 'stopped' }, undefined)
+          await this.#publish()
+          this.#isForgotten = true
+          await registry.forget()
+          return { isStopped: true, pending, holders: [] }
+        }
+      }
+      if (Date.now() >= deadline) {
+        this.#become({ ...this.#verdict, state: 'drain-timeout', colour: 'red' }, undefined)
+        await this.#publish()
+        return { isStopped: false, pending, holders: writers }
+      }
+      await this.#publish()
+      await sleep(100)
+    }
+  }
+
+  async #mount(): Promise<void> {
+    const { driver, spec, store, registry } = this.#parts
+    const { signal } = this.#ending
+    this.#daemon = await startDaemon(driver, spec, { withinMs: mountMs, signal })
+    const { pid } = this.#daemon
+    await registry.writeMount({
+      key: spec.key,
+      driver: driver.name,
+      store: storeUrlOf(spec),
+      mountPoint: spec.mountPoint,
+      cache: spec.cache,
+      keeper: await ownProcess(),
+      daemon: (await readProcess(pid)) ?? { pid, startedAt: '' },
+    })
+    // rclone looks at the bucket again on SIGHUP; s3fs has nothing to forget of a new name.
+    const refresh = () => {
+      if (driver.name === 'rclone') process.kill(pid, 'SIGHUP')
+    }
+    const { ms } = await flyCanary({ spec, store, refresh, withinMs: canaryMs, signal })
+    this.#canary = { at: Date.now(), ms }
+    this.#observer.settle()
+  }
+
+  async #restart(): Promise<void> {
+    this.#daemon = undefined
+    this.#restarts.push(Date.now())
+    await this.#publish()
+    try {
+      await sleep(restartDelayMs(this.#restarts.length, Math.random()), undefined, {
+        signal: this.#ending.signal,
+      })
+      await this.#mount()
+    } catch (error) {
+      if (this.#ending.signal.aborted) return
+      if (!isBerthError(error)) throw error
+      const { code, message, hint = '' } = error
+      this.#reason = { code, message, hint }
+    }
+  }
+
+  /** What waits in spools is sent once nothing leads there any more; at most one such work is under way. */
+  #drain(): void {
+    if (this.#drained !== undefined || (this.#spooled?.files ?? 0) === 0) return
+    this.#drained = this.#parts.registry
+      .readLinks()
+      .then((links) => this.#parts.spool.drain(links, this.#ending.signal))
+      .catch(() => undefined)
+      .finally(() => (this.#drained = undefined))
+  }
+
+  #become(verdict: Verdict, refusal: string | undefined): void {
+    if (verdict.state !== this.#verdict.state) this.#since = Date.now()
+    const isStillBroken = verdict.daemon === 'start' && this.#reason !== null
+    this.#verdict = verdict
+    if (!isStillBroken) this.#reason = explainState(verdict.state, this.#parts.spec, refusal)
+  }
+
+  async #publish(): Promise<void> {
+    if (this.#isForgotten) return
+    const { spec, driver, registry } = this.#parts
+    const pending = sum(this.#observer.pending, this.#spooled)
+    this.#measure(pending.bytes)
+    const links = await registry.readLinks()
+    await mkdir(registry.folder, { recursive: true, mode: 0o711 })
+    await registry.writeStatus({
+      version: 1,
+      key: spec.key,
+      driver: driver.name,
+      state: this.#verdict.state,
+      colour: this.#verdict.colour,
+      reason: this.#reason,
+      since: this.#since,
+      updatedAt: Date.now(),
+      store: storeUrlOf(spec),
+      accessKey: shownKey(spec.credentials.accessKeyId),
+      mountPoint: spec.mountPoint,
+      links: await Promise.all(links.map(describeLink)),
+      pending,
+      safeToStop: judgeSafety(pending, this.#rate),
+      lastCanary: this.#canary,
+      restarts: this.#restarts.length,
+    })
+  }
+
+  #measure(bytes: number): void {
+    const at = performance.now()
+    if (this.#before !== undefined && bytes < this.#before.bytes) {
+      this.#rate = ((this.#before.bytes - bytes) * 1000) / (at - this.#before.at)
+    }
+    if (bytes !== this.#before?.bytes) this.#before = { at, bytes }
+  }
+}
+
+/** Makes the spool where a link is about to lead to it, and removes nothing. */
+async function turn(link: LinkRecord, to: 'mount' | 'spool'): Promise<void> {
+  if (to === 'spool') await mkdir(link.spool, { recursive: true })
+  await retarget(link.path, link[to === 'spool' ? 'spool' : 'target'], [link.spool, link.target])
+}
+
+async function describeLink(link: LinkRecord): Promise<LinkStatus['links'][number]> {
+  const target = await targetOf(link.path)
+  const leadsTo = target === link.target ? 'mount' : target === link.spool ? 'spool' : 'elsewhere'
+  return { path: link.path, user: link.user, leadsTo }
+}
+
+function sum(one: Pending, other: Pending | undefined): Pending {
+  if (other === undefined) return one
+  return {
+    files: one.files + other.files,
+    bytes: one.bytes + other.bytes,
+    oldestAgeMs: Math.max(one.oldestAgeMs, other.oldestAgeMs),
+    confidence: one.confidence,
+    names: [...one.names, ...other.names].slice(0, 20),
+  }
+}
+
+async function ownProcess() {
+  return (await readProcess(process.pid)) ?? { pid: process.pid, startedAt: '' }
+}
+
+/** Which key it is, for who knows it: its end, and a hash that tells two with the same end apart. */
+function shownKey(accessKeyId: string): string {
+  const hash = createHash('sha256').update(accessKeyId).digest('hex').slice(0, 8)
+  return `…${accessKeyId.slice(-4)} (${hash})`
+}

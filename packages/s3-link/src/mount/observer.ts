@@ -1,0 +1,117 @@
+import { statfs } from 'node:fs/promises'
+import { isBerthError } from '@berth/core/error'
+import type { ObjectStore } from '@berth/object-store'
+import type { MountDriver, MountSpec, Pending } from '../driver/driver.ts'
+import type { Observation } from './mount-state.ts'
+import { mountAt } from './mount-table.ts'
+import { runShort } from './short-command.ts'
+import type { Daemon } from './start-daemon.ts'
+
+const probeEveryMs = 5_000
+const probeMs = 3_000
+const serverEveryMs = 15_000
+
+const refusals = new Set(
+  ['bad-credentials', 'access-denied', 'no-such-bucket', 'no-credentials', 'wrong-region'].map(
+    (problem) => `object-store/${problem}`,
+  ),
+)
+
+/** What a mount and its surroundings look like; each look is begun when it is due, at most one of a kind is under way, and none is waited for. */
+export class Observer {
+  readonly #driver: MountDriver
+  readonly #spec: MountSpec
+  readonly #store: ObjectStore
+  #probedAt = 0
+  #isProbing = false
+  #askedAt = 0
+  #isAsking = false
+  #late = 0
+  #lateSince = 0
+  #server: Observation['server'] = 'answers'
+  #silentSince = 0
+  #room = Number.POSITIVE_INFINITY
+  #refusal: string | undefined
+  #pending: Pending = { files: 0, bytes: 0, oldestAgeMs: 0, confidence: 'unknown', names: [] }
+
+  constructor(driver: MountDriver, spec: MountSpec, store: ObjectStore) {
+    this.#driver = driver
+    this.#spec = spec
+    this.#store = store
+  }
+
+  /** What the service said when it refused the key. */
+  get refusal(): string | undefined {
+    return this.#refusal
+  }
+
+  get pending(): Pending {
+    return this.#pending
+  }
+
+  /** After a canary: everything works, seen just now. */
+  settle(): void {
+    this.#late = 0
+    this.#server = 'answers'
+    this.#probedAt = this.#askedAt = performance.now()
+  }
+
+  async look(daemon: Daemon | undefined): Promise<Omit<Observation, 'restarts' | 'spooled'>> {
+    const now = performance.now()
+    const seen = await mountAt(this.#spec.mountPoint)
+    const mounted =
+      daemon !== undefined && seen?.id === daemon.mount.id && seen.device === daemon.mount.device
+    if (mounted && now - this.#probedAt >= probeEveryMs) void this.#probe()
+    if (now - this.#askedAt >= serverEveryMs) void this.#ask()
+    this.#room = await roomOf(this.#spec.cache)
+    this.#pending = await this.#driver.pending({ pid: daemon?.pid ?? 0, spec: this.#spec })
+    return {
+      mounted,
+      lateProbes: this.#late,
+      lateMs: this.#late === 0 ? 0 : now - this.#lateSince,
+      server: this.#server,
+      silentMs: this.#server === 'silent' ? now - this.#silentSince : 0,
+      roomBytes: this.#room,
+    }
+  }
+
+  async #probe(): Promise<void> {
+    if (this.#isProbing) return
+    this.#isProbing = true
+    this.#probedAt = performance.now()
+    const { result } = await runShort(['stat', '--', this.#spec.mountPoint], probeMs)
+    if (result === 'ended') this.#late = 0
+    else {
+      if (this.#late === 0) this.#lateSince = this.#probedAt
+      this.#late += 1
+    }
+    this.#isProbing = false
+  }
+
+  /** The bucket's own API, so that a silent server and a broken daemon are told apart. */
+  async #ask(): Promise<void> {
+    if (this.#isAsking) return
+    this.#isAsking = true
+    this.#askedAt = performance.now()
+    try {
+      await this.#store.head('.berth-canary')
+      this.#server = 'answers'
+      this.#refusal = undefined
+    } catch (error) {
+      const isRefusal = isBerthError(error) && refusals.has(error.code)
+      if (this.#server === 'answers') this.#silentSince = this.#askedAt
+      this.#server = isRefusal ? 'refuses' : 'silent'
+      this.#refusal = error instanceof Error ? error.message : String(error)
+    }
+    this.#isAsking = false
+  }
+}
+
+async function roomOf(path: string): Promise<number> {
+  try {
+    const { bavail, bsize } = await statfs(path)
+    return bavail * bsize
+  } catch {
+    return Number.POSITIVE_INFINITY
+  }
+}

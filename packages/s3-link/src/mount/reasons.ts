@@ -1,0 +1,50 @@
+import type { MountSpec } from '../driver/driver.ts'
+import type { StatusReason } from './link-status.ts'
+import type { MountState } from './mount-state.ts'
+
+const spooled = 'new files are kept on the disk, and sent when it works again'
+
+/** Why a mount is not green, and what to do next; null where there is nothing to say. */
+export function explainState(
+  state: MountState,
+  { bucket }: Pick<MountSpec, 'bucket'>,
+  refusal: string | undefined,
+): StatusReason | null {
+  const found = reasons[state]
+  if (found === undefined) return null
+  const [message, hint] = found
+  const why = refusal === undefined ? '' : `: ${refusal}`
+  return {
+    code: `s3-link/${state}`,
+    message: `the mount of \`${bucket}\` ${message}${why}`,
+    hint,
+  }
+}
+
+const reasons: Partial<Record<MountState, [message: string, hint: string]>> = {
+  degraded: ['answers slowly, or the service does not answer', 'wait; nothing is lost'],
+  draining: ['works; files from the disk are being sent', 'wait until they are'],
+  spooling: [`waits for the service; ${spooled}`, 'see whether the service is up'],
+  hung: [
+    `hangs; ${spooled}`,
+    'wait, or unmount and link again; programs that have files open in it hang too',
+  ],
+  broken: [
+    `lost its daemon and is started again; ${spooled}`,
+    'start programs again that had files open in it',
+  ],
+  'crash-loop': [
+    `loses its daemon again and again; ${spooled}`,
+    'see the log, or use another driver',
+  ],
+  refused: [`is refused by the service; ${spooled}`, 'set keys that are valid, and link again'],
+  'no-room': [
+    'has no room on the disk for what is not sent; new files go to the disk of the folder',
+    'free some space',
+  ],
+  unmounting: ['is being unmounted', 'wait'],
+  'drain-timeout': [
+    'could not be unmounted in time: not everything is in S3',
+    'wait and unmount again; it stays mounted, and goes on sending',
+  ],
+}

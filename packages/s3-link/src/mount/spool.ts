@@ -1,0 +1,35 @@
+import { readdir, stat } from 'node:fs/promises'
+import { join } from 'node:path'
+import type { Pending } from '../driver/driver.ts'
+import type { LinkRecord } from './registry.ts'
+
+/** Folders on the disk where files wait that could not go into a mount. */
+export interface Spool {
+  count: (links: readonly LinkRecord[]) => Promise<Pending>
+  /** Sends what lies there, and removes each file that is proven to be in S3. */
+  drain: (links: readonly LinkRecord[], signal: AbortSignal) => Promise<void>
+}
+
+const mostNames = 20
+
+/** What waits in the spools of these links. */
+export async function countSpools(links: readonly LinkRecord[]): Promise<Pending> {
+  const found: { name: string; size: number; mtimeMs: number }[] = []
+  for (const { spool } of links) {
+    const entries = await readdir(spool, { recursive: true, withFileTypes: true }).catch(() => [])
+    for (const entry of entries) {
+      if (!entry.isFile()) continue
+      const name = join(entry.parentPath, entry.name)
+      const facts = await stat(name).catch(() => undefined)
+      if (facts !== undefined) found.push({ name, size: facts.size, mtimeMs: facts.mtimeMs })
+    }
+  }
+  found.sort((one, other) => one.mtimeMs - other.mtimeMs)
+  return {
+    files: found.length,
+    bytes: found.reduce((total, { size }) => total + size, 0),
+    oldestAgeMs: Math.max(0, Date.now() - (found[0]?.mtimeMs ?? Date.now())),
+    confidence: 'exact',
+    names: found.slice(0, mostNames).map(({ name }) => name),
+  }
+}

@@ -1,0 +1,99 @@
+import { isAbsolute, join } from 'node:path'
+import {
+  BerthError,
+  done,
+  parseDuration,
+  type PlannedAction,
+  type StepContext,
+  type UndoContext,
+  unchanged,
+} from '@berth/core'
+import { layoutOf } from '../mount/layout.ts'
+import { removeFolderLink } from '../mount/link-folder.ts'
+import { findPlaces, type Places } from '../mount/places.ts'
+import { listMounts, openRegistry } from '../mount/registry.ts'
+import { stopMount } from '../mount/stop-mount.ts'
+
+export interface UnmountInputs {
+  workspace: string
+  folder: string
+  user: string
+  within: string
+}
+
+type Question = Pick<StepContext<UnmountInputs>, 'inputs' | 'env' | 'workingDirectory' | 'deadline'>
+
+/** What is left of the time for the end of the pipeline itself. */
+const reserveMs = 500
+
+export async function planUnmount(context: Question): Promise<PlannedAction> {
+  const { path, keys } = await find(context)
+  return keys.length === 0
+    ? { action: 'unchanged', summary: `\`${path}\` is not linked` }
+    : { action: 'run', summary: `sends what \`${path}\` holds and unmounts it` }
+}
+
+/** Ends the mount that a folder leads into; the folder leads to the disk until it is linked again. */
+export async function unmountFolder(context: StepContext<UnmountInputs>) {
+  const { path, mounted: keys, places } = await find(context)
+  if (keys.length === 0) return unchanged('it is not mounted', { path })
+  const deadline = deadlineOf(context)
+  for (const key of keys) await stopOrThrow(places, key, deadline)
+  return done({ path })
+}
+
+/** Makes the folder a folder again, and ends its mount when no other link needs it. */
+export async function unlinkFolder(context: StepContext<UnmountInputs>) {
+  const { path, keys, places } = await find(context)
+  if (keys.length === 0) return unchanged('it is not linked', { path })
+  for (const key of keys) {
+    const registry = openRegistry(places, key)
+    const others = (await registry.readLinks()).filter((link) => link.path !== path)
+    if (others.length === 0) await stopOrThrow(places, key, deadlineOf(context))
+    await removeFolderLink(path, registry)
+  }
+  return done({ path })
+}
+
+/** The link step's undo: what is not in S3 yet is sent, and the mount is gone. */
+export async function undoLink({ data, env, deadline }: UndoContext): Promise<void> {
+  const { key } = data as { key: string; path: string }
+  const until = (deadline ?? Date.now() + 120_000) - reserveMs
+  await stopOrThrow(findPlaces(env), key, until)
+}
+
+async function stopOrThrow(places: Places, key: string, deadline: number): Promise<void> {
+  const { isStopped, pending, holders } = await stopMount(places, key, deadline)
+  if (isStopped) return
+  const names = pending.names.slice(0, 5).map((name) => `\`${name}\``)
+  const held = holders.length === 0 ? '' : `; open in ${holders.slice(0, 5).join(', ')}`
+  throw new BerthError(
+    's3-link/not-sent',
+    `could not unmount in time: ${pending.files} files with ${pending.bytes} bytes are not in S3 yet${held}`,
+    {
+      hint: 'end the programs that write, and give more time: `within`, or a longer `--grace`',
+      ...(names.length === 0 ? {} : { excerpt: names.join('\n') }),
+    },
+  )
+}
+
+function deadlineOf({ inputs, deadline }: Question): number {
+  const own = Date.now() + parseDuration(inputs.within)
+  return deadline === undefined ? own : Math.min(own, deadline - reserveMs)
+}
+
+async function find({ inputs, env, workingDirectory }: Question) {
+  const { workspace, folder, user } = inputs
+  const absolute = isAbsolute(workspace) ? workspace : join(workingDirectory, workspace)
+  const { path } = layoutOf({ workspace: absolute, folder, user })
+  const places = findPlaces(env)
+  const keys: string[] = []
+  const mounted: string[] = []
+  for (const key of await listMounts(places)) {
+    const registry = openRegistry(places, key)
+    if (!(await registry.readLinks()).some((link) => link.path === path)) continue
+    keys.push(key)
+    if ((await registry.readMount()) !== undefined) mounted.push(key)
+  }
+  return { path, keys, mounted, places }
+}

@@ -1,0 +1,130 @@
+import { createHash, randomBytes } from 'node:crypto'
+import * as fs from 'node:fs'
+import * as path from 'node:path'
+import { execFileSync } from 'node:child_process'
+import type { StepDefinition } from '@berth/core'
+import { requirement, runStep, temporaryDirectory } from '@berth/core/testing'
+import { openStore, type ObjectStore } from '@berth/object-store'
+import { missingS3Server, startS3Server, type S3Server } from '@berth/object-store/testing'
+import { s3Link } from '@berth/s3-link'
+import { afterEach, beforeEach, expect } from 'vitest'
+
+const drivers = ['s3fs', 'rclone'] as const
+
+let root: string
+let server: S3Server
+let store: ObjectStore
+
+beforeEach(async () => {
+  if (missingS3Server() !== undefined) return
+  root = await temporaryDirectory()
+  server = await startS3Server()
+  store = await openStore(`s3://${server.bucket}?endpoint=${server.directEndpoint}`, {
+    env: server.env,
+  })
+})
+
+afterEach(async () => {
+  if (missingS3Server() !== undefined) return
+  await store.close()
+  await endAll()
+  await server.close()
+})
+
+for (const driver of drivers) {
+  const testDriver = requirement(driver, missing(driver))
+
+  testDriver(
+    `${driver}: what is written through a link is in the bucket, and the bucket’s in the folder`,
+    async () => {
+      await store.put('output/alice/before.txt', Buffer.from('was there'))
+      const linked = await run('link', driver, { user: 'alice' })
+      expect(linked).toMatchObject({ result: 'done', facts: { driver } })
+      const folder = path.join(root, 'output', 'alice')
+      expect(fs.readFileSync(path.join(folder, 'before.txt'), 'utf8')).toBe('was there')
+      const sums = writeFiles(folder, [0, 1, 4096, 1_000_000, 9_000_000])
+      fs.mkdirSync(path.join(folder, 'day'))
+      fs.writeFileSync(path.join(folder, 'day', 'new.txt'), 'below')
+      expect(await run('link', driver, { user: 'alice' })).toMatchObject({ result: 'unchanged' })
+      expect(await end('unmount', { user: 'alice' })).toMatchObject({ result: 'done' })
+      expect(await end('unmount', { user: 'alice' })).toMatchObject({ result: 'unchanged' })
+      for (const [name, sum] of sums) {
+        const body = await store.get(`output/alice/${name}`)
+        expect(sha256(body ?? Buffer.from('none')), name).toBe(sum)
+      }
+      expect((await store.get('output/alice/day/new.txt'))?.toString()).toBe('below')
+      // The link is still one, to a folder where an app can go on.
+      fs.mkdirSync(folder, { recursive: true })
+      expect(fs.readdirSync(folder)).toEqual([])
+      expect(await end('unlink', { user: 'alice' })).toMatchObject({ result: 'done' })
+      expect(fs.lstatSync(folder).isDirectory()).toBe(true)
+    },
+  )
+}
+
+/** A link of a user by a step, as a recipe would make it. */
+async function run(name: string, driver: string, inputs: object) {
+  const url = `s3://${server.bucket}?endpoint=${server.directEndpoint}`
+  return runLink(name, { store: url, driver, ...inputs })
+}
+
+async function end(name: string, inputs: object) {
+  return runLink(name, { within: '20s', ...inputs })
+}
+
+async function runLink(name: string, inputs: object) {
+  const { outcome } = await runStep(
+    s3Link.steps[name] as StepDefinition,
+    { workspace: root, ...inputs },
+    { env: environment() },
+  )
+  if (outcome.result === 'failed') throw new Error(JSON.stringify(outcome.error))
+  return outcome
+}
+
+function environment(): Record<string, string> {
+  return { ...server.env, PATH: process.env['PATH'] ?? '', BERTH_LINK_DIR: path.join(root, 'link') }
+}
+
+function writeFiles(folder: string, sizes: readonly number[]): [name: string, sum: string][] {
+  return sizes.map((size, index) => {
+    const body = randomBytes(size)
+    const name = `file-${index}.bin`
+    fs.writeFileSync(path.join(folder, name), body)
+    return [name, sha256(body)]
+  })
+}
+
+function sha256(body: Uint8Array): string {
+  return createHash('sha256').update(body).digest('hex')
+}
+
+/** Ends what a failed test left: the processes by their own numbers, then the mounts. */
+async function endAll(): Promise<void> {
+  const runtime = path.join(root, 'link', 'run')
+  const names = fs.existsSync(runtime) ? fs.readdirSync(runtime) : []
+  for (const name of names) {
+    const file = path.join(runtime, name, 'mount.json')
+    if (!fs.existsSync(file)) continue
+    const { keeper, daemon, mountPoint } = JSON.parse(fs.readFileSync(file, 'utf8'))
+    for (const id of [keeper?.pid, daemon?.pid]) {
+      try {
+        process.kill(id, 'SIGKILL')
+      } catch {}
+    }
+    try {
+      execFileSync('umount', ['-l', mountPoint], { stdio: 'ignore' })
+    } catch {}
+  }
+}
+
+function missing(program: string): string | true {
+  if (missingS3Server() !== undefined) return missingS3Server() ?? true
+  if (!fs.existsSync('/dev/fuse')) return 'there is no /dev/fuse'
+  try {
+    execFileSync(program, ['--version'], { stdio: 'ignore' })
+    return true
+  } catch {
+    return 'it is not installed'
+  }
+}
