@@ -12,7 +12,7 @@ export interface CompactBounds {
 
 export const COMPACT_BOUNDS: CompactBounds = {
   leastDeadBytes: 1024 * 1024,
-  // Each costs a request, of which a restore has 16 under way: over a far link 32 of them take a tenth of a second.
+  // Each costs a request: 16 under way over a link of 20 ms, as measured, 1.7 ms; so many the twentieth of a second.
   smallGroups: 32,
   // What an uplink of 10 Mbit/s sends in less than the two minutes that commonly lie between two saves.
   roundBytes: 96 * 1024 * 1024,

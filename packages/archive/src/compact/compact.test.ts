@@ -192,6 +192,21 @@ test('a pod that changes what another compacts meanwhile has no conflict, in a v
   expect((await verifyArchive({ store, name })).problems).toEqual([])
 })
 
+test('what lies beside the history, and is in it by now, is not told of because it was moved', async () => {
+  const { store, at, write, save } = await setUp()
+  for (let index = 0; index < 10; index++) rmSync(join(at('one'), `lib/f${index}`))
+  for (const path of ['lib/f14', 'lib/f15']) write('one', path)
+  expect(await save('one')).toMatchObject({ sibling: true })
+  expect(await save('one', { acceptVanished: true })).toMatchObject({ sibling: false })
+  tick()
+  for (let index = 10; index < 14; index++) write('one', `lib/f${index}`)
+  expect(await save('one', { compact: { ...soon, smallGroups: 0 } })).toHaveProperty('compacted')
+  const notes: string[] = []
+  const onNote = (level: string, text: string) => notes.push(`${level} ${text}`)
+  await restoreTree({ store, name, directory: join(newDirectory(), 'data'), onNote })
+  expect(notes).toEqual([])
+})
+
 test('of two pods that compact at once one comes first, and the other leaves it', async () => {
   const { store, at, write, save } = await setUp(['one'])
   for (let index = 0; index < 6; index++) write('one', `lib/f${index}`)
