@@ -1,6 +1,7 @@
 import type { S3 } from '@aws-sdk/client-s3'
 import { requireObject, unquote } from './s3-answer.ts'
 import { S3Failure } from './s3-failure.ts'
+import { S3LeanWriter, type LeanReply } from './s3-lean-writer.ts'
 import type { FilePart, StoredFile, UnfinishedUpload, WriteCondition } from './file-store.ts'
 import type { S3Session } from './s3-session.ts'
 
@@ -15,11 +16,16 @@ interface PlacedUpload {
 export class S3FileRequests {
   private readonly session: S3Session
 
+  private readonly lean: S3LeanWriter
+
   constructor(session: S3Session) {
     this.session = session
+    this.lean = new S3LeanWriter(session.settings, session.patience)
   }
 
   async head(key: string, signal: Signal): Promise<Omit<StoredFile, 'key'>> {
+    const reply = await this.lean.send({ method: 'HEAD', key, signal })
+    if (reply !== undefined) return describeReply(reply)
     const answer = await (
       await this.client()
     ).headObject({ ...this.object(key), ...this.encryption() }, sending(signal))
@@ -47,6 +53,21 @@ export class S3FileRequests {
       signal: Signal
     },
   ): Promise<string> {
+    const { storageClass } = this.session.settings
+    const reply = await this.lean.send({
+      method: 'PUT',
+      key,
+      body,
+      sha256,
+      signal,
+      headers: {
+        'content-type': 'application/octet-stream',
+        ...(storageClass !== undefined && { 'x-amz-storage-class': storageClass }),
+        ...conditionHeader(condition),
+        ...metadataHeaders(metadata),
+      },
+    })
+    if (reply !== undefined) return this.confirmed(reply.headers.etag, undefined)
     const { client, putObject } = await this.session.requests.sdk.load()
     const input = {
       ...this.object(key),
@@ -158,6 +179,10 @@ export class S3FileRequests {
     )
   }
 
+  close(): void {
+    this.lean.close()
+  }
+
   private client(): Promise<S3> {
     return this.session.requests.sdk.client()
   }
@@ -201,4 +226,36 @@ function onCondition(
 ): { IfNoneMatch: string } | { IfMatch: string } | undefined {
   if (condition === undefined) return undefined
   return 'absent' in condition ? { IfNoneMatch: '*' } : { IfMatch: `"${condition.etag}"` }
+}
+
+function conditionHeader(condition: WriteCondition | undefined): Record<string, string> {
+  if (condition === undefined) return {}
+  return 'absent' in condition ? { 'if-none-match': '*' } : { 'if-match': `"${condition.etag}"` }
+}
+
+const METADATA = 'x-amz-meta-'
+
+function metadataHeaders(metadata: Readonly<Record<string, string>>): Record<string, string> {
+  return Object.fromEntries(
+    Object.entries(metadata).map(([name, value]) => [METADATA + name.toLowerCase(), value.trim()]),
+  )
+}
+
+function describeReply({ headers }: LeanReply): Omit<StoredFile, 'key'> {
+  const modified = headers['last-modified']
+  requireObject({
+    ETag: headers.etag,
+    LastModified: modified === undefined ? undefined : new Date(modified),
+  })
+  const metadata = Object.entries(headers).flatMap(([name, value]) =>
+    name.startsWith(METADATA) && typeof value === 'string'
+      ? [[name.slice(METADATA.length), value]]
+      : [],
+  )
+  return {
+    size: Number(headers['content-length'] ?? 0),
+    etag: unquote(headers.etag) ?? '',
+    modifiedAt: modified === undefined ? 0 : new Date(modified).getTime(),
+    metadata: Object.fromEntries(metadata) as Record<string, string>,
+  }
 }

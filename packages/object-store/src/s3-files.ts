@@ -10,7 +10,7 @@ import type {
 } from './file-store.ts'
 import { checkKey, checkPrefix } from './key.ts'
 import { storeUrl, type Doing } from './s3-error.ts'
-import { readFailure, type FailureKind } from './s3-failure.ts'
+import { readFailure, S3Failure, type FailureKind } from './s3-failure.ts'
 import { S3FileRequests } from './s3-file-requests.ts'
 import { S3Session } from './s3-session.ts'
 import { openS3StoreOn, type S3StoreOptions } from './s3-store.ts'
@@ -47,10 +47,20 @@ class S3Files implements FileStore {
   async head(key: string, options: RequestOptions = {}): Promise<StoredFile | undefined> {
     checkKey(key)
     const fullKey = this.session.fullKey(key)
-    const found = await this.unless('missing', { verb: 'stat', key }, options, (signal) =>
-      this.requests.head(fullKey, signal),
-    )
-    return found && { key, ...found }
+    try {
+      const found = await this.session.attempt(options, (signal) =>
+        this.requests.head(fullKey, signal),
+      )
+      return { key, ...found }
+    } catch (error) {
+      const kind = readFailure(error)?.kind
+      if (kind === 'missing') return undefined
+      // The answer to a HEAD has no body; a listing says what is wrong, or that it is only hidden from those who may not list.
+      const isListed =
+        kind === 'denied' || kind === 'refused' ? await this.isListed(key, options) : true
+      if (!isListed) return undefined
+      throw this.session.explain(error, { verb: 'stat', key })
+    }
   }
 
   async put(
@@ -132,6 +142,7 @@ class S3Files implements FileStore {
   }
 
   async close(): Promise<void> {
+    this.requests.close()
     await this.objects.close()
   }
 
@@ -147,7 +158,10 @@ class S3Files implements FileStore {
     const looksFirst = !hasConditions || !('absent' in condition)
     if (looksFirst && !(await this.isMet(key, condition, signal))) return 'changed'
     try {
-      return await this.session.attempt({ signal }, write(hasConditions ? condition : undefined))
+      return await this.session.attempt(
+        { signal },
+        this.knowingLoss(key, condition, write(hasConditions ? condition : undefined)),
+      )
     } catch (error) {
       const kind = readFailure(error)?.kind
       if (kind === 'precondition' || kind === 'missing') return 'changed'
@@ -155,6 +169,43 @@ class S3Files implements FileStore {
       if (!(await this.isMet(key, condition, signal))) return 'changed'
       return await this.session.run(doing, { signal }, write(undefined))
     }
+  }
+
+  /**
+   * A server that refuses may close the connection before it has read the body, and then the refusal is lost too: after a lost answer what is
+   * there is looked at before the body goes out again.
+   */
+  private knowingLoss<Result>(
+    key: string,
+    condition: WriteCondition,
+    write: Task<Result>,
+  ): Task<Result> {
+    let isLost = false
+    return async (signal) => {
+      if (isLost && 'absent' in condition && (await this.isThere(key, signal)))
+        throw new S3Failure('precondition', 'the object exists')
+      try {
+        return await write(signal)
+      } catch (error) {
+        isLost ||= readFailure(error)?.kind === 'retry'
+        throw error
+      }
+    }
+  }
+
+  private async isThere(key: string, signal: AbortSignal | undefined): Promise<boolean> {
+    try {
+      await this.requests.head(this.session.fullKey(key), signal)
+      return true
+    } catch (error) {
+      if (readFailure(error)?.kind === 'missing') return false
+      throw error
+    }
+  }
+
+  private async isListed(key: string, options: RequestOptions): Promise<boolean> {
+    for await (const found of this.objects.list(key, options)) return found.key === key
+    return false
   }
 
   private async isMet(

@@ -5,7 +5,7 @@ import { afterAll, beforeAll, expect, test } from 'vitest'
 import { LeanClient } from './lean-client.ts'
 import { openStore } from './open-store.ts'
 import { createS3Client, signGetObject } from './s3-client.ts'
-import { signGet } from './s3-signature.ts'
+import { signRequest } from './s3-signature.ts'
 import { defaultPatience } from './patience.ts'
 import { parseStoreUrl } from './location.ts'
 import { readS3Settings, type S3Settings } from './settings.ts'
@@ -236,7 +236,7 @@ test.each(urls)('signs as the SDK does: %s', async (url) => {
 async function signAs(settings: S3Settings, key: string, { 'x-amz-date': time = '' }) {
   const iso = time.replace(/(\d{4})(\d\d)(\d\dT\d\d)(\d\d)(\d\d)Z/, '$1-$2-$3:$4:$5Z')
   const headers = { range: 'bytes=5-9', 'if-match': '"tag"' }
-  return signGet(settings, { key, headers }, new Date(iso))
+  return signRequest(settings, { key, headers }, new Date(iso))
 }
 
 test('leaves to the SDK what only that knows how to sign', () => {
@@ -245,7 +245,7 @@ test('leaves to the SDK what only that knows how to sign', () => {
     const location = parseStoreUrl(url)
     if (location.kind !== 's3') throw new Error('not a bucket')
     const settings = readS3Settings(location, { ...env, ...more })
-    return signGet(settings, { key: 'a', headers: {} }, new Date(0))
+    return signRequest(settings, { key: 'a', headers: {} }, new Date(0))
   }
   expect(sign('s3://pods?region=eu-central-1')).toBeUndefined()
   expect(sign('s3://dotted.name?endpoint=https://s3.example.com&path-style=false')).toBeUndefined()

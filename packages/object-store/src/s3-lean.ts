@@ -6,7 +6,7 @@ import { S3Failure } from './s3-failure.ts'
 import { readListing } from './s3-listing.ts'
 import type { S3Body, S3GetRequest, S3Page, S3PageRequest } from './s3-requests.ts'
 import type { S3Sdk } from './s3-sdk.ts'
-import { addressOf, type PlainGet, signGet, type WireGet } from './s3-signature.ts'
+import { addressOf, type PlainRequest, signRequest, type WireGet } from './s3-signature.ts'
 import type { S3Settings } from './settings.ts'
 
 // A page of a thousand keys of the greatest length.
@@ -104,9 +104,9 @@ export class S3LeanReader {
     return this.sign({ key: input.Key, headers })
   }
 
-  private sign(request: PlainGet): WireGet | undefined {
+  private sign(request: PlainRequest): WireGet | undefined {
     if (!this.signsItself) return undefined
-    return signGet(this.settings, request, new Date(Date.now() + this.sdk.clockOffset))
+    return signRequest(this.settings, request, new Date(Date.now() + this.sdk.clockOffset))
   }
 
   private async signWithSdk(input: GetObjectCommandInput): Promise<WireGet> {

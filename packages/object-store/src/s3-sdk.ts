@@ -41,10 +41,12 @@ export class S3Sdk {
 
   /** The client, with how to have it sign. */
   load(): Promise<Client> {
-    this.loaded ??= import('./s3-client.ts').then(({ createS3Client, ...others }) => {
-      this.loadedClient = createS3Client(this.settings, this.patience)
-      return { client: this.loadedClient, ...others }
-    })
+    this.loaded ??= import('./s3-client.ts').then(
+      ({ createS3Client, signGetObject, putObject }) => {
+        this.loadedClient = createS3Client(this.settings, this.patience)
+        return { client: this.loadedClient, signGetObject, putObject }
+      },
+    )
     return this.loaded
   }
 

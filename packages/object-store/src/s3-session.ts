@@ -15,7 +15,7 @@ export class S3Session {
   readonly requests: S3Requests
   /** The bucket has been seen to exist. */
   bucketSeen = false
-  private readonly patience: Patience
+  readonly patience: Patience
   private readonly pool: Pool
   private readonly storeSignal: AbortSignal | undefined
   private hasAnswered = false

@@ -1,7 +1,7 @@
 import { createHash, createHmac } from 'node:crypto'
 import type { S3Settings } from './settings.ts'
 
-/** A GET as it goes on the wire. */
+/** A request as it goes on the wire. */
 export interface WireGet {
   origin: URL
   /** Path and query. */
@@ -29,17 +29,21 @@ export function addressOf(settings: S3Settings): { origin: URL; root: string } |
   return { origin, root }
 }
 
-/** A GET that is to be signed: of an object, or with an empty key of the bucket. */
-export interface PlainGet {
+/** A request that is to be signed: of an object, or with an empty key of the bucket. */
+export interface PlainRequest {
+  /** GET unless told. */
+  method?: 'GET' | 'HEAD' | 'PUT'
   key: string
+  /** Of the body, in hex; that of an empty one unless told. */
+  sha256?: string
   headers?: Record<string, string>
   query?: Record<string, string>
 }
 
-/** Signs a GET (AWS Signature Version 4, without a body); `undefined` where the SDK has to. */
-export function signGet(
+/** Signs a request (AWS Signature Version 4); `undefined` where the SDK has to. */
+export function signRequest(
   settings: S3Settings,
-  { key, headers, query = {} }: PlainGet,
+  { method = 'GET', key, sha256: content = EMPTY_SHA256, headers, query = {} }: PlainRequest,
   now: Date,
 ): WireGet | undefined {
   const address = addressOf(settings)
@@ -51,7 +55,7 @@ export function signGet(
   const signed: Record<string, string> = {
     host: origin.host,
     ...headers,
-    'x-amz-content-sha256': EMPTY_SHA256,
+    'x-amz-content-sha256': content,
     'x-amz-date': time,
     ...(credentials.sessionToken !== undefined && {
       'x-amz-security-token': credentials.sessionToken,
@@ -63,16 +67,25 @@ export function signGet(
     .map((name) => `${encode(name)}=${encode(query[name] ?? '')}`)
     .join('&')
   const lines = names.map((name) => `${name}:${signed[name]}\n`).join('')
-  const canonical = ['GET', path, search, lines, names.join(';'), EMPTY_SHA256].join('\n')
+  const canonical = [method, path, search, lines, names.join(';'), content].join('\n')
   const scope = `${time.slice(0, 8)}/${region}/s3/aws4_request`
   const text = [ALGORITHM, time, scope, sha256(canonical)].join('\n')
-  let secret: Buffer | string = `AWS4${credentials.secretAccessKey}`
-  for (const part of scope.split('/')) secret = hmac(secret, part)
-  const signature = hmac(secret, text).toString('hex')
+  const signature = hmac(signingKey(credentials.secretAccessKey, scope), text).toString('hex')
   const authorization = `${ALGORITHM} Credential=${credentials.accessKeyId}/${scope}, SignedHeaders=${names.join(';')}, Signature=${signature}`
   const target = search === '' ? path : `${path}?${search}`
   return { origin, path: target, headers: { ...signed, authorization } }
 }
+
+/** The same for all requests of a day. */
+function signingKey(secretAccessKey: string, scope: string): Buffer | string {
+  if (lastKey?.secret === secretAccessKey && lastKey.scope === scope) return lastKey.key
+  let key: Buffer | string = `AWS4${secretAccessKey}`
+  for (const part of scope.split('/')) key = hmac(key, part)
+  lastKey = { secret: secretAccessKey, scope, key }
+  return key
+}
+
+let lastKey: { secret: string; scope: string; key: Buffer | string } | undefined
 
 function sha256(text: string): string {
   return createHash('sha256').update(text).digest('hex')

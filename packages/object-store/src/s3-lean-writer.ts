@@ -1,0 +1,118 @@
+import { Agent, request as sendPlain, type IncomingMessage, type RequestOptions } from 'node:http'
+import { Agent as TlsAgent, request as sendTls } from 'node:https'
+import type { Patience } from './patience.ts'
+import { signRequest, type PlainRequest } from './s3-signature.ts'
+import type { S3Settings } from './settings.ts'
+
+/** An answer without its body, which is only read where it is an error. */
+export interface LeanReply {
+  headers: IncomingMessage['headers']
+}
+
+type Request = PlainRequest & {
+  body?: Uint8Array
+  signal: AbortSignal | undefined
+}
+
+const MAX_ERROR_BYTES = 64 * 1024
+
+/**
+ * HEAD and PUT with a signature of ours over Node's own HTTP client: a third of the processor time that the SDK takes for them, which counts
+ * when there are thousands of files. Only where an endpoint and fixed keys are known.
+ */
+export class S3LeanWriter {
+  private readonly settings: S3Settings
+  private readonly patience: Patience
+  private readonly agents: { plain: Agent; tls: TlsAgent }
+  private isUsable = true
+
+  constructor(settings: S3Settings, patience: Patience) {
+    this.settings = settings
+    this.patience = patience
+    const options = {
+      keepAlive: true,
+      maxSockets: settings.pool + 4,
+      scheduling: 'lifo' as const,
+      // One that Node sends before the first request would wait for the server's own delay.
+      noDelay: true,
+    }
+    this.agents = { plain: new Agent(options), tls: new TlsAgent(options) }
+  }
+
+  /** `undefined` when the request is for the SDK. Throws as the SDK does: with the server's code and the status. */
+  async send(request: Request): Promise<LeanReply | undefined> {
+    const signed = this.isUsable ? signRequest(this.settings, request, new Date()) : undefined
+    if (signed === undefined) return undefined
+    const { method = 'GET', body, signal } = request
+    const isTls = signed.origin.protocol === 'https:'
+    const options = {
+      method,
+      host: signed.origin.hostname.replace(/^\[|\]$/g, ''),
+      port: signed.origin.port || (isTls ? 443 : 80),
+      path: signed.path,
+      headers: { ...signed.headers, 'content-length': body?.byteLength ?? 0 },
+      setHost: false,
+      ...(signal && { signal }),
+    }
+    const answer = await this.exchange(isTls, options, body)
+    const status = answer.statusCode ?? 0
+    const text = await readText(answer)
+    if (status === 200) return { headers: answer.headers }
+    const [, code = ''] = /<Code>([A-Za-z0-9]+)<\/Code>/.exec(text) ?? []
+    // The SDK makes up for this machine's clock, and follows redirects.
+    const isForSdk = code === 'RequestTimeTooSkewed' || (status >= 300 && status < 400)
+    if (isForSdk) this.isUsable = false
+    if (isForSdk || status === 400) return undefined
+    const [, message = ''] = /<Message>([^<]{0,300})<\/Message>/.exec(text) ?? []
+    throw Object.assign(new Error(message), {
+      name: code === '' ? 'Error' : code,
+      ...(code !== '' && { Code: code }),
+      $metadata: { httpStatusCode: status },
+    })
+  }
+
+  close(): void {
+    this.agents.plain.destroy()
+    this.agents.tls.destroy()
+  }
+
+  private exchange(
+    isTls: boolean,
+    options: RequestOptions,
+    body: Uint8Array | undefined,
+  ): Promise<IncomingMessage> {
+    return new Promise((resolve, reject) => {
+      const sent = isTls
+        ? sendTls({ ...options, agent: this.agents.tls })
+        : sendPlain({ ...options, agent: this.agents.plain })
+      sent.once('socket', (socket) => {
+        socket.setTimeout(socket.connecting ? this.patience.connectMs : this.patience.stallMs)
+        if (socket.connecting)
+          socket.once('connect', () => socket.setTimeout(this.patience.stallMs))
+      })
+      sent.once('timeout', () =>
+        sent.destroy(Object.assign(new Error('no byte came in time'), { code: 'ETIMEDOUT' })),
+      )
+      sent.once('error', reject)
+      sent.once('response', resolve)
+      sent.end(body)
+    })
+  }
+}
+
+/** To its end, so that the connection can be used again. */
+function readText(answer: IncomingMessage): Promise<string> {
+  return new Promise((resolve, reject) => {
+    const parts: Buffer[] = []
+    let bytes = 0
+    answer.on('data', (part: Buffer) => {
+      bytes += part.length
+      if (bytes <= MAX_ERROR_BYTES) parts.push(part)
+    })
+    answer.once('end', () => resolve(Buffer.concat(parts).toString('utf8')))
+    answer.once('error', reject)
+    answer.once('close', () =>
+      reject(Object.assign(new Error('the answer was cut'), { code: 'ECONNRESET' })),
+    )
+  })
+}

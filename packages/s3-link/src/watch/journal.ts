@@ -1,0 +1,135 @@
+import { open, type FileHandle } from 'node:fs/promises'
+import { join } from 'node:path'
+import { makeDirectory, readFileIfPresent, writeFileAtomic } from '@berth/filesystem'
+import type { FileFacts } from '../upload/file-facts.ts'
+import type { OpenUpload } from '../upload/send-parts.ts'
+
+/** A file of which S3 is proven to have the bytes. */
+export interface ProvenFile {
+  facts: FileFacts
+  sha256: string
+  key: string
+  etag: string
+  /** Under another name, for its own holds someone else's object. */
+  isConflict: boolean
+  /** Milliseconds since the epoch. */
+  provenAt: number
+  /**
+   * `here`: under this name since. `evicted`: removed from the disk by us. `gone`: by someone else. What has the name later is another file,
+   * even where a counter gives it the same one, and never takes the object's place.
+   */
+  place: 'here' | 'evicted' | 'gone'
+}
+
+type Line =
+  | { name: string; proven: ProvenFile }
+  | { name: string; upload: OpenUpload | null }
+  | { root: string }
+
+// Rewritten when so many lines tell nothing any more.
+const MAX_STALE_LINES = 20_000
+
+/**
+ * What is known of a folder's files, on the disk: a file of JSON lines that is only added to. Facts about S3, not promises: what is lost of
+ * it, or was cut by a kill, is found out again by asking S3.
+ */
+export class Journal {
+  readonly proven = new Map<string, ProvenFile>()
+  readonly uploads = new Map<string, OpenUpload>()
+  /** Which folder the facts are about: its inode. */
+  root = ''
+  private readonly path: string
+  private file: FileHandle | undefined
+  private lines = 0
+  private writing: Promise<void> = Promise.resolve()
+  private pending: string[] = []
+
+  private constructor(path: string) {
+    this.path = path
+  }
+
+  /** Reads the journal in a state folder, or begins one. */
+  static async open(state: string): Promise<Journal> {
+    await makeDirectory(state, 0o700)
+    const journal = new Journal(join(state, 'files.jsonl'))
+    const text = (await readFileIfPresent(journal.path))?.toString() ?? ''
+    for (const line of text.split('\n')) journal.apply(line)
+    await journal.rewrite()
+    return journal
+  }
+
+  setRoot(root: string): void {
+    this.root = root
+    this.add({ root })
+  }
+
+  prove(name: string, proven: ProvenFile): void {
+    this.proven.set(name, proven)
+    this.add({ name, proven })
+  }
+
+  /** On the disk when it resolves. */
+  async setUpload(name: string, upload: OpenUpload | undefined): Promise<void> {
+    if (upload === undefined) this.uploads.delete(name)
+    else this.uploads.set(name, upload)
+    this.add({ name, upload: upload ?? null })
+    await this.flush(true)
+  }
+
+  /** Writes what was added. A full disk is no reason to stop sending: what is lost here is asked of S3 again. */
+  async flush(sync = false): Promise<void> {
+    this.writing = this.writing.then(() => this.write(sync)).catch(() => undefined)
+    await this.writing
+  }
+
+  async close(): Promise<void> {
+    await this.flush(true)
+    await this.file?.close()
+    this.file = undefined
+  }
+
+  private add(line: Line): void {
+    this.pending.push(`${JSON.stringify(line)}\n`)
+    // All of one turn of the event loop go together.
+    if (this.pending.length === 1) setImmediate(() => void this.flush())
+  }
+
+  private async write(sync: boolean): Promise<void> {
+    const lines = this.pending
+    this.pending = []
+    if (this.lines > MAX_STALE_LINES + 2 * (this.proven.size + this.uploads.size)) {
+      await this.rewrite()
+      return
+    }
+    this.lines += lines.length
+    if (lines.length > 0) await this.file?.appendFile(lines.join(''))
+    if (sync) await this.file?.datasync()
+  }
+
+  private async rewrite(): Promise<void> {
+    const lines: Line[] = [
+      { root: this.root },
+      ...[...this.proven].map(([name, proven]) => ({ name, proven })),
+      ...[...this.uploads].map(([name, upload]) => ({ name, upload })),
+    ]
+    const text = lines.map((line) => `${JSON.stringify(line)}\n`).join('')
+    await writeFileAtomic(this.path, text, { mode: 0o600 })
+    await this.file?.close()
+    this.file = await open(this.path, 'a')
+    this.lines = lines.length
+  }
+
+  private apply(text: string): void {
+    let line: Line
+    try {
+      line = JSON.parse(text) as Line
+    } catch {
+      // The last line of one that was killed.
+      return
+    }
+    if ('root' in line) this.root = line.root
+    else if ('proven' in line) this.proven.set(line.name, line.proven)
+    else if (line.upload === null) this.uploads.delete(line.name)
+    else this.uploads.set(line.name, line.upload)
+  }
+}

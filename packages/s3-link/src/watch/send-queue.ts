@@ -1,0 +1,159 @@
+import { isBerthError } from '@berth/core/error'
+import type { FileStore } from '@berth/object-store'
+import { keyOf, pathOf } from '../upload/key.ts'
+import { sendFile } from '../upload/send-file.ts'
+import type { Journal } from './journal.ts'
+import { Lanes } from './lanes.ts'
+import { placeOf } from './scan-folder.ts'
+import type { WaitingFiles } from './waiting-files.ts'
+import { retryDelayMs, type WaitingFile } from './watched-file.ts'
+
+export interface SendQueueSettings {
+  root: string
+  store: FileStore
+  prefix: string
+  journal: Journal
+  waiting: WaitingFiles
+  transfers: number
+  bigTransfers: number
+  bigFileBytes: number
+  /** Something ended, and there may be more to do. */
+  wake: () => void
+}
+
+// What stops every file, not this one.
+const storeWide = [
+  'unreachable',
+  'server-error',
+  'bad-credentials',
+  'no-credentials',
+  'access-denied',
+  'no-such-bucket',
+  'wrong-region',
+  'clock-skew',
+  'no-room',
+].map((problem) => `object-store/${problem}`)
+const MAX_PAUSE_MS = 30_000
+const RATE_MS = 30_000
+
+/** Sends files that are queued, a few at a time, and tries again for ever what failed. */
+export class SendQueue {
+  /** S3 as a whole says no: one file is tried now and then. */
+  pause:
+    | { code: string; message: string; hint: string; attempts: number; until: number }
+    | undefined
+  sentFiles = 0
+  sentBytes = 0
+  private readonly settings: SendQueueSettings
+  private readonly lanes: Lanes
+  private readonly stopped = new AbortController()
+  private readonly running = new Set<Promise<void>>()
+  private recent: { at: number; bytes: number }[] = []
+
+  constructor(settings: SendQueueSettings) {
+    this.settings = settings
+    const { transfers, bigTransfers, bigFileBytes } = settings
+    this.lanes = new Lanes({ small: transfers, big: bigTransfers, bigBytes: bigFileBytes })
+  }
+
+  /** Starts what there is room for. With `eager` nothing waits for the time of its next try. */
+  pump(now: number, eager: boolean): void {
+    const isPaused = this.pause !== undefined
+    if (isPaused && (this.lanes.busy > 0 || (!eager && now < (this.pause?.until ?? 0)))) return
+    const queued: WaitingFile[] = []
+    for (const file of this.settings.waiting.all.values()) {
+      if (file.state === 'failing' && (eager || file.dueAt <= now)) file.state = 'queued'
+      if (file.state === 'queued') queued.push(file)
+    }
+    const next = this.lanes.take(isPaused ? queued.slice(0, 1) : queued)
+    for (const { file, done } of next) this.start(file, done)
+  }
+
+  /** Bytes in a second, of late. */
+  rate(now: number): number {
+    this.recent = this.recent.filter(({ at }) => now - at < RATE_MS)
+    const [first] = this.recent
+    if (first === undefined) return 0
+    const bytes = this.recent.reduce((sum, sent) => sum + sent.bytes, 0)
+    return (bytes * 1000) / Math.max(1000, now - first.at)
+  }
+
+  /** Ends what is under way; parts that have arrived stay, for the next time. */
+  async stop(): Promise<void> {
+    this.stopped.abort(new Error('the watch was closed'))
+    await Promise.all(this.running)
+  }
+
+  private start(file: WaitingFile, done: () => void): void {
+    file.state = 'sending'
+    const sending = this.send(file)
+      .catch((error: unknown) => this.fail(file, error))
+      .finally(() => {
+        done()
+        this.running.delete(sending)
+        this.settings.wake()
+      })
+    this.running.add(sending)
+  }
+
+  private async send(file: WaitingFile): Promise<void> {
+    const { root, store, prefix, journal, waiting } = this.settings
+    const { name } = file
+    const before = journal.proven.get(name)
+    const place = prefix === '' ? '' : `${prefix}/`
+    const result = await sendFile({
+      store,
+      path: placeOf(root, name),
+      key: place + keyOf(pathOf(name), 1024 - Buffer.byteLength(place)),
+      known: before?.place === 'here' ? before : undefined,
+      looksFirst: file.isOld,
+      upload: journal.uploads.get(name),
+      saveUpload: (upload) => journal.setUpload(name, upload),
+      signal: this.stopped.signal,
+    })
+    const now = performance.now()
+    this.resume()
+    if (typeof result !== 'string') {
+      const { facts, sha256, key, etag, isConflict, bytes } = result
+      const provenAt = Date.now()
+      journal.prove(name, { facts, sha256, key, etag, isConflict, provenAt, place: 'here' })
+      this.sentFiles++
+      this.sentBytes += bytes
+      this.recent.push({ at: now, bytes })
+    }
+    file.failure = undefined
+    file.attempts = 0
+    // It may have been changed, or removed, while it was sent.
+    await waiting.release(file, now)
+  }
+
+  private fail(file: WaitingFile, error: unknown): void {
+    file.state = 'queued'
+    if (this.stopped.signal.aborted) return
+    const now = performance.now()
+    file.attempts++
+    file.state = 'failing'
+    file.dueAt = now + retryDelayMs(file.attempts)
+    const failure = isBerthError(error)
+      ? { code: error.code, message: error.message }
+      : {
+          code: 's3-link/cannot-send',
+          message: error instanceof Error ? error.message : String(error),
+        }
+    file.failure = failure
+    if (!storeWide.includes(failure.code)) return
+    const attempts = (this.pause?.attempts ?? 0) + 1
+    const until = now + Math.min(MAX_PAUSE_MS, retryDelayMs(attempts))
+    const hint = (isBerthError(error) ? error.hint : undefined) ?? ''
+    this.pause = { ...failure, hint, attempts, until }
+    // The pause decides when, for all of them.
+    file.dueAt = until
+  }
+
+  private resume(): void {
+    if (this.pause === undefined) return
+    this.pause = undefined
+    for (const file of this.settings.waiting.all.values())
+      if (file.state === 'failing') file.dueAt = 0
+  }
+}

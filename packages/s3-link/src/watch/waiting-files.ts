@@ -1,0 +1,122 @@
+import { lstat } from 'node:fs/promises'
+import { hasErrno } from '@berth/filesystem'
+import { areEqual, factsOf, type FileFacts } from '../upload/file-facts.ts'
+import type { Journal } from './journal.ts'
+import { placeOf } from './scan-folder.ts'
+import { isReady, type ReadyQuestion, type WaitingFile } from './watched-file.ts'
+import { readWriters } from './writers.ts'
+
+/** How often a file that settles is looked at; less often the longer a program has it open. */
+const LOOK_MS = 50
+const MAX_LOOK_MS = 1_000
+
+/** The files that S3 is not proven to have, and when they may be sent. */
+export class WaitingFiles {
+  readonly all = new Map<string, WaitingFile>()
+  /** The first scan is not over yet. */
+  isStarting = true
+  private readonly root: string
+  private readonly journal: Journal
+
+  constructor(root: string, journal: Journal) {
+    this.root = root
+    this.journal = journal
+  }
+
+  /** Takes note of a file as it is now; true when S3 may not have it. */
+  observe(name: string, facts: FileFacts, now: number): boolean {
+    const proven = this.journal.proven.get(name)
+    const file = this.all.get(name)
+    if (proven?.place === 'here' && areEqual(proven.facts, facts)) {
+      if (file !== undefined && file.state !== 'sending') this.all.delete(name)
+      return false
+    }
+    if (file === undefined) {
+      this.all.set(name, {
+        name,
+        facts,
+        state: 'settling',
+        since: now,
+        unchangedSince: now,
+        dueAt: now + LOOK_MS,
+        attempts: 0,
+        isOpen: false,
+        isOld: this.isStarting,
+      })
+    } else if (!areEqual(file.facts, facts)) {
+      file.facts = facts
+      file.unchangedSince = now
+      if (file.state !== 'sending') file.state = 'settling'
+    }
+    return true
+  }
+
+  /** Looks at one file; what is no regular file is not waited for. */
+  async look(name: string, now: number): Promise<'file' | 'folder' | 'none'> {
+    try {
+      const status = await lstat(placeOf(this.root, name), { bigint: true })
+      if (status.isFile()) {
+        this.observe(name, factsOf(status), now)
+        return 'file'
+      }
+      this.lose(name)
+      return status.isDirectory() ? 'folder' : 'none'
+    } catch (error) {
+      if (hasErrno(error, 'ENOENT', 'ENOTDIR')) this.lose(name)
+      return 'none'
+    }
+  }
+
+  /** A file that was sent is looked at again: what it is now may be in S3, or not. */
+  async release(file: WaitingFile, now: number): Promise<void> {
+    const status = await lstat(placeOf(this.root, file.name), { bigint: true }).catch(
+      (error: unknown) => {
+        if (hasErrno(error, 'ENOENT', 'ENOTDIR')) return undefined
+        throw error
+      },
+    )
+    file.state = 'settling'
+    file.unchangedSince = now
+    if (status?.isFile()) this.observe(file.name, factsOf(status), now)
+    else this.lose(file.name)
+  }
+
+  /** Puts those that are finished into the queue. */
+  async settle(now: number, pace: Pick<ReadyQuestion, 'settleMs' | 'isDraining'>): Promise<void> {
+    const due = [...this.all.values()].filter(
+      ({ state, dueAt }) => state === 'settling' && (pace.isDraining || dueAt <= now),
+    )
+    if (due.length === 0) return
+    await Promise.all(due.map(({ name }) => this.look(name, now)))
+    // After the look: who opens a file later changes it later, too.
+    const writers = readWriters(this.root)
+    for (const file of due) {
+      if (this.all.get(file.name) !== file) continue
+      file.isOpen = writers.names.has(file.name)
+      const writersKnown = writers.isComplete
+      if (isReady({ now, file, isOpen: file.isOpen, writersKnown, ...pace })) {
+        file.state = 'queued'
+      } else {
+        const waited = now - file.since
+        file.dueAt = now + Math.min(MAX_LOOK_MS, Math.max(LOOK_MS, waited / 20))
+      }
+    }
+  }
+
+  /** Marks what is no longer there, of everything that a scan did not see. */
+  async forget(seen: ReadonlySet<string>, now: number): Promise<void> {
+    const missing = [...this.journal.proven]
+      .filter(([name, { place }]) => place === 'here' && !seen.has(name))
+      .map(([name]) => name)
+    const waiting = [...this.all.keys()].filter((name) => !seen.has(name))
+    // Looked at once more: a scan may miss what is renamed while it runs.
+    for (const name of new Set([...missing, ...waiting])) await this.look(name, now)
+  }
+
+  /** The file is not there any more. */
+  private lose(name: string): void {
+    const proven = this.journal.proven.get(name)
+    if (proven?.place === 'here') this.journal.prove(name, { ...proven, place: 'gone' })
+    if (this.all.get(name)?.state !== 'sending') this.all.delete(name)
+  }
+}

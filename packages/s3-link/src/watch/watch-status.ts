@@ -1,0 +1,62 @@
+import type { Pending } from '../driver/driver.ts'
+import type { WaitState } from './watched-file.ts'
+
+export interface WaitingFacts {
+  path: string
+  bytes: number
+  state: WaitState
+  ageMs: number
+  attempts: number
+  /** A program has it open for writing. */
+  isOpen: boolean
+  failure?: { code: string; message: string }
+}
+
+/** Why nothing goes on, or not as it should. */
+export interface WatchReason {
+  code: string
+  message: string
+  hint: string
+}
+
+export interface WatchStatus {
+  /** `starting`: the first scan is under way. `halted`: the folder is not there; nothing is concluded from that. */
+  state: 'starting' | 'watching' | 'draining' | 'halted' | 'closed'
+  reason: WatchReason | undefined
+  pending: Pending
+  /** The oldest first, some of them. */
+  waiting: WaitingFacts[]
+  /** Files that are proven to be in S3, with those that were removed from the disk since. */
+  proven: { files: number; bytes: number }
+  evicted: { files: number; bytes: number }
+  /** Files that are in S3 under another name, because theirs holds someone else's object; some of them. */
+  conflicts: { path: string; key: string }[]
+  /** What is in the folder and does not go to S3. */
+  leftOut: { unfinished: number; symlinks: number; special: number; unreadable: number }
+  /** Everything that was there at the last scan is in S3, and nothing came since. */
+  isSafeToStop: boolean
+  /** Milliseconds since the epoch: what was there then is in S3. */
+  safeAsOf: number | undefined
+  /** At the rate of the last half minute; undefined where there is none. */
+  remainingMs: number | undefined
+  sent: { files: number; bytes: number }
+  /** Whether the kernel tells of changes; else only scans find them. */
+  hints: 'all' | 'some' | 'none'
+}
+
+/** The sentence that a user wants to see. */
+export function describeSafety({ isSafeToStop, pending, remainingMs, state }: WatchStatus): string {
+  if (state === 'halted') return 'no: the folder is not there'
+  if (isSafeToStop) return 'yes'
+  if (pending.files === 0) return 'not known yet'
+  const files = pending.files === 1 ? '1 file' : `${pending.files} files`
+  const time = remainingMs === undefined ? '' : `, about ${Math.ceil(remainingMs / 1000)} s`
+  return `no: ${files}, ${sizeText(pending.bytes)}${time}`
+}
+
+function sizeText(bytes: number): string {
+  const units = ['B', 'KB', 'MB', 'GB', 'TB']
+  const power = Math.min(units.length - 1, Math.floor(Math.log10(Math.max(1, bytes)) / 3))
+  const value = bytes / 1000 ** power
+  return `${power === 0 || value >= 100 ? Math.round(value) : value.toFixed(1)} ${units[power]}`
+}

@@ -1,0 +1,248 @@
+import { BerthError } from '@berth/core/error'
+import { shownName } from '../upload/key.ts'
+import { evictFiles } from './evict.ts'
+import { Hints } from './hints.ts'
+import { ignoring, unfinishedNames } from './ignored.ts'
+import type { Journal } from './journal.ts'
+import { requireFiles, requireSameFolder } from './same-folder.ts'
+import { scanFolder } from './scan-folder.ts'
+import { SendQueue } from './send-queue.ts'
+import { pendingOf, statusOf, type WatchFacts } from './status-of.ts'
+import { WaitingFiles } from './waiting-files.ts'
+import type { DrainReport, WatchSettings } from './watch.ts'
+import type { WatchReason, WatchStatus } from './watch-status.ts'
+
+const mebibyte = 1024 * 1024
+const TICK_MS = 50
+const IDLE_MS = 1_000
+const MIN_SCAN_MS = 5_000
+const MAX_SCAN_MS = 60_000
+// A scan may take this part of the time.
+const SCAN_SHARE = 20
+
+/** What happens in a folder that is watched: scans, looks, and sends, each in its own time. */
+export class Watcher {
+  private readonly root: string
+  private readonly settings: WatchSettings
+  private readonly journal: Journal
+  private readonly waiting: WaitingFiles
+  private readonly queue: SendQueue
+  private readonly hints: Hints
+  private readonly isIgnored: (name: string) => boolean
+  private readonly facts: WatchFacts
+  private scanning: Promise<void> = Promise.resolve()
+  private nextScanAt = 0
+  private tickTimer: NodeJS.Timeout | undefined
+  private ticking: Promise<void> | undefined
+  private isWoken = false
+
+  constructor(root: string, settings: WatchSettings, journal: Journal) {
+    this.root = root
+    this.settings = settings
+    this.journal = journal
+    this.waiting = new WaitingFiles(root, journal)
+    this.isIgnored = ignoring([...unfinishedNames, ...(settings.ignore ?? [])])
+    this.hints = new Hints(root, (name) => void this.hear(name))
+    this.queue = new SendQueue({
+      root,
+      store: settings.store,
+      prefix: settings.prefix,
+      journal,
+      waiting: this.waiting,
+      transfers: settings.transfers ?? 8,
+      bigTransfers: settings.bigTransfers ?? 2,
+      bigFileBytes: settings.bigFileBytes ?? 64 * mebibyte,
+      wake: () => this.wake(),
+    })
+    this.facts = {
+      state: 'starting',
+      reason: undefined,
+      safeAsOf: undefined,
+      leftOut: { unfinished: 0, symlinks: 0, special: 0, unreadable: 0 },
+    }
+  }
+
+  start(): void {
+    this.tickTimer = setTimeout(() => this.wake(), 0)
+  }
+
+  status(): WatchStatus {
+    return statusOf(this.facts, {
+      waiting: this.waiting,
+      journal: this.journal,
+      queue: this.queue,
+      hints: this.hints.isPartial ? 'some' : 'all',
+    })
+  }
+
+  async drain(deadlineMs: number): Promise<DrainReport> {
+    const end = performance.now() + deadlineMs
+    if (this.facts.state === 'watching') this.facts.state = 'draining'
+    for (let isFirst = true; isFirst || performance.now() < end; isFirst = false) {
+      await this.until(end, this.scan())
+      while (this.waiting.all.size > 0 && performance.now() < end) {
+        this.wake()
+        await pause(Math.min(TICK_MS, Math.max(1, end - performance.now())))
+      }
+      // Once more: what came while the last of it was sent.
+      if (this.waiting.all.size === 0) await this.until(end, this.scan())
+      if (this.waiting.all.size === 0) break
+    }
+    if (this.facts.state === 'draining') this.facts.state = 'watching'
+    await this.journal.flush(true)
+    const remaining = pendingOf(this.waiting, performance.now())
+    const isSeen = this.facts.state === 'watching' && this.facts.safeAsOf !== undefined
+    return {
+      isComplete: remaining.files === 0 && isSeen,
+      remaining,
+      atRisk: [...this.waiting.all.keys()].map(shownName),
+    }
+  }
+
+  async close(): Promise<void> {
+    this.facts.state = 'closed'
+    clearTimeout(this.tickTimer)
+    this.hints.close()
+    await this.queue.stop()
+    await this.scanning
+    await this.ticking
+    await this.journal.close()
+  }
+
+  /** Something may have happened; coalesced, so that a thousand events are one look. */
+  private wake(): void {
+    if (this.facts.state === 'closed') return
+    if (this.ticking !== undefined) {
+      this.isWoken = true
+      return
+    }
+    clearTimeout(this.tickTimer)
+    this.ticking = this.tick().finally(() => {
+      this.ticking = undefined
+      if (this.facts.state === 'closed') return
+      const isBusy = [...this.waiting.all.values()].some(({ state }) => state !== 'failing')
+      const wait = this.isWoken ? 0 : isBusy ? TICK_MS : IDLE_MS
+      this.isWoken = false
+      this.tickTimer = setTimeout(() => this.wake(), wait)
+    })
+  }
+
+  private async tick(): Promise<void> {
+    const now = performance.now()
+    if (now >= this.nextScanAt) void this.scan()
+    const { settleMs = 250 } = this.settings
+    const isDraining = this.facts.state === 'draining'
+    await this.waiting.settle(now, { settleMs, isDraining })
+    this.queue.pump(performance.now(), isDraining)
+  }
+
+  private async hear(name: string): Promise<void> {
+    if (this.facts.state !== 'watching' && this.facts.state !== 'draining') return
+    if (this.isIgnored(name)) return
+    const kind = await this.waiting.look(name, performance.now())
+    if (kind === 'folder') await this.scan(name)
+    if (kind === 'file') this.wake()
+  }
+
+  /** One after the other; answers when one that began after the call has ended. */
+  private scan(within = ''): Promise<void> {
+    if (within === '') this.nextScanAt = Infinity
+    this.scanning = this.scanning.then(() => this.scanNow(within)).catch(() => undefined)
+    return this.scanning
+  }
+
+  private async scanNow(within: string): Promise<void> {
+    if (this.facts.state === 'closed') return
+    const startedAt = performance.now()
+    const wallTime = Date.now()
+    const seen = new Set<string>()
+    const folders = new Set<string>()
+    const leftOut = { unfinished: 0, symlinks: 0, special: 0, unreadable: 0 }
+    try {
+      await requireSameFolder(this.root, this.journal, this.isFirst())
+      await scanFolder(
+        this.root,
+        {
+          file: (name, facts) => {
+            seen.add(name)
+            this.waiting.observe(name, facts, performance.now())
+          },
+          folder: (name) => {
+            folders.add(name)
+            this.hints.listen(name)
+          },
+          other: (_, kind) => (leftOut[kind === 'symlink' ? 'symlinks' : 'special'] += 1),
+          unreadable: () => (leftOut.unreadable += 1),
+        },
+        { within, isOurs: (name) => this.isIgnored(name) && (leftOut.unfinished += 1) > 0 },
+      )
+      // A folder that was there at the beginning may be gone now, with everything in it.
+      await requireFiles(this.root, this.journal, seen.size)
+      if (within === '') {
+        this.hints.keep(folders)
+        await this.waiting.forget(seen, performance.now())
+        this.facts.leftOut = leftOut
+        await this.finishScan(wallTime)
+      }
+    } catch (error) {
+      this.halt(error)
+    }
+    if (within === '') this.planScan(performance.now() - startedAt)
+    this.wake()
+  }
+
+  private async finishScan(wallTime: number): Promise<void> {
+    const isFirst = this.facts.state === 'starting'
+    if (isFirst || this.facts.state === 'halted') this.facts.state = 'watching'
+    this.waiting.isStarting = false
+    this.facts.reason = undefined
+    this.facts.scannedAt = wallTime
+    if (this.waiting.all.size === 0) this.facts.safeAsOf = wallTime
+    if (isFirst) await this.dropUploads()
+    const { evict, store } = this.settings
+    if (evict !== undefined) {
+      const isBusy = (name: string): boolean => this.waiting.all.has(name)
+      await evictFiles({ root: this.root, journal: this.journal, store, isBusy, ...evict })
+    }
+  }
+
+  /** Parts of files that are no more would be kept, and paid for. */
+  private async dropUploads(): Promise<void> {
+    for (const [name, { key, uploadId }] of this.journal.uploads) {
+      if (this.waiting.all.has(name)) continue
+      await this.settings.store.abortUpload(key, uploadId)
+      await this.journal.setUpload(name, undefined)
+    }
+  }
+
+  private planScan(tookMs: number): void {
+    const isHalted = this.facts.state === 'halted'
+    const least = this.hints.isPartial || isHalted ? IDLE_MS : MIN_SCAN_MS
+    const wait = Math.min(MAX_SCAN_MS, Math.max(least, tookMs * SCAN_SHARE))
+    this.nextScanAt = performance.now() + wait
+  }
+
+  private isFirst(): boolean {
+    return this.facts.state === 'starting'
+  }
+
+  private halt(error: unknown): void {
+    if (this.facts.state === 'closed') return
+    const isOurs = error instanceof BerthError
+    const message = error instanceof Error ? error.message : String(error)
+    this.facts.state = 'halted'
+    this.facts.reason = {
+      code: isOurs ? error.code : 's3-link/unreadable-folder',
+      message: isOurs ? message : `could not read \`${this.root}\`: ${message}`,
+      hint: (isOurs ? error.hint : undefined) ?? 'look whether its disk is still there',
+    } satisfies WatchReason
+  }
+
+  private async until(end: number, work: Promise<void>): Promise<void> {
+    await Promise.race([work, pause(Math.max(0, end - performance.now()))])
+  }
+}
+
+function pause(ms: number): Promise<void> {
+  return new Promise((resolve) => setTimeout(resolve, ms))
+}
