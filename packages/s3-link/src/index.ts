@@ -37,6 +37,18 @@ export const s3Link = definePlugin({
       run: async (context) => (await import('./steps/link.ts')).linkFolder(context),
       undo: async (context) => (await import('./steps/unmount.ts')).undoLink(context),
     }),
+    test: defineStep({
+      description:
+        'Checks step by step whether the bucket can be used, and whether this container may mount it.',
+      inputs: z.strictObject({ store: storeInput }),
+      outputs: z.object({
+        mounts: z.boolean().describe('Whether this container may mount.'),
+        bucket: z.string().describe('The bucket.'),
+      }),
+      reads: storeSecrets,
+      plan: async (context) => (await import('./steps/test.ts')).planTest(context),
+      run: async (context) => (await import('./steps/test.ts')).testLink(context),
+    }),
     unlink: defineStep({
       description: 'Makes the folder one on this disk again; its files stay in the bucket.',
       inputs: endInputs,

@@ -47,6 +47,15 @@ describe.runIf(missing === undefined)('on a real mount', () => {
         'an option of an old guide': { options: { cache: '/tmp/x' } },
       },
     },
+    test: {
+      prepare: (workspace) => ({
+        inputs: { store: linkInputs(workspace).store },
+        env,
+        secrets: server.env,
+      }),
+      bad: { 'no bucket': { store: '' } },
+      second: 'done',
+    },
     unlink: {
       prepare: async (workspace) => {
         await linkOnce(workspace)

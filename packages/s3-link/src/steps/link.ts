@@ -10,6 +10,7 @@ import { type Layout, layoutOf } from '../mount/layout.ts'
 import { inspectFolder, putFolderLink, repairLink } from '../mount/link-folder.ts'
 import { createMountSpec } from '../mount/mount-spec.ts'
 import { findPlaces, type Places } from '../mount/places.ts'
+import { requireBucketAnswers } from '../preflight/check-bucket.ts'
 import { readFuseFacts } from '../preflight/fuse-facts.ts'
 import { judgeFuse } from '../preflight/judge-fuse.ts'
 import { requireStore } from './inputs.ts'
@@ -88,6 +89,7 @@ export async function linkFolder({
       hint: 'move its files into the bucket first',
     })
   }
+  await requireBucketAnswers(spec, signal)
   await willUndo({ key: spec.key, path })
   signal.throwIfAborted()
   const mounted = await ensureMount({ driver: choice.driver, spec, places, signal })
