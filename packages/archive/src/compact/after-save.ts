@@ -6,7 +6,7 @@ import { findLatest, readSnapshot } from '../snapshots/snapshots.ts'
 import { startStopwatch } from '../workers/stopwatch.ts'
 import { measureUse } from './chunk-use.ts'
 import { COMPACT_BOUNDS, type CompactBounds, chooseGroups } from './choose-groups.ts'
-import { type Compacted, compactNewest } from './compact.ts'
+import type { Compacted } from './compact.ts'
 
 export interface CompactingSave extends ArchiveOptions {
   pod?: string | undefined
@@ -49,6 +49,7 @@ async function compactFor(
   if (latest?.name !== record.snapshot) return undefined
   const manifest = await readSnapshot(store, name, latest.name, { signal })
   if (manifest.id !== (record.merged ?? record.id)) return undefined
+  const { compactNewest } = await import('./compact.ts')
   const done = await compactNewest(options, { name: latest.name, manifest, watch }, bounds)
   if (done === undefined) return undefined
   if (!isApart) await followRecord(options, place, { record, done })
