@@ -60,6 +60,82 @@ for (const driver of drivers) {
       expect(fs.lstatSync(folder).isDirectory()).toBe(true)
     },
   )
+
+  testDriver(
+    `${driver}: five links of two users share one mount, each with its own folder`,
+    async () => {
+      for (const user of ['alice', 'bob']) await run('link', driver, { user })
+      for (const folder of ['input', 'temp', 'models/loras']) await run('link', driver, { folder })
+      const mounts = readMounts()
+      expect(mounts).toHaveLength(1)
+      expect(mounts[0]?.links).toHaveLength(5)
+      fs.writeFileSync(path.join(root, 'output', 'alice', 'own.txt'), 'of alice')
+      fs.writeFileSync(path.join(root, 'models', 'loras', 'own.txt'), 'of all')
+      expect(fs.readdirSync(path.join(root, 'output', 'bob'))).toEqual([])
+      expect(await end('unlink', { user: 'bob' })).toMatchObject({ result: 'done' })
+      expect(readMounts()[0]?.links).toHaveLength(4)
+      expect(fs.readFileSync(path.join(root, 'output', 'alice', 'own.txt'), 'utf8')).toBe(
+        'of alice',
+      )
+      expect(await end('unmount', { user: 'alice' })).toMatchObject({ result: 'done' })
+      expect((await store.get('output/alice/own.txt'))?.toString()).toBe('of alice')
+      expect((await store.get('models/loras/own.txt'))?.toString()).toBe('of all')
+      expect(await store.get('output/bob/own.txt')).toBeUndefined()
+    },
+  )
+
+  testDriver(
+    `${driver}: a daemon that is killed comes again, and what was written meanwhile is in the bucket`,
+    async () => {
+      await run('link', driver, { user: 'alice' })
+      const folder = path.join(root, 'output', 'alice')
+      fs.writeFileSync(path.join(folder, 'before.txt'), 'before')
+      await until(async () => (await store.get('output/alice/before.txt')) !== undefined)
+      const [mount] = readMounts()
+      process.kill(mount?.daemon.pid ?? 0, 'SIGKILL')
+      await until(() => fs.readlinkSync(folder).endsWith('/spool'))
+      fs.writeFileSync(path.join(folder, 'meanwhile.txt'), 'meanwhile')
+      expect(status().colour).toBe('red')
+      await until(() => status().state === 'active')
+      expect(fs.readlinkSync(folder)).toBe(path.join(mount?.mountPoint ?? '', 'output', 'alice'))
+      expect((await store.get('output/alice/meanwhile.txt'))?.toString()).toBe('meanwhile')
+      expect(fs.readdirSync(folder).toSorted()).toEqual(['before.txt', 'meanwhile.txt'])
+      expect(status()).toMatchObject({ colour: 'green', restarts: 1, safeToStop: { safe: true } })
+      expect(await end('unmount', { user: 'alice' })).toMatchObject({ result: 'done' })
+    },
+  )
+}
+
+interface KnownMount {
+  daemon: { pid: number }
+  mountPoint: string
+  links: string[]
+}
+
+/** The mounts that there are records of. */
+function readMounts(): KnownMount[] {
+  const runtime = path.join(root, 'link', 'run')
+  return fs.readdirSync(runtime).flatMap((key) => {
+    const file = path.join(runtime, key, 'mount.json')
+    if (!fs.existsSync(file)) return []
+    const links = fs.readdirSync(path.join(runtime, key, 'links'))
+    return [{ ...JSON.parse(fs.readFileSync(file, 'utf8')), links }]
+  })
+}
+
+function status() {
+  const runtime = path.join(root, 'link', 'run')
+  const [key = ''] = fs.readdirSync(runtime).filter((name) => /^[0-9a-f]{12}$/.test(name))
+  return JSON.parse(fs.readFileSync(path.join(runtime, key, 'status.json'), 'utf8'))
+}
+
+async function until(holds: () => boolean | Promise<boolean>): Promise<void> {
+  const end = performance.now() + 20_000
+  while (!(await holds())) {
+    if (performance.now() > end)
+      throw new Error(`it did not come about: ${JSON.stringify(status())}`)
+    await new Promise((resolve) => setTimeout(resolve, 50))
+  }
 }
 
 /** A link of a user by a step, as a recipe would make it. */

@@ -12,7 +12,8 @@ import { type CarriedSpec, unpackSpec } from './carried-spec.ts'
 import type { Places } from './places.ts'
 import { openRegistry } from './registry.ts'
 import { countSpools } from './spool.ts'
-import { storeOf } from './store-of.ts'
+import { drainSpool } from './drain-spool.ts'
+import { fileStoreOf, storeOf } from './store-of.ts'
 
 const tickMs = 1_000
 
@@ -33,7 +34,17 @@ const keeper = new MountKeeper({
   spec,
   store,
   registry,
-  spool: { count: countSpools, drain: async () => undefined },
+  spool: {
+    count: countSpools,
+    drain: async (links, signal) => {
+      const files = await fileStoreOf(spec, signal)
+      try {
+        for (const link of links) await drainSpool(link, files, signal)
+      } finally {
+        await files.close()
+      }
+    },
+  },
 })
 
 process.on('SIGTERM', () => keeper.giveUpStart())

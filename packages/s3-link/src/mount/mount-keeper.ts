@@ -158,13 +158,20 @@ export class MountKeeper {
       keeper: await ownProcess(),
       daemon: (await readProcess(pid)) ?? { pid, startedAt: '' },
     })
-    // rclone looks at the bucket again on SIGHUP; s3fs has nothing to forget of a new name.
-    const refresh = () => {
-      if (driver.name === 'rclone') process.kill(pid, 'SIGHUP')
-    }
+    const refresh = () => this.#refresh()
     const { ms } = await flyCanary({ spec, store, refresh, withinMs: canaryMs, signal })
     this.#canary = { at: Date.now(), ms }
     this.#observer.settle()
+  }
+
+  /** rclone looks at the bucket again on SIGHUP; s3fs has nothing to forget of a new name. */
+  #refresh(): void {
+    if (this.#parts.driver.name !== 'rclone' || this.#daemon === undefined) return
+    try {
+      process.kill(this.#daemon.pid, 'SIGHUP')
+    } catch {
+      // It has just ended, which the next look sees.
+    }
   }
 
   async #restart(): Promise<void> {
@@ -190,6 +197,7 @@ export class MountKeeper {
     this.#drained = this.#parts.registry
       .readLinks()
       .then((links) => this.#parts.spool.drain(links, this.#ending.signal))
+      .then(() => this.#refresh())
       .catch(() => undefined)
       .finally(() => (this.#drained = undefined))
   }

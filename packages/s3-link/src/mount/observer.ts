@@ -60,7 +60,10 @@ export class Observer {
     const now = performance.now()
     const seen = await mountAt(this.#spec.mountPoint)
     const mounted =
-      daemon !== undefined && seen?.id === daemon.mount.id && seen.device === daemon.mount.device
+      daemon !== undefined &&
+      !daemon.hasEnded() &&
+      seen?.id === daemon.mount.id &&
+      seen.device === daemon.mount.device
     if (mounted && now - this.#probedAt >= probeEveryMs) void this.#probe()
     if (now - this.#askedAt >= serverEveryMs) void this.#ask()
     this.#room = await roomOf(this.#spec.cache)

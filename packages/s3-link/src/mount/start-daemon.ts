@@ -12,6 +12,8 @@ import { detach } from './unmount.ts'
 export interface Daemon {
   pid: number
   mount: Mount
+  /** The mount of a daemon that ended stays in the table. */
+  hasEnded: () => boolean
   /** Resolves when it has ended, however that came. */
   ended: Promise<{ code: number | null; signal: NodeJS.Signals | null }>
 }
@@ -52,7 +54,7 @@ export async function startDaemon(
   for (;;) {
     const mount = await mountAt(spec.mountPoint)
     if (mount?.type === plan.type && child.pid !== undefined && !hasEnded) {
-      return { pid: child.pid, mount, ended }
+      return { pid: child.pid, mount, ended, hasEnded: () => hasEnded }
     }
     if (hasEnded) throw await explainEnd(driver, spec, { begin, end: await ended })
     if (performance.now() > end || signal.aborted) break

@@ -1,4 +1,4 @@
-import { openStore, type ObjectStore } from '@berth/object-store'
+import { type FileStore, openFileStore, openStore, type ObjectStore } from '@berth/object-store'
 import type { MountSpec } from '../driver/driver.ts'
 
 export interface StoreQuestion {
@@ -17,6 +17,11 @@ export function storeOf(
     signal,
     ...(patience === undefined ? {} : { patience }),
   })
+}
+
+/** The same for whole files. */
+export function fileStoreOf(spec: MountSpec, signal: AbortSignal): Promise<FileStore> {
+  return openFileStore(storeUrlOf(spec), { env: storeEnvironment(spec), signal })
 }
 
 /** Without keys, ready to be shown. */
