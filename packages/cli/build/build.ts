@@ -12,6 +12,7 @@ const dist = path.join(cli, 'dist')
 // Each is started, or named by a URL; all else is split into chunks that load when they are needed.
 const input = {
   start: 'src/start.mjs',
+  keeper: '../s3-link/src/mount/keeper.ts',
   'start-pipeline': 'src/supervisor/start-pipeline.mjs',
   'worker-start': '../archive/src/workers/worker-start.mjs',
   worker: '../archive/src/workers/worker.ts',

@@ -5,6 +5,7 @@ const PLACES: Record<string, string> = {
   '../../../node_modules/.cache/berth': '../.cache',
   '../../../../node_modules/.cache/berth': '../.cache',
   '../package.json': '../package.json',
+  './keeper.ts': './keeper.mjs',
   './worker-start.mjs': './worker-start.mjs',
   './worker.ts': './worker.mjs',
   'start-pipeline.mjs': './start-pipeline.mjs',
