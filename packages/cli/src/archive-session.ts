@@ -116,6 +116,18 @@ export function requireName(name: string | undefined): string {
   })
 }
 
+/** An archive's name where it may also stand by itself, as one argument. Throws `cli/usage` when there are two. */
+export function eitherName(
+  argument: string | undefined,
+  option: string | undefined,
+): string | undefined {
+  if (argument === undefined || option === undefined || argument === option)
+    return argument ?? option
+  throw new BerthError('cli/usage', `two archives are named: \`${argument}\` and \`${option}\``, {
+    hint: 'name one: as NAME, or with `--name`',
+  })
+}
+
 /** A result in one line: what happened, and its facts. */
 export function resultText(result: { result: string }): string {
   const { result: what, ...facts } = result

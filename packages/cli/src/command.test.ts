@@ -57,12 +57,25 @@ test.each([
   expect(messageOf(() => parseInvocation(example, args))).toBe(message)
 })
 
+test('names the command in the hint, and none of its options', () => {
+  const usage = 'archive verify --store URL [NAME]'
+  const verify = defineCommand({ ...example, usage, takesRest: false })
+  expect(() => parseInvocation(verify, ['a', 'b'])).toThrow(
+    expect.objectContaining({ hint: 'see `berth archive verify --help`' }),
+  )
+})
+
 test.each([
   [['bot'], 'cli/unknown-command: the command `bot` is unknown; did you mean `boot`?'],
   [['frobnicate'], 'cli/unknown-command: the command `frobnicate` is unknown'],
   [
     ['archive', 'lst'],
     'cli/unknown-command: the command `archive lst` is unknown; did you mean `archive list`?',
+  ],
+  [['archvie'], 'cli/unknown-command: the command `archvie` is unknown; did you mean `archive`?'],
+  [
+    ['archvie', 'list'],
+    'cli/unknown-command: the command `archvie` is unknown; did you mean `archive list`?',
   ],
   [
     ['archive'],

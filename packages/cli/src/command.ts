@@ -121,6 +121,6 @@ function refuseUnknownOptions(command: Command, args: string[]): void {
 }
 
 function usageError(command: Command, message: string, cure?: string): BerthError {
-  const verb = command.usage.split(/ (?=[A-Z[])/)[0] ?? command.usage
+  const verb = command.usage.split(/ (?=[A-Z[-])/)[0] ?? command.usage
   return new BerthError('cli/usage', message, { hint: cure ?? `see \`berth ${verb} --help\`` })
 }

@@ -75,12 +75,14 @@ export function selectCommand(args: readonly string[]): { entry: CommandEntry; a
   }
   const isGroup = Object.keys(commands).some((name) => name.startsWith(`${first} `))
   const wanted = isGroup && second !== '' && !second.startsWith('-') ? `${first} ${second}` : first
-  const meant = nearest(wanted, Object.keys(commands))
+  const words = isGroup ? [] : Object.keys(commands).map((name) => name.split(' ')[0] ?? name)
+  const meant = nearest(wanted, [...Object.keys(commands), ...words])
+  const whole = commands[`${meant} ${second}`] === undefined ? meant : `${meant} ${second}`
   throw new BerthError(
     'cli/unknown-command',
     isGroup && wanted === first
       ? `\`berth ${first}\` needs a verb: ${verbsOf(first)}`
-      : `the command \`${wanted}\` is unknown${meant === undefined ? '' : `; did you mean \`${meant}\`?`}`,
+      : `the command \`${wanted}\` is unknown${meant === undefined ? '' : `; did you mean \`${whole}\`?`}`,
     { hint: 'see `berth --help`' },
   )
 }

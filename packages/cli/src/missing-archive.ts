@@ -1,3 +1,4 @@
+import { existsSync } from 'node:fs'
 import { BerthError, type BerthErrorDetails } from '@berth/core/error'
 import type { ObjectStore } from '@berth/object-store'
 import { nearest } from './nearest.ts'
@@ -16,13 +17,19 @@ export async function missingArchive(
   return new BerthError(
     'archive/missing-snapshot',
     `there is no archive \`${name}\` in ${store.url}`,
-    hintFrom(name, names),
+    hintFrom(name, names, store.url),
   )
 }
 
-function hintFrom(name: string, names: readonly string[]): BerthErrorDetails {
+/** Why a store has no archives. A directory that is not there is rather a typo. */
+export function emptyStore(url: string): string {
+  const isThere = !url.startsWith('file://') || existsSync(url.slice('file://'.length))
+  return isThere ? 'this one is empty' : 'there is no such directory'
+}
+
+function hintFrom(name: string, names: readonly string[], url: string): BerthErrorDetails {
   if (names.length === 0)
-    return { hint: 'save one first, or name another store: this one is empty' }
+    return { hint: `save one first, or name another store: ${emptyStore(url)}` }
   const near = nearest(name, names)
   const similar = names.filter(
     (other) => other === near || other.startsWith(`${name}/`) || other.split('/').includes(name),

@@ -45,6 +45,7 @@ export class Stage {
   private readonly files = new Set<string>()
   private readonly links = new Map<string, { member: Member; target: string }>()
   private readonly hardLinks = new Map<string, string>()
+  private strippedFiles = 0
 
   constructor(root: string, options: StageOptions) {
     this.root = root
@@ -61,7 +62,10 @@ export class Stage {
   /** Takes the content piece by piece, then `end`. */
   file(member: Member): { write: (bytes: Uint8Array) => void; end: () => void } {
     const path = safePath(member.path, this.options)
-    if (!path) return { write: () => {}, end: () => {} }
+    if (!path) {
+      this.strippedFiles++
+      return { write: () => {}, end: () => {} }
+    }
     this.forget(path)
     const fd = createFile(this.prepare(path))
     this.files.add(path)
@@ -77,7 +81,7 @@ export class Stage {
 
   link(member: Member, target: string): void {
     const path = safePath(member.path, this.options)
-    if (!path) return
+    if (!path) return void this.strippedFiles++
     if (!this.options.keepLinks && leadsOut(path, target))
       throw this.unsafe(member.path, `it is a link that leads out of the tree, to \`${target}\``)
     this.forget(path)
@@ -87,13 +91,13 @@ export class Stage {
   hardLink(member: Member, to: string): void {
     const path = safePath(member.path, this.options)
     const target = safePath(to, this.options)
-    if (!path || !target) return
+    if (!path || !target) return void this.strippedFiles++
     this.forget(path)
     this.hardLinks.set(path, target)
   }
 
-  /** Makes the links and gives directories their modes and times; answers how many entries there are. */
-  finish(): { files: number; links: number } {
+  /** Makes the links and gives directories their modes and times; answers how many entries there are, and how many `strip` left nothing of. */
+  finish(): { files: number; links: number; strippedFiles: number } {
     for (const [path, to] of this.hardLinks) {
       if (!this.files.has(to))
         throw this.unsafe(path, `it is another name of \`${to}\`, which is no file of it`)
@@ -109,7 +113,11 @@ export class Stage {
       chmodSync(this.at(path), mode & 0o7777)
       utimesSync(this.at(path), mtimeMs / 1000, mtimeMs / 1000)
     }
-    return { files: this.files.size + this.hardLinks.size, links: this.links.size }
+    return {
+      files: this.files.size + this.hardLinks.size,
+      links: this.links.size,
+      strippedFiles: this.strippedFiles,
+    }
   }
 
   private at(path: string): string {

@@ -252,3 +252,28 @@ test('reads from a bucket', async ({ skip }) => {
     await server.close()
   }
 })
+
+test('counts what is left away with the components in front, and refuses when that is all', async () => {
+  sh('tar -cf ../old/venv.tar .')
+  const notes: string[] = []
+  expect(
+    await bring({ strip: 1, keepLinks: true, onNote: (_, text) => notes.push(text) }),
+  ).toMatchObject({
+    files: 33,
+    strippedFiles: 2,
+  })
+  expect(notes.join()).toContain('left out 2 of 36 files and links')
+  await expect(bring({ name: 'lab/other', strip: 9, keepLinks: true })).rejects.toMatchObject({
+    code: 'archive/nothing-to-import',
+    message: expect.stringContaining('`--strip 9` leaves nothing of its 36 paths') as string,
+  })
+  expect(await listArchives(await open())).toEqual([name])
+})
+
+test('names the file that is no archive, not the directory that it lies in', async () => {
+  writeFileSync(join(old, 'run.sh'), '#!/bin/sh\n')
+  await expect(bring({ key: 'run.sh' })).rejects.toMatchObject({
+    code: 'archive/nothing-to-import',
+    message: `there is no old archive at file://${old}/run.sh`,
+  })
+})

@@ -37,6 +37,8 @@ export interface ImportResult {
   files: number
   links: number
   uploadedBytes: number
+  /** Files and links that `strip` left nothing of. */
+  strippedFiles: number
   /** Members that are no files, directories or links. */
   skipped: string[]
 }
@@ -56,11 +58,12 @@ export async function importArchive(options: ImportOptions): Promise<ImportResul
     throw new BerthError(
       'archive/existing',
       `could not import into \`${name}\`: ${store.url} has an archive of that name`,
-      { hint: 'choose another name, or remove the old one first' },
+      { hint: `choose another name, such as \`${name}-imported\`` },
     )
   }
   const sizes = await listSource(options)
-  const plan = planImport([...sizes.keys()], source.url)
+  const where = options.key === undefined ? source.url : `${source.url}/${options.key}`
+  const plan = planImport([...sizes.keys()], where)
   const kept = await checkSums(options, plan)
   const parts = plan.parts.filter(({ key }) => kept(key))
   const parent = options.staging ?? tmpdir()
@@ -148,14 +151,16 @@ async function checkSum(
   if (digest.digest('hex') !== sum) throw corrupt(`${source.url}/${key}`, 'its checksum is another')
 }
 
+type Counts = Pick<ImportResult, 'files' | 'links' | 'strippedFiles' | 'skipped'>
+
 async function unpackAll(
   options: ImportOptions,
   parts: ImportPlan['parts'],
   { tree, sizes }: { tree: string; sizes: ReadonlyMap<string, number> },
-): Promise<{ files: number; links: number; skipped: string[] }> {
+): Promise<Counts> {
   const { source, signal, onNote, onProgress, strip = 0, keepLinks = false } = options
   const total = parts.reduce((sum, { key }) => sum + (sizes.get(key) ?? 0), 0)
-  const counts = { files: 0, links: 0, skipped: [] as string[] }
+  const counts: Counts = { files: 0, links: 0, strippedFiles: 0, skipped: [] }
   const stages = new Map<string, Stage>()
   let done = 0
   let current = ''
@@ -179,17 +184,39 @@ async function unpackAll(
     onProgress?.({ done, total })
   }
   for (const stage of stages.values()) {
-    const { files, links } = stage.finish()
+    const { files, links, strippedFiles } = stage.finish()
     counts.files += files
     counts.links += links
+    counts.strippedFiles += strippedFiles
   }
   const present = countEntries(tree)
   if (present.files !== counts.files || present.links !== counts.links)
     throw incomplete(
       `${source.url}: it has ${counts.files} files, and ${present.files} were unpacked`,
     )
+  reportStripped(options, counts)
   for (const path of counts.skipped) onNote?.('warn', `\`${path}\` was not imported: it is no file`)
   return counts
+}
+
+function reportStripped(
+  { source, strip, onNote }: ImportOptions,
+  { files, links, strippedFiles }: Counts,
+): void {
+  if (strippedFiles === 0) return
+  if (files + links === 0) {
+    throw new BerthError(
+      'archive/nothing-to-import',
+      `could not import ${source.url}: \`--strip ${strip}\` leaves nothing of its ${strippedFiles} paths`,
+      {
+        hint: 'give a smaller number: it is how many components the paths have in front of the tree',
+      },
+    )
+  }
+  onNote?.(
+    'warn',
+    `left out ${strippedFiles} of ${files + links + strippedFiles} files and links: their paths have no more than the ${strip} components that were to be left away`,
+  )
 }
 
 /** Not by a recursive readdir, which follows links to directories. */

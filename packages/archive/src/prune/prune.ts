@@ -48,12 +48,14 @@ export interface PruneResult {
   removed: PrunedAmount
   /** To be removed by a prune after `nextAt`, unless they are used again. */
   marked: PrunedAmount
+  /** What only the marked snapshots need: of no use once they are forgotten, and gone a grace later. */
+  later: { objects: number; bytes: number }
   /** When a further prune can remove what is marked, by the store's clock: ISO 8601, UTC; empty when nothing is. */
   nextAt: string
   /** Marked before, and kept: used again, put anew, or wanted by the retention of now. */
   spared: { objects: number; snapshots: string[] }
   /** What stays. */
-  kept: { snapshots: number; objects: number; bytes: number }
+  kept: { snapshots: number; siblings: number; objects: number; bytes: number }
   /** Of no use now, but not long enough: a save under way may have put it. */
   young: { objects: number; bytes: number }
 }
@@ -134,6 +136,7 @@ function describe(
       bytes: totalSize(marked.objects),
       snapshots: marked.snapshots.map(label),
     },
+    later: describeLater(prune, new Set(marked.snapshots.map(({ id }) => id)), forgotten.keys),
     nextAt: isMarked ? new Date(prune.now + prune.graceMs).toISOString() : '',
     spared: { objects: swept.spared, snapshots: forgotten.spared },
     kept: describeKept(prune, { swept: swept.keys, forgotten: forgotten.keys }),
@@ -147,6 +150,7 @@ function describeWaiting(
 ): PruneResult {
   const keys = new Set(pending.flatMap(({ mark }) => mark.objects))
   const objects = [...prune.present.values()].filter(({ key }) => keys.has(key))
+  const ids = new Set(pending.flatMap(({ mark }) => mark.snapshots.map(({ id }) => id)))
   return {
     result: 'waiting',
     removed: { objects: 0, bytes: 0, snapshots: [] },
@@ -157,6 +161,7 @@ function describeWaiting(
         mark.snapshots.map(({ archive, snapshot }) => `${archive}@${snapshot}`),
       ),
     },
+    later: describeLater(prune, ids, new Set()),
     nextAt: new Date(nextAt).toISOString(),
     spared: { objects: 0, snapshots: [] },
     kept: describeKept(prune, { swept: new Set(), forgotten: new Set() }),
@@ -164,10 +169,28 @@ function describeWaiting(
   }
 }
 
+function describeLater(
+  { references, present }: Prune,
+  leaving: ReadonlySet<string>,
+  forgotten: ReadonlySet<string>,
+): PruneResult['later'] {
+  const snapshots = snapshotsOf(references).filter(({ key }) => !forgotten.has(key))
+  const staying = new Set(snapshots.flatMap(({ id, needs }) => (leaving.has(id) ? [] : needs)))
+  const needs = new Set(snapshots.flatMap((each) => (leaving.has(each.id) ? each.needs : [])))
+  const objects = [...present.values()].filter(({ key }) => needs.has(key) && !staying.has(key))
+  return { objects: objects.length, bytes: totalSize(objects) }
+}
+
 function describeKept({ references, present }: Prune, gone: Gone): PruneResult['kept'] {
   const objects = [...present.values()].filter(({ key }) => !gone.swept.has(key))
   const snapshots = snapshotsOf(references).filter(({ key }) => !gone.forgotten.has(key))
-  return { snapshots: snapshots.length, objects: objects.length, bytes: totalSize(objects) }
+  const siblings = snapshots.filter(({ sibling }) => sibling).length
+  return {
+    snapshots: snapshots.length,
+    siblings,
+    objects: objects.length,
+    bytes: totalSize(objects),
+  }
 }
 
 function label({ archive, name }: ReferringSnapshot): string {

@@ -71,8 +71,9 @@ test('names what is near where there is no such path', async () => {
     'archive/no-such-path name a path of the tree, such as `lib/big.so`',
   )
   expect(await hint('lib/python3.11/site-packages/alpah')).toContain(
-    '`lib/python3.11/site-packages/alpha`',
+    'such as `lib/python3.11/site-packages/alpha`',
   )
+  expect(await hint('lbi/huge.bin')).toMatch(/such as `lib\/huge.bin`, `lib`/)
   expect(await hint('../../etc/passwd')).toContain('archive/no-such-path')
   expect(await hint('/etc')).toContain('archive/no-such-path')
 })

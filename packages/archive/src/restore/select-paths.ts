@@ -1,4 +1,5 @@
 import { BerthError } from '@berth/core/error'
+import { suggest } from '@berth/core/suggest'
 import type { StoredFile } from '../format/manifest.ts'
 import { type Tree, type TreePath, baseName, parentPath } from '../format/tree.ts'
 
@@ -87,7 +88,7 @@ function noSuchPath(
   )
 }
 
-/** What has the same name elsewhere, then names that hold the one asked for, then what lies where it was looked for. */
+/** What has the same name elsewhere, then what was probably meant by a typo, names that hold the one asked for, then what lies where it was looked for. */
 function nearPaths(tree: Tree, path: TreePath): TreePath[] {
   const all = [tree.directories, tree.files, tree.links, tree.hardLinks]
     .flatMap((entries: { path: TreePath }[]) => entries.map((entry) => entry.path))
@@ -97,18 +98,20 @@ function nearPaths(tree: Tree, path: TreePath): TreePath[] {
   const directories = new Set(tree.directories.map((entry) => entry.path))
   let parent = parentPath(path)
   while (!directories.has(parent)) parent = parentPath(parent)
+  const neighbours = all.filter((each) => parentPath(each) === parent)
+  const unknown = path.slice(parent === '' ? 0 : parent.length + 1).split('/')[0] ?? ''
+  const meant = suggest(
+    unknown,
+    neighbours.map((each) => baseName(each)),
+  )
   const stem = name.replace(/\..*$/, '').slice(0, 4)
   return [
     ...new Set([
       ...all.filter((each) => baseName(each).toLowerCase() === name),
+      ...neighbours.filter((each) => baseName(each) === meant),
       ...all.filter((each) => name !== '' && baseName(each).toLowerCase().includes(name)),
-      ...all.filter(
-        (each) =>
-          stem !== '' &&
-          parentPath(each) === parent &&
-          baseName(each).toLowerCase().startsWith(stem),
-      ),
-      ...all.filter((each) => parentPath(each) === parent),
+      ...neighbours.filter((each) => stem !== '' && baseName(each).toLowerCase().startsWith(stem)),
+      ...neighbours,
     ]),
   ]
 }

@@ -104,10 +104,10 @@ async function compareOthers(
   }
 }
 
-/** Every archive of a store with the size of its newest snapshot and of its past. */
+/** Every archive of a store, or those below a name, with the size of its newest snapshot and of its past. */
 export async function describeArchives(
   store: ObjectStore,
-  options: RequestOptions = {},
+  options: RequestOptions & { below?: string } = {},
 ): Promise<ArchiveInfo[]> {
   const infos: ArchiveInfo[] = []
   for (const archive of await listArchives(store, options)) {
@@ -118,7 +118,9 @@ export async function describeArchives(
       snapshots.push(describe(archive, reference, manifest))
     }
     const [newest] = snapshots
+  const start = options.below === undefined ? '' : `${options.below}/`
     if (newest === undefined) continue
+    if (!archive.startsWith(start)) continue
     const { generation, created, pod, files, bytes, python } = newest
     const siblings = snapshots.filter(({ beside }) => beside).length
     infos.push({

@@ -54,7 +54,7 @@ export async function relocateStaged(
   for (const link of plan.links) rewriteLink(staging.tree, link)
   for (const path of plan.outdated) rmSync(fileSystemPath(staging.tree, path), { force: true })
   if (files.length + links.length > 0) {
-    const places = new Set(relocation.manifest.venvs.map(({ prefix }) => prefix))
+    const places = new Set(relocation.manifest.venvs.map(({ named, prefix }) => named ?? prefix))
     const from = [...places].join(', ')
     const count = files.length + links.length
     options.onNote?.('info', `moved from ${from} to ${destination.named}: ${count} files rewritten`)

@@ -5,7 +5,7 @@ import { requirement } from '@berth/core/testing'
 import { type ObjectStore, openStore } from '@berth/object-store'
 import { type StubS3, startStubS3 } from '@berth/object-store/testing'
 import { afterAll, beforeAll, expect } from 'vitest'
-import { restoreTree, saveTree } from '../index.ts'
+import { importArchive, restoreTree, saveTree } from '../index.ts'
 import { describeTree, newDirectory, tick } from '../testing.ts'
 
 const base = newDirectory()
@@ -202,3 +202,24 @@ python('what was compiled stays valid: nothing is compiled again after a move', 
   expect(written.filter((line) => !line.includes('__editable__'))).toEqual([])
   expect(stderr).toContain(`/pip/__pycache__/__init__`)
 })
+
+python(
+  'a venv that was imported comes from where its files say, not from where it was unpacked',
+  async () => {
+    const old = join(base, 'old')
+    const imported = join(base, 'imported')
+    mkdirSync(old)
+    execFileSync('tar', ['-cf', join(old, 'venv.tar'), '-C', A, '.'])
+    const source = await openStore(`file://${old}`, { env: {} })
+    await importArchive({ store, name: 'imported/venv', source, keepLinks: true })
+    const notes: string[] = []
+    await restoreTree({
+      store,
+      name: 'imported/venv',
+      directory: imported,
+      onNote: (_, text) => notes.push(text),
+    })
+    expect(notes).toEqual([expect.stringContaining(`moved from ${A} to ${imported}: `)])
+    expect(readFileSync(join(imported, 'bin/hello'), 'utf8')).toContain(imported)
+  },
+)

@@ -1,20 +1,21 @@
 import type { ArchiveInfo, SnapshotInfo } from '@berth/archive'
-import { archiveOptions, withArchive } from '../archive-session.ts'
+import { type ArchiveAnswer, archiveOptions, eitherName, withArchive } from '../archive-session.ts'
 import { defineCommand } from '../command.ts'
 import { exitCodes } from '../exit-codes.ts'
+import { emptyStore, missingArchive } from '../missing-archive.ts'
 import { counted } from '../reporters/counted.ts'
 import { formatBytes } from '../reporters/format.ts'
 
 export const archiveList = defineCommand({
   usage: 'archive list [NAME] --store URL',
   description:
-    'Lists the archives of a store; with NAME the snapshots of one, newest first, and what each changed.',
+    'Lists the archives of a store; with NAME the snapshots of one, newest first, and what each changed, or the archives below `NAME/`.',
   positionals: [0, 1],
   options: archiveOptions,
   run: ({ positionals, values }) => {
     const request = {
       verb: 'list',
-      name: positionals[0] ?? values.name ?? '',
+      name: eitherName(positionals[0], values.name) ?? '',
       store: values.store,
       json: values.json,
     }
@@ -22,16 +23,17 @@ export const archiveList = defineCommand({
       const { describeArchives, listSnapshots } = await import('@berth/archive')
       if (name === '') {
         const archives = await describeArchives(store, { signal })
-        if (archives.length === 0) onNote?.('info', `there is no archive in ${store.url}`)
-        return {
-          data: archives,
-          text: archives.map(archiveRow).join('\n'),
-          exitCode: exitCodes.right,
-        }
+        if (archives.length === 0)
+          onNote?.('info', `there is no archive in ${store.url}: ${emptyStore(store.url)}`)
+        return archivesAnswer(archives)
       }
       const snapshots = await listSnapshots(store, name, { signal, changes: true })
-      if (snapshots.length === 0)
-        onNote?.('info', `there is no archive \`${name}\` in ${store.url}`)
+      if (snapshots.length === 0) {
+        const below = await describeArchives(store, { signal, below: name })
+        if (below.length === 0) throw await missingArchive(store, name, signal)
+        onNote?.('info', `\`${name}\` is no archive; these lie below it`)
+        return archivesAnswer(below)
+      }
       return {
         data: snapshots,
         text: snapshots.map(snapshotRows).join('\n'),
@@ -40,6 +42,14 @@ export const archiveList = defineCommand({
     })
   },
 })
+
+function archivesAnswer(archives: readonly ArchiveInfo[]): ArchiveAnswer {
+  return {
+    data: archives,
+    text: archives.map(archiveRow).join('\n'),
+    exitCode: exitCodes.right,
+  }
+}
 
 function archiveRow(info: ArchiveInfo): string {
   return joined([

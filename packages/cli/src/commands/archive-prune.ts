@@ -10,7 +10,7 @@ import { counted } from '../reporters/counted.ts'
 export const archivePrune = defineCommand({
   usage: 'archive prune --store URL [--name NAME]',
   description:
-    'Forgets old snapshots and removes what no snapshot needs, in two runs: the first marks, one after the grace removes what is still of no use. Saves and restores may go on meanwhile.',
+    'Forgets old snapshots and removes what no snapshot needs, in three runs with the grace between them: one marks old snapshots and what is of no use, the next forgets and removes what was marked, the third removes what the forgotten snapshots alone needed. Saves and restores may go on meanwhile. The newest snapshot stays, the newest for each kind of machine too, whatever the numbers are.',
   positionals: [0, 0],
   options: {
     ...archiveOptions,
@@ -19,11 +19,15 @@ export const archivePrune = defineCommand({
       value: 'NAME',
       describe: 'forget snapshots of this archive only; default: of all in the store',
     },
-    'keep-last': { type: 'string', value: 'N', describe: 'the newest snapshots; default: 5' },
+    'keep-last': {
+      type: 'string',
+      value: 'N',
+      describe: 'the newest snapshots, one at least; default: 5',
+    },
     'keep-daily': {
       type: 'string',
       value: 'N',
-      describe: 'the newest of each of N days with saves; default: 7',
+      describe: 'the newest of each of N days (UTC) with saves; default: 7',
     },
     'keep-weekly': {
       type: 'string',
@@ -40,7 +44,10 @@ export const archivePrune = defineCommand({
       value: 'AGE',
       describe: 'how long a mark stands before its removal; at least 1h; default: 24h',
     },
-    'dry-run': { type: 'boolean', describe: 'say what would go and how much; write nothing' },
+    'dry-run': {
+      type: 'boolean',
+      describe: 'say what would go now and later, and how much; write nothing',
+    },
   },
   run: async ({ values }) => {
     const { listArchives, parseAge, parseGrace, pruneStore } = await import('@berth/archive')
@@ -60,7 +67,14 @@ export const archivePrune = defineCommand({
         const only = name === '' ? undefined : name
         const request = { store, signal, onNote, name: only, retention, graceMs, dryRun }
         const data = await pruneStore(request)
-        return { data, text: pruneText(store.url, data, dryRun), exitCode: exitCodes.right }
+        return {
+          data,
+          text: pruneText(store.url, data, {
+            dryRun,
+            keepsSiblings: retention.siblingsMs === undefined,
+          }),
+          exitCode: exitCodes.right,
+        }
       },
     )
   },
@@ -94,13 +108,20 @@ function ageOf(
   }
 }
 
-function pruneText(url: string, result: PruneResult, dryRun: boolean): string {
-  const { removed, marked, nextAt, spared, kept, young } = result
+function pruneText(
+  url: string,
+  result: PruneResult,
+  { dryRun, keepsSiblings }: { dryRun: boolean; keepsSiblings: boolean },
+): string {
+  const { removed, marked, later, nextAt, spared, kept, young } = result
   const would = dryRun ? 'would have ' : ''
   const lines = [
     `${result.result} ${url}${dryRun ? ' (dry run: nothing was written)' : ''}`,
     amountLine(`${would}removed`, removed),
     amountLine(result.result === 'waiting' ? 'marked before' : `${would}marked`, marked),
+    later.objects === 0
+      ? ''
+      : `free a grace after these snapshots are forgotten: ${counted(later.objects, 'object')}, ${formatBytes(later.bytes)}`,
     ...(nextAt === '' ? [] : [`a prune after ${nextAt} removes what is marked and still unused`]),
     spared.objects + spared.snapshots.length === 0
       ? ''
@@ -109,6 +130,9 @@ function pruneText(url: string, result: PruneResult, dryRun: boolean): string {
       ? ''
       : `left, because a save under way may have put them: ${counted(young.objects, 'object')}, ${formatBytes(young.bytes)}`,
     `kept: ${counted(kept.snapshots, 'snapshot')}, ${counted(kept.objects, 'object')}, ${formatBytes(kept.bytes)}`,
+    keepsSiblings && kept.siblings > 0
+      ? `${counted(kept.siblings, 'sibling')} kept: see \`--siblings\``
+      : '',
   ]
   return lines.filter((line) => line !== '').join('\n  ')
 }

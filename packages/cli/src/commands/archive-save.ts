@@ -1,4 +1,5 @@
 import { resolve } from 'node:path'
+import { BerthError } from '@berth/core/error'
 import { archiveOptions, requireName, resultText, withArchive } from '../archive-session.ts'
 import { defineCommand } from '../command.ts'
 import { exitCodes } from '../exit-codes.ts'
@@ -31,8 +32,14 @@ export const archiveSave = defineCommand({
           exclude: values.exclude,
           acceptVanished: values['accept-vanished'],
         })
-        const exitCode = data.result === 'skipped' ? exitCodes.failed : exitCodes.right
-        return { data, text: resultText(data), exitCode }
+        if (data.result === 'skipped') throw nothingToSave(positionals[0] ?? '', data.reason)
+        return { data, text: resultText(data), exitCode: exitCodes.right }
       },
     ),
 })
+
+function nothingToSave(path: string, why: string): BerthError {
+  return new BerthError('cli/usage', `could not save \`${path}\`: ${why}`, {
+    hint: 'name a directory that is there',
+  })
+}

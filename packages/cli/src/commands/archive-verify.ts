@@ -1,7 +1,13 @@
 import { resolve } from 'node:path'
 import type { RepairResult, VerifyResult } from '@berth/archive'
 import { BerthError } from '@berth/core/error'
-import { type ArchiveAnswer, archiveOptions, requireName, withArchive } from '../archive-session.ts'
+import {
+  type ArchiveAnswer,
+  archiveOptions,
+  eitherName,
+  requireName,
+  withArchive,
+} from '../archive-session.ts'
 import { missingArchive } from '../missing-archive.ts'
 import { defineCommand } from '../command.ts'
 import { exitCodes } from '../exit-codes.ts'
@@ -11,10 +17,10 @@ import { formatBytes } from '../reporters/format.ts'
 type Session = Parameters<Parameters<typeof withArchive>[1]>[0]
 
 export const archiveVerify = defineCommand({
-  usage: 'archive verify --store URL --name NAME',
+  usage: 'archive verify NAME --store URL',
   description:
     'Fetches and decodes everything that the snapshots of an archive need. Changes nothing, unless --repair is given: then what is missing or damaged is built again from directories that still hold it.',
-  positionals: [0, 0],
+  positionals: [0, 1],
   options: {
     ...archiveOptions,
     at: { type: 'string', value: 'SNAPSHOT', describe: 'only this snapshot; default: all of them' },
@@ -30,8 +36,8 @@ export const archiveVerify = defineCommand({
       describe: 'with --repair: say what would be built; write nothing',
     },
   },
-  run: ({ values }) => {
-    const name = requireName(values.name)
+  run: ({ positionals, values }) => {
+    const name = requireName(eitherName(positionals[0], values.name))
     const { repair, at, from } = values
     const dryRun = values['dry-run']
     if (repair ? at !== undefined : from.length > 0 || dryRun) {

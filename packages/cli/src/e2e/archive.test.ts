@@ -1,5 +1,6 @@
 import { execFileSync, spawnSync } from 'node:child_process'
 import {
+  copyFileSync,
   existsSync,
   globSync,
   mkdirSync,
@@ -91,6 +92,10 @@ test.each([
   [['prune', '--grace', '59m'], '', '`--grace`: `59m` is less than an hour'],
   [['prune', '--keep', '3'], '', '--keep'],
   [['verify'], '', '`--name` is missing'],
+  [['verify', 'app/other'], name, 'two archives are named: `app/other` and `app/tree`'],
+  [['verify', 'one', 'two'], '', 'see `berth archive verify --help`'],
+  [['list', 'app/other'], name, 'two archives are named'],
+  [['save', 'teer'], name, 'could not save `teer`'],
   [['verify', '--from', 'tree'], name, '`--repair` is missing'],
   [['verify', '--dry-run'], name, '`--repair` is missing'],
   [['verify', '--repair', '--at', '1'], name, '`--repair` is for a whole archive'],
@@ -99,9 +104,11 @@ test.each([
   [['import', 'tree', '--strip', 'all'], name, '`--strip all` is no count'],
   [['import', 'tree'], '', '`--name` is missing'],
   [['restore'], name, 'PATH is missing'],
-  [['restore', 'back', '--to', 'there'], name, '`--to` is for `--only`'],
+  [['restore', 'back', '--to', 'there'], name, 'to restore all, give the directory as PATH'],
+  [['restore', '--to', 'there'], name, '`--to` goes with `--only`'],
   [['restore', 'back', '--existing', 'delete'], name, '`--existing delete` is unknown'],
-  [['restore', 'back', '--only', 'added', '--to', 'there'], name, '`--only` makes a new directory'],
+  [['restore', 'back', '--only', 'added', '--to', 'there'], name, 'give `--only` before each path'],
+  [['restore', '--only', 'a', '--existing', 'keep'], name, '`--existing` is for a whole tree'],
 ])('`archive` %j of `%s` is bad usage, and touches nothing', (args, of, said) => {
   const before = objects('.')
   const { status, stdout, stderr } = archive(args, of)
@@ -127,7 +134,8 @@ test('`archive prune` says what would go, marks it, and removes it when its time
     removed: nothing,
     marked: { ...nothing, snapshots: [old] },
     spared: { objects: 0, snapshots: [] },
-    kept: { snapshots: 2, objects: objects('chunks').length + 2 },
+    later: { objects: 0, bytes: 0 },
+    kept: { snapshots: 2, siblings: 0, objects: objects('chunks').length + 2 },
     young: { objects: 0, bytes: 0 },
   }
   expect(dry).toMatchObject({ status: 0, data: expected })
@@ -146,6 +154,19 @@ test('`archive prune` says what would go, marks it, and removes it when its time
   expect(JSON.parse(archive(['list', '--json']).stdout)).toMatchObject([{ name: '00000002' }])
   expect(archive(['restore', 'back']).status).toBe(0)
   expect(read('back/changing')).toBe('two, and longer')
+})
+
+test('`archive prune` says that siblings stay, unless their age is given', () => {
+  const manifest = 'store/snapshots/app/tree/@/00000002'
+  const { id } = JSON.parse(archive(['list', '--json']).stdout)[0] as { id: string }
+  copyFileSync(
+    join(directory, `${manifest}.json.zst`),
+    join(directory, `${manifest}~${id}.json.zst`),
+  )
+  expect(archive(['prune', '--dry-run'], '').stdout).toContain(
+    '\n  1 sibling kept: see `--siblings`',
+  )
+  expect(archive(['prune', '--dry-run', '--siblings', '9d'], '').stdout).not.toContain('sibling')
 })
 
 test('`archive prune` removes nothing when a snapshot can’t be read, or none has the name', () => {
@@ -195,7 +216,15 @@ test('`archive import` takes over what tar wrote, once, and refuses what is dama
   execFileSync('tar', ['-czf', 'old.tar.gz', '-C', 'tree', '.'], { cwd: directory })
   expect(asked(['import', 'old.tar.gz'], 'old/tree')).toMatchObject({
     status: 0,
-    data: { result: 'imported', snapshot: '00000001', parts: 1, files: 3, links: 0, skipped: [] },
+    data: {
+      result: 'imported',
+      snapshot: '00000001',
+      parts: 1,
+      files: 3,
+      links: 0,
+      strippedFiles: 0,
+      skipped: [],
+    },
   })
   expect(archive(['restore', 'back'], 'old/tree').status).toBe(0)
   expect(read('back/inner/file')).toBe('content')
@@ -241,7 +270,7 @@ test('`archive restore --only` puts single paths into a new directory, and never
   expect(again).toMatchObject({ status: 1, stdout: '' })
   expect(again.stderr).toContain('archive/existing')
   expect(archive(['restore', '--only', 'added']).status).toBe(0)
-  expect(read('tree-newest/added')).toBe('added')
+  expect(read('tree-00000002/added')).toBe('added')
   const none = archive(['restore', '--only', 'no/such', '--to', 'none'])
   expect(none).toMatchObject({ status: 1, stdout: '' })
   expect(none.stderr).toContain('archive/no-such-path')
@@ -268,3 +297,38 @@ shutdown:
     'store/snapshots/app/tree/@/00000002.json.zst',
   ])
 })
+  const kept = archive(['restore', 'back'])
+  expect(kept.stdout).toBe(
+    'kept what is there (generation 1; the store has 00000002): `--at 00000002` replaces it, what is there is set aside\n',
+  )
+  const replaced = asked(['restore', 'back', '--at', '00000002'])
+  const { aside } = replaced.data as { aside: string }
+  expect(readFileSync(join(aside, 'changing'), 'utf8')).toBe('one')
+  expect(read('back/changing')).toBe('two, and longer')
+  expect(archive(['restore', 'back']).stdout).toContain('(generation 2): it was restored or saved')
+test('`archive restore` over what Berth does not know keeps it, or fails in the words of the command line', () => {
+  write('mine/file', 'mine')
+  const kept = archive(['restore', 'mine', '--existing', 'keep'])
+  expect(kept).toMatchObject({ status: 0, stdout: 'kept what is there: it was there already\n' })
+  const failed = archive(['restore', 'mine', '--existing', 'fail'])
+  expect(failed).toMatchObject({ status: 1, stdout: '' })
+  expect(failed.stderr).toContain('give `--existing aside` to have it renamed')
+  expect(read('mine/file')).toBe('mine')
+})
+
+test('`archive list` and `verify` take a name as it stands, and say what is not there', () => {
+  expect(archive(['verify', name], '')).toMatchObject({
+    status: 0,
+    stdout: expect.stringContaining('`app/tree` is whole') as string,
+  })
+  expect(JSON.parse(archive(['list', 'app', '--json'], '').stdout)).toMatchObject([
+    { archive: name, snapshots: 2 },
+  ])
+  const unknown = archive(['list', 'app/tere'], '')
+  expect(unknown).toMatchObject({ status: 1, stdout: '' })
+  expect(unknown.stderr).toContain('such as `app/tree`')
+  const nowhere = run(['archive', 'list', '--store', `file://${directory}/stroe`])
+  expect(nowhere).toMatchObject({ status: 0, stdout: '' })
+  expect(nowhere.stderr).toContain('stroe: there is no such directory')
+})
+
