@@ -88,7 +88,7 @@ export interface FileStore {
   ): Promise<FileWrite | 'gone'>
   /** Its parts are removed; content when there is no such upload. */
   abortUpload(key: string, uploadId: string, options?: RequestOptions): Promise<void>
-  /** Multipart uploads under a prefix that were neither completed nor aborted. */
+  /** Multipart uploads under a prefix that were neither completed nor aborted; the first thousand. */
   listUploads(prefix: string, options?: RequestOptions): Promise<UnfinishedUpload[]>
   close(): Promise<void>
 }

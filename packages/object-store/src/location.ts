@@ -170,6 +170,8 @@ function badUrl(text: string, why: string, meant?: string): BerthError {
 }
 
 function suggestUrl(text: string): string | undefined {
+  const amazon = suggestAmazon(text)
+  if (amazon !== undefined) return amazon
   const web = /^https?:\/\/([^/?]+)\/([^?]+)/i.exec(text)
   if (web) return `s3://${web[2]}?endpoint=${text.slice(0, text.indexOf(':'))}://${web[1]}`
   const s3 = /^s3[a-z]?[:;]?\/{0,3}(?=[^/])/i.exec(text)
@@ -180,6 +182,17 @@ function suggestUrl(text: string): string | undefined {
   const [, scheme = ''] = /^([a-z0-9]+):\/\//i.exec(text) ?? []
   const known = suggest(scheme.toLowerCase(), ['s3', 'file'])
   return known && `${known}://${text.slice(scheme.length + 3)}`
+}
+
+/** Amazon's own addresses have the bucket in the host, or in the path, and need no endpoint. */
+function suggestAmazon(text: string): string | undefined {
+  const [, host, region = '', path = ''] =
+    /^https?:\/\/(?:([^/?]+)\.)?s3(?:[.-]([a-z]{2}(?:-[a-z]+)+-\d))?\.amazonaws\.com(?:\/([^?]*))?/i.exec(
+      text,
+    ) ?? []
+  const place = [host, path].filter(Boolean).join('/')
+  if (place === '') return undefined
+  return `s3://${place}${region === '' ? '' : `?region=${region}`}`
 }
 
 function suggestEndpoint(bucket: string, path: string): string | undefined {

@@ -77,6 +77,7 @@ const kindsByCode: Record<string, FailureKind> = {
   IllegalLocationConstraintException: 'wrong-region',
   // Services over a file system can't have `a` and `a/b`.
   ObjectParentIsFile: 'name-taken',
+  ExistingObjectIsDirectory: 'name-taken',
   XMinioParentIsObject: 'name-taken',
   QuotaExceeded: 'no-room',
   InsufficientStorage: 'no-room',

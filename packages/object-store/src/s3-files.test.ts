@@ -1,8 +1,8 @@
 import { createHash, randomBytes } from 'node:crypto'
-import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest'
+import { afterAll, beforeAll, beforeEach, describe, expect, onTestFinished, test } from 'vitest'
 import type { FilePart, FileStore } from './file-store.ts'
 import { openFileStore } from './open-file-store.ts'
-import { missingS3Server, startS3Server, type S3Server } from './testing.ts'
+import { missingS3Server, startS3Server, startStubS3, type S3Server } from './testing.ts'
 
 const missing = missingS3Server()
 const mebibyte = 1024 * 1024
@@ -116,6 +116,45 @@ describe('files in a real bucket', () => {
     ).toBeUndefined()
     expect(await files.listUploads('')).toEqual([])
   })
+})
+
+test('a server that says nothing is given up after the stall time, and asked again', async () => {
+  const stub = await startStubS3()
+  const files = await openFileStore(stub.url, {
+    env: stub.env,
+    patience: { attempts: 2, stallMs: 300, initialDelayMs: 1 },
+  })
+  onTestFinished(async () => {
+    await files.close()
+    await stub.close()
+  })
+  const body = Buffer.from('x')
+  const write = { condition: { absent: true }, metadata: {}, sha256: sha256(body) } as const
+  await files.put('first', body, write)
+  stub.fault({ kind: 'stall', key: /second/, times: 1 })
+  expect(await files.put('second', body, write)).toEqual({ etag: md5(body) })
+})
+
+test('a lost answer, a storm and a clock that is off are made up for', async () => {
+  const stub = await startStubS3({ skewMs: 3_600_000 })
+  const files = await openFileStore(stub.url, {
+    env: stub.env,
+    patience: { attempts: 6, initialDelayMs: 1 },
+  })
+  onTestFinished(async () => {
+    await files.close()
+    await stub.close()
+  })
+  const body = Buffer.from('x')
+  const write = { condition: { absent: true }, metadata: {}, sha256: sha256(body) } as const
+  expect(await files.put('first', body, write)).toEqual({ etag: md5(body) })
+  stub.fault({ kind: 'lose-answer', method: 'PUT', key: /second/, times: 1 })
+  // Ours or another's: whoever put it proves which.
+  expect(await files.put('second', body, write)).toBe('changed')
+  stub.fault({ kind: { status: 503, code: 'SlowDown' }, key: /third/, times: 3 })
+  expect(await files.put('third', body, write)).toEqual({ etag: md5(body) })
+  stub.fault({ kind: 'error-in-200', method: 'HEAD', key: /third/, times: 1 })
+  expect(await files.head('third')).toMatchObject({ size: 1, etag: md5(body) })
 })
 
 test('a directory is no bucket', async () => {

@@ -33,7 +33,6 @@ export class S3LeanWriter {
       keepAlive: true,
       maxSockets: settings.pool + 4,
       scheduling: 'lifo' as const,
-      // One that Node sends before the first request would wait for the server's own delay.
       noDelay: true,
     }
     this.agents = { plain: new Agent(options), tls: new TlsAgent(options) }
@@ -62,7 +61,8 @@ export class S3LeanWriter {
     // The SDK makes up for this machine's clock, and follows redirects.
     const isForSdk = code === 'RequestTimeTooSkewed' || (status >= 300 && status < 400)
     if (isForSdk) this.isUsable = false
-    if (isForSdk || status === 400) return undefined
+    // The refusal of a HEAD has no body that says why.
+    if (isForSdk || status === 400 || (status === 403 && method === 'HEAD')) return undefined
     const [, message = ''] = /<Message>([^<]{0,300})<\/Message>/.exec(text) ?? []
     throw Object.assign(new Error(message), {
       name: code === '' ? 'Error' : code,
@@ -86,13 +86,16 @@ export class S3LeanWriter {
         ? sendTls({ ...options, agent: this.agents.tls })
         : sendPlain({ ...options, agent: this.agents.plain })
       sent.once('socket', (socket) => {
-        socket.setTimeout(socket.connecting ? this.patience.connectMs : this.patience.stallMs)
-        if (socket.connecting)
-          socket.once('connect', () => socket.setTimeout(this.patience.stallMs))
+        const { connectMs, stallMs } = this.patience
+        const stop = (): void => {
+          sent.destroy(Object.assign(new Error('no byte came in time'), { code: 'ETIMEDOUT' }))
+        }
+        // Node tells a request of its socket's timeout only when it has set that itself.
+        socket.setTimeout(socket.connecting ? connectMs : stallMs)
+        socket.once('timeout', stop)
+        sent.once('close', () => socket.off('timeout', stop))
+        if (socket.connecting) socket.once('connect', () => socket.setTimeout(stallMs))
       })
-      sent.once('timeout', () =>
-        sent.destroy(Object.assign(new Error('no byte came in time'), { code: 'ETIMEDOUT' })),
-      )
       sent.once('error', reject)
       sent.once('response', resolve)
       sent.end(body)

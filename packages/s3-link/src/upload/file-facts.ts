@@ -6,6 +6,8 @@ export interface FileFacts {
   mtimeNs: string
   ctimeNs: string
   ino: string
+  /** When it was made; `0` where the file system does not tell. */
+  bornNs: string
 }
 
 export function factsOf(status: BigIntStats): FileFacts {
@@ -14,6 +16,7 @@ export function factsOf(status: BigIntStats): FileFacts {
     mtimeNs: `${status.mtimeNs}`,
     ctimeNs: `${status.ctimeNs}`,
     ino: `${status.ino}`,
+    bornNs: `${status.birthtimeNs}`,
   }
 }
 
@@ -24,6 +27,11 @@ export function areEqual(left: FileFacts, right: FileFacts): boolean {
     left.ctimeNs === right.ctimeNs &&
     left.ino === right.ino
   )
+}
+
+/** Whether both are the same file, whatever is in it: its number alone is given to the next file as soon as it is removed. */
+export function isSameFile(left: FileFacts, right: FileFacts): boolean {
+  return left.ino === right.ino && left.bornNs === right.bornNs && left.bornNs !== '0'
 }
 
 /** Seconds with nine decimals: what s3fs and rclone read as an object's time. */

@@ -30,8 +30,8 @@ export interface SendRequest {
   store: FileStore
   path: Buffer
   key: string
-  /** What we wrote for this file before. */
-  known?: { key: string; etag: string } | undefined
+  /** What we wrote for this very file before; asked of the file that was opened. */
+  known?: (facts: FileFacts) => { key: string; etag: string } | undefined
   /** S3 may well have it: the object is looked at before a body is sent. */
   looksFirst?: boolean
   /** An upload in parts that was begun before. */
@@ -144,7 +144,8 @@ async function deliverTo(
 ): Promise<SendResult | 'keep-both'> {
   const { store, signal } = request
   const { facts, sha256 } = parcel
-  const known = request.known?.key === key ? request.known.etag : undefined
+  const before = request.known?.(facts)
+  const known = before?.key === key ? before.etag : undefined
   let own: OwnWrite | undefined
   let bytes = 0
   // For a small new file the write itself is the look: its condition fails when there is something.

@@ -45,7 +45,7 @@ export async function evictFiles(request: EvictRequest): Promise<number> {
   const writers = readWriters(root, true)
   let count = 0
   for (const [name, proven] of due) {
-    if (!writers.isComplete || writers.names.has(name)) continue
+    if (!writers.isComplete || writers.names.has(name) || isBusy(name)) continue
     if (await evict(name, proven, request)) count += 1
   }
   return count

@@ -70,6 +70,8 @@ async function create(path: string, holder: Holder): Promise<boolean> {
     return true
   } catch (error) {
     if (hasErrno(error, 'EEXIST')) return false
+    // Above all on a full disk the files must get away from it.
+    if (hasErrno(error, 'ENOSPC', 'EDQUOT')) return true
     throw error
   }
 }

@@ -43,6 +43,8 @@ export class Journal {
   private lines = 0
   private writing: Promise<void> = Promise.resolve()
   private pending: string[] = []
+  /** The end of the file may be half a line, or lack some. */
+  private isBroken = true
 
   private constructor(path: string) {
     this.path = path
@@ -54,7 +56,7 @@ export class Journal {
     const journal = new Journal(join(state, 'files.jsonl'))
     const text = (await readFileIfPresent(journal.path))?.toString() ?? ''
     for (const line of text.split('\n')) journal.apply(line)
-    await journal.rewrite()
+    await journal.flush()
     return journal
   }
 
@@ -76,9 +78,13 @@ export class Journal {
     await this.flush(true)
   }
 
-  /** Writes what was added. A full disk is no reason to stop sending: what is lost here is asked of S3 again. */
+  /** Writes what was added. A full disk is no reason to stop sending: what is not written now is with the next that is. */
   async flush(sync = false): Promise<void> {
-    this.writing = this.writing.then(() => this.write(sync)).catch(() => undefined)
+    this.writing = this.writing
+      .then(() => this.write(sync))
+      .catch(() => {
+        this.isBroken = true
+      })
     await this.writing
   }
 
@@ -97,8 +103,10 @@ export class Journal {
   private async write(sync: boolean): Promise<void> {
     const lines = this.pending
     this.pending = []
-    if (this.lines > MAX_STALE_LINES + 2 * (this.proven.size + this.uploads.size)) {
+    const useful = this.proven.size + this.uploads.size
+    if (this.isBroken || this.lines > MAX_STALE_LINES + 2 * useful) {
       await this.rewrite()
+      this.isBroken = false
       return
     }
     this.lines += lines.length
@@ -114,9 +122,10 @@ export class Journal {
     ]
     const text = lines.map((line) => `${JSON.stringify(line)}\n`).join('')
     await writeFileAtomic(this.path, text, { mode: 0o600 })
-    await this.file?.close()
+    const before = this.file
     this.file = await open(this.path, 'a')
     this.lines = lines.length
+    await before?.close()
   }
 
   private apply(text: string): void {

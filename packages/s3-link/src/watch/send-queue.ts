@@ -35,6 +35,7 @@ const storeWide = [
 ].map((problem) => `object-store/${problem}`)
 const MAX_PAUSE_MS = 30_000
 const RATE_MS = 30_000
+const EAGER_MS = 500
 
 /** Sends files that are queued, a few at a time, and tries again for ever what failed. */
 export class SendQueue {
@@ -56,16 +57,21 @@ export class SendQueue {
     this.lanes = new Lanes({ small: transfers, big: bigTransfers, bigBytes: bigFileBytes })
   }
 
-  /** Starts what there is room for. With `eager` nothing waits for the time of its next try. */
+  /** Starts what there is room for. With `eager` nothing waits long for its next try. */
   pump(now: number, eager: boolean): void {
-    const isPaused = this.pause !== undefined
-    if (isPaused && (this.lanes.busy > 0 || (!eager && now < (this.pause?.until ?? 0)))) return
+    const { pause } = this
+    if (pause !== undefined) {
+      if (eager) pause.until = Math.min(pause.until, now + EAGER_MS)
+      if (this.lanes.busy > 0 || now < pause.until) return
+    }
     const queued: WaitingFile[] = []
     for (const file of this.settings.waiting.all.values()) {
-      if (file.state === 'failing' && (eager || file.dueAt <= now)) file.state = 'queued'
+      if (eager) file.dueAt = Math.min(file.dueAt, now + EAGER_MS)
+      if (file.state === 'failing' && (pause !== undefined || file.dueAt <= now))
+        file.state = 'queued'
       if (file.state === 'queued') queued.push(file)
     }
-    const next = this.lanes.take(isPaused ? queued.slice(0, 1) : queued)
+    const next = this.lanes.take(pause === undefined ? queued : queued.slice(0, 1))
     for (const { file, done } of next) this.start(file, done)
   }
 
@@ -99,13 +105,12 @@ export class SendQueue {
   private async send(file: WaitingFile): Promise<void> {
     const { root, store, prefix, journal, waiting } = this.settings
     const { name } = file
-    const before = journal.proven.get(name)
     const place = prefix === '' ? '' : `${prefix}/`
     const result = await sendFile({
       store,
       path: placeOf(root, name),
       key: place + keyOf(pathOf(name), 1024 - Buffer.byteLength(place)),
-      known: before?.place === 'here' ? before : undefined,
+      known: (facts) => waiting.recordOf(name, facts),
       looksFirst: file.isOld,
       upload: journal.uploads.get(name),
       saveUpload: (upload) => journal.setUpload(name, upload),
@@ -142,12 +147,12 @@ export class SendQueue {
         }
     file.failure = failure
     if (!storeWide.includes(failure.code)) return
+    // What was under way when the first was refused says the same.
+    if (this.pause !== undefined && now < this.pause.until) return
     const attempts = (this.pause?.attempts ?? 0) + 1
     const until = now + Math.min(MAX_PAUSE_MS, retryDelayMs(attempts))
     const hint = (isBerthError(error) ? error.hint : undefined) ?? ''
     this.pause = { ...failure, hint, attempts, until }
-    // The pause decides when, for all of them.
-    file.dueAt = until
   }
 
   private resume(): void {

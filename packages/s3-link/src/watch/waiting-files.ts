@@ -1,20 +1,29 @@
 import { lstat } from 'node:fs/promises'
 import { hasErrno } from '@berth/filesystem'
-import { areEqual, factsOf, type FileFacts } from '../upload/file-facts.ts'
-import type { Journal } from './journal.ts'
+import { areEqual, factsOf, type FileFacts, isSameFile } from '../upload/file-facts.ts'
+import type { Journal, ProvenFile } from './journal.ts'
 import { placeOf } from './scan-folder.ts'
 import { isReady, type ReadyQuestion, type WaitingFile } from './watched-file.ts'
 import { readWriters } from './writers.ts'
 
-/** How often a file that settles is looked at; less often the longer a program has it open. */
 const LOOK_MS = 50
 const MAX_LOOK_MS = 1_000
+
+/** How soon a file counts as finished. */
+export interface Pace extends Pick<ReadyQuestion, 'settleMs' | 'isDraining'> {
+  /** Other machines may write there, too, and their open files are not to be seen. */
+  isShared: boolean
+}
 
 /** The files that S3 is not proven to have, and when they may be sent. */
 export class WaitingFiles {
   readonly all = new Map<string, WaitingFile>()
   /** The first scan is not over yet. */
   isStarting = true
+  /** The kernel tells of every change, so that no file can go and another take its name unnoticed. */
+  hearsAll = false
+  /** Files that were under their name all the time since this process saw them, as far as it heard. */
+  private readonly unbroken = new Set<string>()
   private readonly root: string
   private readonly journal: Journal
 
@@ -28,6 +37,7 @@ export class WaitingFiles {
     const proven = this.journal.proven.get(name)
     const file = this.all.get(name)
     if (proven?.place === 'here' && areEqual(proven.facts, facts)) {
+      this.unbroken.add(name)
       if (file !== undefined && file.state !== 'sending') this.all.delete(name)
       return false
     }
@@ -38,7 +48,7 @@ export class WaitingFiles {
         state: 'settling',
         since: now,
         unchangedSince: now,
-        dueAt: now + LOOK_MS,
+        dueAt: now + lookDelayMs(0, this.all.size),
         attempts: 0,
         isOpen: false,
         isOld: this.isStarting,
@@ -49,6 +59,17 @@ export class WaitingFiles {
       if (file.state !== 'sending') file.state = 'settling'
     }
     return true
+  }
+
+  /**
+   * What is on record of the very file that has the name now, changed or not. Of a file that had the name before, and went meanwhile, the
+   * object is another's: a counter that starts again must not replace a picture.
+   */
+  recordOf(name: string, facts: FileFacts): ProvenFile | undefined {
+    const proven = this.journal.proven.get(name)
+    if (proven?.place !== 'here') return undefined
+    const isKnown = isSameFile(proven.facts, facts) || (this.hearsAll && this.unbroken.has(name))
+    return isKnown ? proven : undefined
   }
 
   /** Looks at one file; what is no regular file is not waited for. */
@@ -82,7 +103,7 @@ export class WaitingFiles {
   }
 
   /** Puts those that are finished into the queue. */
-  async settle(now: number, pace: Pick<ReadyQuestion, 'settleMs' | 'isDraining'>): Promise<void> {
+  async settle(now: number, pace: Pace): Promise<void> {
     const due = [...this.all.values()].filter(
       ({ state, dueAt }) => state === 'settling' && (pace.isDraining || dueAt <= now),
     )
@@ -93,12 +114,11 @@ export class WaitingFiles {
     for (const file of due) {
       if (this.all.get(file.name) !== file) continue
       file.isOpen = writers.names.has(file.name)
-      const writersKnown = writers.isComplete
+      const writersKnown = writers.isComplete && !pace.isShared
       if (isReady({ now, file, isOpen: file.isOpen, writersKnown, ...pace })) {
         file.state = 'queued'
       } else {
-        const waited = now - file.since
-        file.dueAt = now + Math.min(MAX_LOOK_MS, Math.max(LOOK_MS, waited / 20))
+        file.dueAt = now + lookDelayMs(now - file.since, this.all.size)
       }
     }
   }
@@ -116,7 +136,13 @@ export class WaitingFiles {
   /** The file is not there any more. */
   private lose(name: string): void {
     const proven = this.journal.proven.get(name)
+    this.unbroken.delete(name)
     if (proven?.place === 'here') this.journal.prove(name, { ...proven, place: 'gone' })
     if (this.all.get(name)?.state !== 'sending') this.all.delete(name)
   }
+}
+
+/** When to look at a file again that settles: less often the longer a program has it open, and the more of them there are. */
+function lookDelayMs(waitedMs: number, count: number): number {
+  return Math.min(MAX_LOOK_MS, Math.max(LOOK_MS, waitedMs / 20, Math.min(count / 4, 250)))
 }

@@ -43,20 +43,3 @@ export interface WatchStatus {
   /** Whether the kernel tells of changes; else only scans find them. */
   hints: 'all' | 'some' | 'none'
 }
-
-/** The sentence that a user wants to see. */
-export function describeSafety({ isSafeToStop, pending, remainingMs, state }: WatchStatus): string {
-  if (state === 'halted') return 'no: the folder is not there'
-  if (isSafeToStop) return 'yes'
-  if (pending.files === 0) return 'not known yet'
-  const files = pending.files === 1 ? '1 file' : `${pending.files} files`
-  const time = remainingMs === undefined ? '' : `, about ${Math.ceil(remainingMs / 1000)} s`
-  return `no: ${files}, ${sizeText(pending.bytes)}${time}`
-}
-
-function sizeText(bytes: number): string {
-  const units = ['B', 'KB', 'MB', 'GB', 'TB']
-  const power = Math.min(units.length - 1, Math.floor(Math.log10(Math.max(1, bytes)) / 3))
-  const value = bytes / 1000 ** power
-  return `${power === 0 || value >= 100 ? Math.round(value) : value.toFixed(1)} ${units[power]}`
-}

@@ -26,7 +26,7 @@ export interface WatchSettings {
   /** How many of those that are larger than `bigFileBytes` are, besides; 2. */
   bigTransfers?: number
   bigFileBytes?: number
-  /** Removes from the disk what S3 is proven to have; nothing unless given. */
+  /** Removes from the disk what S3 is proven to have; nothing unless given, and never where other machines write too. */
   evict?: EvictSettings | undefined
 }
 
@@ -36,6 +36,8 @@ export interface DrainReport {
   remaining: Pending
   /** What a program still has open, or S3 does not take: the names of what would be lost with this disk. */
   atRisk: string[]
+  /** What never goes to S3, and would be lost with this disk as well. */
+  leftOut: WatchStatus['leftOut']
 }
 
 /** A folder that is being watched. */
@@ -56,6 +58,7 @@ export interface Watch {
 export async function openWatch(settings: WatchSettings): Promise<Watch> {
   refuseSystemRoot(settings.folder)
   const root = await requireFolder(settings.folder)
+  refuseSystemRoot(root)
   const state = await resolveReal(settings.state)
   if (state === root || isInside(state, root) || isInside(root, state)) {
     throw new BerthError(

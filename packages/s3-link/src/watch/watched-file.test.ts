@@ -2,7 +2,7 @@ import { expect, test } from 'vitest'
 import { ignoring, unfinishedNames } from './ignored.ts'
 import { isReady, retryDelayMs } from './watched-file.ts'
 
-const facts = { size: 10, mtimeNs: '0', ctimeNs: '0', ino: '1' }
+const facts = { size: 10, mtimeNs: '0', ctimeNs: '0', ino: '1', bornNs: '1' }
 const asked = {
   now: 10_000,
   isOpen: false,

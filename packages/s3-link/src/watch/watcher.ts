@@ -1,4 +1,6 @@
-import { BerthError } from '@berth/core/error'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { BerthError, isBerthError } from '@berth/core/error'
+import { mountOf, readMounts } from '@berth/filesystem'
 import { shownName } from '../upload/key.ts'
 import { evictFiles } from './evict.ts'
 import { Hints } from './hints.ts'
@@ -8,6 +10,7 @@ import { requireFiles, requireSameFolder } from './same-folder.ts'
 import { scanFolder } from './scan-folder.ts'
 import { SendQueue } from './send-queue.ts'
 import { pendingOf, statusOf, type WatchFacts } from './status-of.ts'
+import { dropUnfinishedUploads } from './unfinished-uploads.ts'
 import { WaitingFiles } from './waiting-files.ts'
 import type { DrainReport, WatchSettings } from './watch.ts'
 import type { WatchReason, WatchStatus } from './watch-status.ts'
@@ -35,6 +38,11 @@ export class Watcher {
   private tickTimer: NodeJS.Timeout | undefined
   private ticking: Promise<void> | undefined
   private isWoken = false
+  private tidying: Promise<void> | undefined
+  private isDraining = false
+  private isShared = true
+  /** Whole scans that were brought to their end. */
+  private scans = 0
 
   constructor(root: string, settings: WatchSettings, journal: Journal) {
     this.root = root
@@ -51,7 +59,7 @@ export class Watcher {
       waiting: this.waiting,
       transfers: settings.transfers ?? 8,
       bigTransfers: settings.bigTransfers ?? 2,
-      bigFileBytes: settings.bigFileBytes ?? 64 * mebibyte,
+      bigFileBytes: settings.bigFileBytes ?? 16 * mebibyte,
       wake: () => this.wake(),
     })
     this.facts = {
@@ -67,7 +75,8 @@ export class Watcher {
   }
 
   status(): WatchStatus {
-    return statusOf(this.facts, {
+    const isDraining = this.isDraining && this.facts.state === 'watching'
+    return statusOf(isDraining ? { ...this.facts, state: 'draining' } : this.facts, {
       waiting: this.waiting,
       journal: this.journal,
       queue: this.queue,
@@ -77,25 +86,28 @@ export class Watcher {
 
   async drain(deadlineMs: number): Promise<DrainReport> {
     const end = performance.now() + deadlineMs
-    if (this.facts.state === 'watching') this.facts.state = 'draining'
-    for (let isFirst = true; isFirst || performance.now() < end; isFirst = false) {
-      await this.until(end, this.scan())
-      while (this.waiting.all.size > 0 && performance.now() < end) {
-        this.wake()
-        await pause(Math.min(TICK_MS, Math.max(1, end - performance.now())))
-      }
-      // Once more: what came while the last of it was sent.
-      if (this.waiting.all.size === 0) await this.until(end, this.scan())
-      if (this.waiting.all.size === 0) break
+    const scansBefore = this.scans
+    this.isDraining = true
+    try {
+      do {
+        await this.until(end, this.scan())
+        while (this.waiting.all.size > 0 && performance.now() < end) {
+          this.wake()
+          await sleep(Math.min(TICK_MS, Math.max(1, end - performance.now())))
+        }
+        // Once more: what came while the last of it was sent.
+        if (this.waiting.all.size === 0) await this.until(end, this.scan())
+      } while (!this.isSafe() && performance.now() < end)
+    } finally {
+      this.isDraining = false
     }
-    if (this.facts.state === 'draining') this.facts.state = 'watching'
     await this.journal.flush(true)
-    const remaining = pendingOf(this.waiting, performance.now())
-    const isSeen = this.facts.state === 'watching' && this.facts.safeAsOf !== undefined
     return {
-      isComplete: remaining.files === 0 && isSeen,
-      remaining,
+      // What was not looked at is not known to be safe.
+      isComplete: this.isSafe() && this.scans > scansBefore,
+      remaining: pendingOf(this.waiting, performance.now()),
       atRisk: [...this.waiting.all.keys()].map(shownName),
+      leftOut: this.facts.leftOut,
     }
   }
 
@@ -104,8 +116,7 @@ export class Watcher {
     clearTimeout(this.tickTimer)
     this.hints.close()
     await this.queue.stop()
-    await this.scanning
-    await this.ticking
+    await Promise.all([this.scanning, this.ticking, this.tidying])
     await this.journal.close()
   }
 
@@ -117,28 +128,31 @@ export class Watcher {
       return
     }
     clearTimeout(this.tickTimer)
-    this.ticking = this.tick().finally(() => {
-      this.ticking = undefined
-      if (this.facts.state === 'closed') return
-      const isBusy = [...this.waiting.all.values()].some(({ state }) => state !== 'failing')
-      const wait = this.isWoken ? 0 : isBusy ? TICK_MS : IDLE_MS
-      this.isWoken = false
-      this.tickTimer = setTimeout(() => this.wake(), wait)
-    })
+    this.ticking = this.tick()
+      .catch((error: unknown) => this.halt(error))
+      .finally(() => {
+        this.ticking = undefined
+        if (this.facts.state === 'closed') return
+        const isBusy = [...this.waiting.all.values()].some(({ state }) => state !== 'failing')
+        const wait = this.isWoken ? 0 : isBusy ? TICK_MS : IDLE_MS
+        this.isWoken = false
+        this.tickTimer = setTimeout(() => this.wake(), wait)
+      })
   }
 
   private async tick(): Promise<void> {
     const now = performance.now()
     if (now >= this.nextScanAt) void this.scan()
     const { settleMs = 250 } = this.settings
-    const isDraining = this.facts.state === 'draining'
-    await this.waiting.settle(now, { settleMs, isDraining })
+    const { isDraining, isShared } = this
+    await this.waiting.settle(now, { settleMs, isDraining, isShared })
     this.queue.pump(performance.now(), isDraining)
   }
 
   private async hear(name: string): Promise<void> {
-    if (this.facts.state !== 'watching' && this.facts.state !== 'draining') return
-    if (this.isIgnored(name)) return
+    if (this.facts.state === 'halted' || this.facts.state === 'closed') return
+    // One that is waited for is looked at soon anyway: a big file tells of each of its thousand writes.
+    if (this.isIgnored(name) || this.waiting.all.has(name)) return
     const kind = await this.waiting.look(name, performance.now())
     if (kind === 'folder') await this.scan(name)
     if (kind === 'file') this.wake()
@@ -160,6 +174,7 @@ export class Watcher {
     const leftOut = { unfinished: 0, symlinks: 0, special: 0, unreadable: 0 }
     try {
       await requireSameFolder(this.root, this.journal, this.isFirst())
+      this.isShared = await isOnNetwork(this.root)
       await scanFolder(
         this.root,
         {
@@ -177,12 +192,13 @@ export class Watcher {
         { within, isOurs: (name) => this.isIgnored(name) && (leftOut.unfinished += 1) > 0 },
       )
       // A folder that was there at the beginning may be gone now, with everything in it.
+      await requireSameFolder(this.root, this.journal, false)
       await requireFiles(this.root, this.journal, seen.size)
       if (within === '') {
         this.hints.keep(folders)
         await this.waiting.forget(seen, performance.now())
         this.facts.leftOut = leftOut
-        await this.finishScan(wallTime)
+        this.finishScan(wallTime)
       }
     } catch (error) {
       this.halt(error)
@@ -191,28 +207,30 @@ export class Watcher {
     this.wake()
   }
 
-  private async finishScan(wallTime: number): Promise<void> {
-    const isFirst = this.facts.state === 'starting'
-    if (isFirst || this.facts.state === 'halted') this.facts.state = 'watching'
-    this.waiting.isStarting = false
+  private finishScan(wallTime: number): void {
+    const isFirst = this.isFirst()
+    this.facts.state = 'watching'
     this.facts.reason = undefined
     this.facts.scannedAt = wallTime
+    this.waiting.isStarting = false
+    this.waiting.hearsAll = !this.isShared && !this.hints.isPartial
+    this.scans += 1
     if (this.waiting.all.size === 0) this.facts.safeAsOf = wallTime
-    if (isFirst) await this.dropUploads()
-    const { evict, store } = this.settings
-    if (evict !== undefined) {
-      const isBusy = (name: string): boolean => this.waiting.all.has(name)
-      await evictFiles({ root: this.root, journal: this.journal, store, isBusy, ...evict })
-    }
+    // Not waited for: it asks S3, and a scan must not depend on that.
+    this.tidying ??= this.tidy(isFirst)
+      // What S3 refuses now, the next file that is sent says as well; the next scan tries again.
+      .catch((error: unknown) => (isBerthError(error) ? undefined : this.halt(error)))
+      .finally(() => (this.tidying = undefined))
   }
 
-  /** Parts of files that are no more would be kept, and paid for. */
-  private async dropUploads(): Promise<void> {
-    for (const [name, { key, uploadId }] of this.journal.uploads) {
-      if (this.waiting.all.has(name)) continue
-      await this.settings.store.abortUpload(key, uploadId)
-      await this.journal.setUpload(name, undefined)
-    }
+  private async tidy(isFirst: boolean): Promise<void> {
+    const { root, journal, isShared } = this
+    const { store, prefix, evict } = this.settings
+    const isWaiting = (name: string): boolean => this.waiting.all.has(name)
+    if (isFirst) await dropUnfinishedUploads({ store, prefix, journal, isWaiting })
+    if (evict === undefined || isShared) return
+    const isBusy = (name: string): boolean => this.facts.state === 'closed' || isWaiting(name)
+    await evictFiles({ root, journal, store, isBusy, ...evict })
   }
 
   private planScan(tookMs: number): void {
@@ -220,6 +238,10 @@ export class Watcher {
     const least = this.hints.isPartial || isHalted ? IDLE_MS : MIN_SCAN_MS
     const wait = Math.min(MAX_SCAN_MS, Math.max(least, tookMs * SCAN_SHARE))
     this.nextScanAt = performance.now() + wait
+  }
+
+  private isSafe(): boolean {
+    return this.facts.state === 'watching' && this.waiting.all.size === 0
   }
 
   private isFirst(): boolean {
@@ -239,10 +261,16 @@ export class Watcher {
   }
 
   private async until(end: number, work: Promise<void>): Promise<void> {
-    await Promise.race([work, pause(Math.max(0, end - performance.now()))])
+    const over = new AbortController()
+    const pause = sleep(Math.max(0, end - performance.now()), undefined, over)
+    await Promise.race([work.finally(() => over.abort()), pause.catch(() => undefined)])
   }
 }
 
-function pause(ms: number): Promise<void> {
-  return new Promise((resolve) => setTimeout(resolve, ms))
+/** Whether other machines may write there, of which the kernel tells nothing. */
+async function isOnNetwork(root: string): Promise<boolean> {
+  const type = mountOf(root, await readMounts())?.type ?? ''
+  return /^(nfs|cifs|smb|fuse|9p|virtiofs|ceph|lustre|gluster|mfs|moosefs|beegfs|afs|gpfs)/.test(
+    type,
+  )
 }

@@ -1,0 +1,124 @@
+import { createHash, randomBytes } from 'node:crypto'
+import { mkdir, rm, symlink, writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest'
+import { temporaryDirectory } from '@berth/core/testing'
+import { openFileStore, type FileStore } from '@berth/object-store'
+import { missingS3Server, startS3Server, type S3Server } from '@berth/object-store/testing'
+import { sendFile, type SendRequest, type SendResult, type SentFile } from './send-file.ts'
+
+const missing = missingS3Server()
+
+describe('a file that is sent', () => {
+  let server: S3Server
+  let store: FileStore
+  beforeEach(({ skip }) => skip(missing !== undefined, missing))
+  beforeAll(async () => {
+    if (missing !== undefined) return
+    server = await startS3Server()
+    store = await openFileStore(server.url, { env: server.env })
+  })
+  afterAll(async () => {
+    if (missing !== undefined) return
+    await store.close()
+    await server.close()
+  })
+
+  const send = (path: string, more: Partial<SendRequest> & { key: string }): Promise<SendResult> =>
+    sendFile({ store, path: Buffer.from(path), saveUpload: async () => undefined, ...more })
+
+  const makeFile = async (body: Buffer | string): Promise<string> => {
+    const path = join(await temporaryDirectory(), 'file.bin')
+    await writeFile(path, body)
+    return path
+  }
+
+  test('carries what proves it, and is not sent twice', async () => {
+    const path = await makeFile('words')
+    const sent = (await send(path, { key: 'words' })) as SentFile
+    expect(sent).toMatchObject({
+      key: 'words',
+      isConflict: false,
+      bytes: 5,
+      sha256: sha256('words'),
+    })
+    const found = await store.head('words')
+    expect(found?.metadata).toMatchObject({ 'berth-sha256': sha256('words') })
+    expect(found?.etag).toBe(sent.etag)
+    expect(await send(path, { key: 'words' })).toMatchObject({ key: 'words', bytes: 0 })
+  })
+
+  test('is not taken for an object that has other bytes and kept the metadata', async () => {
+    const path = await makeFile('mine')
+    await send(path, { key: 'stale' })
+    const { metadata = {} } = (await store.head('stale')) ?? {}
+    await store.put('stale', Buffer.from('ours'), {
+      condition: { etag: (await store.head('stale'))?.etag ?? '' },
+      metadata,
+      sha256: sha256('ours'),
+    })
+    const key = `stale~${sha256('mine').slice(0, 8)}`
+    expect(await send(path, { key: 'stale' })).toMatchObject({ key, isConflict: true })
+    expect((await store.objects.get('stale'))?.toString()).toBe('ours')
+  })
+
+  test('is found again in an object of equal bytes, however that was cut into parts', async () => {
+    const body = randomBytes(20_000_000)
+    const path = await makeFile(body)
+    const uploadId = await store.createUpload('cut', { metadata: {} })
+    const parts = []
+    for (const [number, end] of [
+      [1, 6_000_000],
+      [2, 20_000_000],
+    ] as const) {
+      const bytes = body.subarray(number === 1 ? 0 : 6_000_000, end)
+      const etag = (await store.putPart({ key: 'cut', uploadId, number }, bytes)) ?? ''
+      parts.push({ number, size: bytes.length, etag })
+    }
+    await store.completeUpload({ key: 'cut', uploadId, parts }, { condition: { absent: true } })
+    expect(await send(path, { key: 'cut' })).toMatchObject({ key: 'cut', bytes: 0 })
+
+    expect(await send(path, { key: 'own' })).toMatchObject({ key: 'own', bytes: 20_000_000 })
+    const before = server.requests.length
+    expect(await send(path, { key: 'own' })).toMatchObject({ key: 'own', bytes: 0 })
+    expect(server.requests.slice(before).map(({ method }) => method)).toEqual(['HEAD'])
+  })
+
+  test('takes the place of what it was, only while that is still there', async () => {
+    const path = await makeFile('one')
+    const first = (await send(path, { key: 'version' })) as SentFile
+    await writeFile(path, 'two')
+    const second = (await send(path, { key: 'version', known: () => first })) as SentFile
+    expect(second).toMatchObject({ key: 'version', isConflict: false })
+    await store.objects.put('version', Buffer.from('theirs'))
+    await writeFile(path, 'three')
+    const third = (await send(path, { key: 'version', known: () => second })) as SentFile
+    expect(third).toMatchObject({ isConflict: true })
+    expect((await store.objects.get(third.key))?.toString()).toBe('three')
+    expect((await store.objects.get('version'))?.toString()).toBe('theirs')
+  })
+
+  test('is no link, folder or FIFO, and what is gone is told', async () => {
+    const folder = await temporaryDirectory()
+    await writeFile(join(folder, 'real'), 'x')
+    await symlink('real', join(folder, 'link'))
+    await mkdir(join(folder, 'folder'))
+    for (const name of ['none', 'link', 'folder'])
+      expect(await send(join(folder, name), { key: name })).toBe('gone')
+    await rm(join(folder, 'real'))
+    expect(await send(join(folder, 'real'), { key: 'real' })).toBe('gone')
+    expect(await store.head('real')).toBeUndefined()
+  })
+
+  test('goes beside an object that is a folder there', async () => {
+    await store.objects.put('taken/inner', Buffer.from('x'))
+    const path = await makeFile('a file')
+    const sent = (await send(path, { key: 'taken' })) as SentFile
+    expect((await store.objects.get(sent.key))?.toString()).toBe('a file')
+    expect((await store.objects.get('taken/inner'))?.toString()).toBe('x')
+  })
+})
+
+function sha256(content: string | Buffer): string {
+  return createHash('sha256').update(content).digest('hex')
+}
