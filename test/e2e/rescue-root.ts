@@ -3,7 +3,7 @@ import { copyFileSync, existsSync, mkdirSync, realpathSync } from 'node:fs'
 import { basename, dirname, join } from 'node:path'
 
 const TOOLS = ['sh', 'zstd', 'tar', 'jq']
-const COREUTILS = 'basename cat chmod chown cut id ln mkdir mktemp printf rm touch'.split(' ')
+const COREUTILS = 'basename chmod chown cut id ln ls mkdir mktemp printf rm touch'.split(' ')
 
 /** Why no rescue root can be made here, or `undefined`. */
 export function missingRescueTools(): string | undefined {

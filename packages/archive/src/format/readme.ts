@@ -1,6 +1,6 @@
 /** The text of a store's `README.txt`: what lies where, and how to get a tree out without Berth. */
 export function readmeText(): string {
-  return README.replaceAll('~~~', '```')
+  return README.replaceAll('~~~', '```').replaceAll('@{', '${')
 }
 
 // The script is plain sh. jq turns the manifest into a second script, its names quoted by @sh, so that any name is safe.
@@ -12,18 +12,39 @@ const README = String.raw`This is a store of Berth, format 1. Nothing in it is e
   snapshots/<archive>/@/<generation>.json.zst      a manifest for each save: what the tree was, and where its content lies
   snapshots/<archive>/@/<generation>-<id>.hashes   content hashes, read only by a save
   latest/<archive>/@                               a hint; the highest generation without "~" is the newest
+  prune/<id>.json.zst, prune/<id>.swept            what was found to be of no use, for a later prune to remove; and that it did
 
-To get a tree out without Berth you need sh, zstd, tar, jq and coreutils. Copy the store to a disk if it is in S3, go to the
-directory of this file, and run this with archive= (such as comfyui/venv) and out= (a new directory) set:
+To get a tree out without Berth you need sh, zstd, tar, jq and coreutils. If the store is in S3, copy it to a disk first:
+
+  aws s3 sync s3://bucket/prefix store             or: rclone copy remote:bucket/prefix store
+
+Go to the directory of this file, and run what follows with these set:
+
+  archive=comfyui/venv                             the archive's name; the newest snapshot is taken
+  out=/workspace/venv                              a new directory
+  manifest=snapshots/comfyui/venv/@/00000003.json.zst   only for an older snapshot, or one with "~", which lies beside the history
+
+A venv names its own place in its scripts: extract it to the same path, which is one of these:
+
+  zstd -dc snapshots/comfyui/venv/@/00000003.json.zst | jq -r '.venvs[] | (.prefixes // [.prefix])[], (.named // empty)'
 
 ~~~sh
 set -eu
-manifest= newest=
-for file in "snapshots/$archive/@/"*.json.zst; do
-  case $file in *~*) continue ;; esac
-  number=$(basename "$file" | cut -c 1-8)
-  if [ "$number" != "$newest" ]; then manifest=$file newest=$number; fi
-done
+manifest=@{manifest-} newest=
+if [ -z "$manifest" ]; then
+  for file in "snapshots/$archive/@/"*.json.zst; do
+    case $file in *~*) continue ;; esac
+    number=$(basename "$file" | cut -c 1-8)
+    if [ "$number" != "$newest" ]; then manifest=$file newest=$number; fi
+  done
+fi
+if [ ! -f "$manifest" ]; then
+  echo "There is no $manifest. The archives of this store:" >&2
+  ls -R snapshots | while IFS= read -r line; do
+    case $line in */@:) line=@{line#snapshots/}; echo "  @{line%/@:}" >&2 ;; esac
+  done
+  exit 1
+fi
 program='
 def runs: . as $r | [range(0; length; 2) as $i | range($r[$i + 1]) | $r[$i]];
 def sums: [foreach .[] as $d (0; . + $d)];
@@ -75,17 +96,18 @@ def times: group_by(.mtime)[] | (.[0].mtime | seconds) as $time | map(at) | batc
 mkdir -p "$out"
 list=$(mktemp)
 store=$PWD
-zstd -dcq "$manifest" | jq -r "$program" >"$list.sh"
+zstd -dcq "$manifest" >"$list.json"
+jq -r "$program" "$list.json" >"$list.sh"
 (
   empty() { for file; do : >"$file"; done; }
   members() { printf '%s\0' "$@" >>"$list"; }
   group() { zstd -dcq "$store/$1" | tar -xf - --no-recursion --no-unquote --no-wildcards --null --verbatim-files-from -T "$list"; : >"$list"; }
   moved() { zstd -dcq "$store/$1" | tar -xOf - --no-unquote --no-wildcards -- "$2" >"$3"; }
-  big() { file=$1; shift; for chunk; do cat "$store/$chunk"; done | zstd -dcq >"$file"; }
+  big() { file=$1; shift; for chunk; do zstd -dcq "$store/$chunk"; done >"$file"; }
   own() { if [ "$(id -u)" = 0 ]; then chown -h "$@"; fi; }
   cd "$out"
   . "$list.sh"
 )
-rm "$list" "$list.sh"
+rm "$list" "$list.json" "$list.sh"
 ~~~
 `
