@@ -5,7 +5,7 @@ import { onAbort } from './abort.ts'
 import { createLimit } from '../workers/limit.ts'
 
 // So many requests under way fill a fast link (S3 clients of the vendors use 16 to 32 of 8 MiB each).
-export const REQUESTS = 16
+export const RESTORE_REQUESTS = 16
 
 const HEDGE_POLL_MS = 200
 // Only what is left at the end holds up everything, and only a request that is clearly late is worth another.
@@ -30,7 +30,7 @@ export function createFetcher({
   arena,
   signal,
 }: Omit<FrameFetch, 'onFrame'> & { arena: FrameArena }): ObjectFetcher {
-  const limit = createLimit(REQUESTS)
+  const limit = createLimit(RESTORE_REQUESTS)
   const active = new Set<ObjectFetch>()
   const tookMs: number[] = []
   let waiting = 0

@@ -1,6 +1,6 @@
 import type { ObjectStore } from '@berth/object-store'
 import { ObjectFetch } from './fetch-frames.ts'
-import { REQUESTS, createFetcher } from './fetch-objects.ts'
+import { RESTORE_REQUESTS, createFetcher } from './fetch-objects.ts'
 import { type ChunkKind, chunkKey } from '../format/format.ts'
 import { FrameArena } from './frame-arena.ts'
 import { workerCount } from '../venv/machine.ts'
@@ -37,7 +37,7 @@ export interface Crew extends AsyncDisposable {
 
 /** Starts what a restore needs before it is known what there is to do. */
 export function startCrew({ store, signal, threads }: ArchiveOptions): Crew {
-  store.expectReads(REQUESTS)
+  store.expectReads(RESTORE_REQUESTS)
   const crew = threads ?? new Threads(WORKER, 'restore')
   const pool = createPool<RestoreTask, RestoreTaskResult>(crew, workerCount(), signal, 2)
   pool.start()
