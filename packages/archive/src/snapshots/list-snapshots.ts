@@ -110,7 +110,9 @@ export async function describeArchives(
   options: RequestOptions & { below?: string } = {},
 ): Promise<ArchiveInfo[]> {
   const infos: ArchiveInfo[] = []
+  const start = options.below === undefined ? '' : `${options.below}/`
   for (const archive of await listArchives(store, options)) {
+    if (!archive.startsWith(start)) continue
     const chunks = new Map<string, number>()
     const snapshots: SnapshotInfo[] = []
     for await (const { reference, manifest } of readAll(store, archive, options)) {
@@ -118,9 +120,7 @@ export async function describeArchives(
       snapshots.push(describe(archive, reference, manifest))
     }
     const [newest] = snapshots
-  const start = options.below === undefined ? '' : `${options.below}/`
     if (newest === undefined) continue
-    if (!archive.startsWith(start)) continue
     const { generation, created, pod, files, bytes, python } = newest
     const siblings = snapshots.filter(({ beside }) => beside).length
     infos.push({

@@ -245,10 +245,45 @@ test('`archive restore --at` takes an older snapshot, and names those that are t
     data: { result: 'restored', generation: 1, snapshot: '00000001', files: 2 },
   })
   expect(read('back/changing')).toBe('one')
+  const kept = archive(['restore', 'back'])
+  expect(kept.stdout).toBe(
+    'kept what is there (generation 1; the store has 00000002): `--at 00000002` replaces it, what is there is set aside\n',
+  )
+  const replaced = asked(['restore', 'back', '--at', '00000002'])
+  const { aside } = replaced.data as { aside: string }
+  expect(readFileSync(join(aside, 'changing'), 'utf8')).toBe('one')
+  expect(read('back/changing')).toBe('two, and longer')
+  expect(archive(['restore', 'back']).stdout).toContain('(generation 2): it was restored or saved')
   const missing = archive(['restore', 'other', '--at', '9'])
   expect(missing).toMatchObject({ status: 1, stdout: '' })
   expect(missing.stderr).toContain('To fix: name one that is there: `00000002`')
   expect(existsSync(join(directory, 'other'))).toBe(false)
+})
+
+test('`archive restore` over what Berth does not know keeps it, or fails in the words of the command line', () => {
+  write('mine/file', 'mine')
+  const kept = archive(['restore', 'mine', '--existing', 'keep'])
+  expect(kept).toMatchObject({ status: 0, stdout: 'kept what is there: it was there already\n' })
+  const failed = archive(['restore', 'mine', '--existing', 'fail'])
+  expect(failed).toMatchObject({ status: 1, stdout: '' })
+  expect(failed.stderr).toContain('give `--existing aside` to have it renamed')
+  expect(read('mine/file')).toBe('mine')
+})
+
+test('`archive list` and `verify` take a name as it stands, and say what is not there', () => {
+  expect(archive(['verify', name], '')).toMatchObject({
+    status: 0,
+    stdout: expect.stringContaining('`app/tree` is whole') as string,
+  })
+  expect(JSON.parse(archive(['list', 'app', '--json'], '').stdout)).toMatchObject([
+    { archive: name, snapshots: 2 },
+  ])
+  const unknown = archive(['list', 'app/tere'], '')
+  expect(unknown).toMatchObject({ status: 1, stdout: '' })
+  expect(unknown.stderr).toContain('such as `app/tree`')
+  const nowhere = run(['archive', 'list', '--store', `file://${directory}/stroe`])
+  expect(nowhere).toMatchObject({ status: 0, stdout: '' })
+  expect(nowhere.stderr).toContain('stroe: there is no such directory')
 })
 
 test('`archive restore --only` puts single paths into a new directory, and never into one that is there', () => {
@@ -297,38 +332,3 @@ shutdown:
     'store/snapshots/app/tree/@/00000002.json.zst',
   ])
 })
-  const kept = archive(['restore', 'back'])
-  expect(kept.stdout).toBe(
-    'kept what is there (generation 1; the store has 00000002): `--at 00000002` replaces it, what is there is set aside\n',
-  )
-  const replaced = asked(['restore', 'back', '--at', '00000002'])
-  const { aside } = replaced.data as { aside: string }
-  expect(readFileSync(join(aside, 'changing'), 'utf8')).toBe('one')
-  expect(read('back/changing')).toBe('two, and longer')
-  expect(archive(['restore', 'back']).stdout).toContain('(generation 2): it was restored or saved')
-test('`archive restore` over what Berth does not know keeps it, or fails in the words of the command line', () => {
-  write('mine/file', 'mine')
-  const kept = archive(['restore', 'mine', '--existing', 'keep'])
-  expect(kept).toMatchObject({ status: 0, stdout: 'kept what is there: it was there already\n' })
-  const failed = archive(['restore', 'mine', '--existing', 'fail'])
-  expect(failed).toMatchObject({ status: 1, stdout: '' })
-  expect(failed.stderr).toContain('give `--existing aside` to have it renamed')
-  expect(read('mine/file')).toBe('mine')
-})
-
-test('`archive list` and `verify` take a name as it stands, and say what is not there', () => {
-  expect(archive(['verify', name], '')).toMatchObject({
-    status: 0,
-    stdout: expect.stringContaining('`app/tree` is whole') as string,
-  })
-  expect(JSON.parse(archive(['list', 'app', '--json'], '').stdout)).toMatchObject([
-    { archive: name, snapshots: 2 },
-  ])
-  const unknown = archive(['list', 'app/tere'], '')
-  expect(unknown).toMatchObject({ status: 1, stdout: '' })
-  expect(unknown.stderr).toContain('such as `app/tree`')
-  const nowhere = run(['archive', 'list', '--store', `file://${directory}/stroe`])
-  expect(nowhere).toMatchObject({ status: 0, stdout: '' })
-  expect(nowhere.stderr).toContain('stroe: there is no such directory')
-})
-
