@@ -37,6 +37,30 @@ export const commands: Record<string, CommandEntry> = {
     summary: 'say which platform this is and what follows from it',
     load: async () => (await import('./commands/platform.ts')).platform,
   },
+  doctor: {
+    summary: 'say what this container can do about buckets, and how to cure what it can’t',
+    load: async () => (await import('./commands/doctor.ts')).doctor,
+  },
+  link: {
+    summary: 'make a folder lie in a bucket',
+    load: async () => (await import('./commands/link.ts')).link,
+  },
+  unlink: {
+    summary: 'make a linked folder one on this disk again',
+    load: async () => (await import('./commands/unlink.ts')).unlink,
+  },
+  mounts: {
+    summary: 'say how every link is, and whether the pod may be stopped',
+    load: async () => (await import('./commands/mounts.ts')).mounts,
+  },
+  'mount-bucket': {
+    summary: 'mount a bucket and put a link to it',
+    load: async () => (await import('./commands/mount-bucket.ts')).mountBucket,
+  },
+  'unmount-bucket': {
+    summary: 'send what is not in a bucket yet, and unmount it',
+    load: async () => (await import('./commands/unmount-bucket.ts')).unmountBucket,
+  },
   'archive save': {
     summary: 'save a directory tree into a store',
     load: async () => (await import('./commands/archive-save.ts')).archiveSave,

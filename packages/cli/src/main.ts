@@ -10,6 +10,7 @@ const usageCodes = new RegExp(
     '(cli|recipe)/.*',
     'archive/(bad-name|bad-pattern|store-inside)',
     'filesystem/(bad-path|system-root)',
+    's3-link/(bad-(option|path|user|remote)|no-(store|remote)|not-s3)',
     'object-store/(bad-(url|endpoint|sse-key)|credentials-in-url|half-set-credentials|missing-endpoint)',
   ]
     .map((codes) => `^${codes}$`)

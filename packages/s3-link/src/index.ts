@@ -3,6 +3,7 @@ import { storeSecrets } from '@berth/object-store'
 import {
   deadlineInput,
   driverInput,
+  existingInput,
   folderInputs,
   optionsInput,
   storeInput,
@@ -24,6 +25,7 @@ export const s3Link = definePlugin({
         ...folderInputs,
         store: storeInput,
         driver: driverInput,
+        existing: existingInput,
         options: optionsInput,
       }),
       outputs: z.object({

@@ -11,6 +11,7 @@ import { placeOf, scanFolder } from '../watch/scan-folder.ts'
 import { readWriters } from '../watch/writers.ts'
 import type { LinkRecord } from './registry.ts'
 import { targetOf } from './retarget.ts'
+import type { SpooledFile } from './spool.ts'
 
 /** Whether a file in a spool may go, because S3 has it. */
 export function mayRemoveSpooled(facts: {
@@ -25,15 +26,17 @@ export function mayRemoveSpooled(facts: {
 
 /**
  * Sends what waits in a link's spool, and removes each file that is proven to be in S3, that nobody writes to, and that did not change. What
- * is in S3 under its name already stays, and the file goes beside it. May be cut at any time, and goes on the next.
+ * is in S3 under its name already stays, and the file goes beside it. May be cut at any time, and goes on the next. Answers what is not
+ * in S3.
  */
 export async function drainSpool(
   link: LinkRecord,
   store: FileStore,
   signal: AbortSignal,
-): Promise<void> {
+): Promise<SpooledFile[]> {
   const root = await realpath(link.spool).catch(() => undefined)
-  if (root === undefined) return
+  if (root === undefined) return []
+  const left: SpooledFile[] = []
   const names: string[] = []
   const folders: string[] = []
   await scanFolder(
@@ -48,15 +51,17 @@ export async function drainSpool(
   )
   for (const name of names) {
     signal.throwIfAborted()
-    await drainFile({ root, name, link, store, signal })
+    const unsent = await drainFile({ root, name, link, store, signal })
+    if (unsent !== undefined) left.push(unsent)
   }
   // The deepest first; one that is not empty stays.
   for (const folder of folders.toSorted((one, other) => other.length - one.length)) {
     if (folder !== '') await rmdir(placeOf(root, folder)).catch(() => undefined)
   }
+  return left
 }
 
-interface SpooledFile {
+interface DrainedFile {
   root: string
   name: string
   link: LinkRecord
@@ -64,7 +69,14 @@ interface SpooledFile {
   signal: AbortSignal
 }
 
-async function drainFile({ root, name, link, store, signal }: SpooledFile): Promise<void> {
+/** Answers the file when it is not in S3. */
+async function drainFile({
+  root,
+  name,
+  link,
+  store,
+  signal,
+}: DrainedFile): Promise<SpooledFile | undefined> {
   const path = placeOf(root, name)
   const uploads = join(link.spool, '..', 'uploads')
   const note = join(uploads, `${createHash('sha256').update(name).digest('hex')}.json`)
@@ -77,7 +89,8 @@ async function drainFile({ root, name, link, store, signal }: SpooledFile): Prom
     saveUpload: (upload) => saveUpload(note, upload),
     signal,
   })
-  if (sent === 'changed' || sent === 'gone') return
+  if (sent === 'gone') return undefined
+  if (sent === 'changed') return lookAt(path)
   const writers = readWriters(root, true)
   const now = await lstat(path, { bigint: true }).catch(() => undefined)
   const may = mayRemoveSpooled({
@@ -87,6 +100,13 @@ async function drainFile({ root, name, link, store, signal }: SpooledFile): Prom
     isInUse: (await targetOf(link.path)) === link.spool,
   })
   if (may) await unlink(path)
+  return undefined
+}
+
+async function lookAt(path: Buffer): Promise<SpooledFile | undefined> {
+  const found = await lstat(path).catch(() => undefined)
+  if (found === undefined) return undefined
+  return { name: path.toString(), size: found.size, mtimeMs: found.mtimeMs }
 }
 
 async function readUpload(note: string): Promise<OpenUpload | undefined> {

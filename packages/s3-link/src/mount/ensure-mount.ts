@@ -4,18 +4,21 @@ import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { BerthError, type ErrorFacts } from '@berth/core/error'
 import { acquireLease } from '@berth/filesystem'
-import type { MountDriver, MountSpec } from '../driver/driver.ts'
-import { packSpec } from './carried-spec.ts'
+import type { DriverName, MountSpec } from '../driver/driver.ts'
+import { type CarriedSpec, packSpec } from './carried-spec.ts'
 import { childEnvironment } from '../driver/child-environment.ts'
+import type { KeeperOrders } from './keeper-protocol.ts'
 import { makePlaces, type Places } from './places.ts'
 import { isRunning } from './process-facts.ts'
-import { openRegistry, type Registry } from './registry.ts'
+import { type LinkRecord, openRegistry, type Registry } from './registry.ts'
 
 export interface MountRequest {
-  driver: MountDriver['name']
+  driver: DriverName
   spec: MountSpec
   places: Places
   signal: AbortSignal
+  /** The folder to watch, for that driver. */
+  watched?: LinkRecord
 }
 
 /**
@@ -68,7 +71,7 @@ async function withLock<Result>(
   }
 }
 
-async function startKeeper({ driver, spec, places, signal }: MountRequest): Promise<void> {
+async function startKeeper({ driver, spec, places, signal, watched }: MountRequest): Promise<void> {
   const log = openSync(join(spec.runtime, 'keeper.log'), 'a', 0o600)
   const program = new URL('./keeper.ts', import.meta.url)
   const child = spawn(process.execPath, [program.pathname], {
@@ -78,11 +81,12 @@ async function startKeeper({ driver, spec, places, signal }: MountRequest): Prom
     detached: true,
   })
   closeSync(log)
+  const orders: KeeperOrders<CarriedSpec> = { spec: packSpec(spec), driver, places, watched }
   const onAbort = () => child.kill('SIGTERM')
   signal.addEventListener('abort', onAbort, { once: true })
   try {
     child.stdin?.on('error', () => undefined)
-    child.stdin?.end(JSON.stringify({ spec: packSpec(spec, driver), places }))
+    child.stdin?.end(JSON.stringify(orders))
     const answer = await firstLine(child.stdout as NodeJS.ReadableStream)
     signal.throwIfAborted()
     if (answer === undefined) {

@@ -1,52 +1,33 @@
-// The process that stays with a mount. It is started with the mount's facts and keys on its standard input, and says on its standard
-// output whether the mount came.
+// The process that stays with a mount, or with a folder that is watched. It is started with the facts and keys on its standard input, and
+// says on its standard output whether it came about.
 import { rmSync } from 'node:fs'
 import { text } from 'node:stream/consumers'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { errorFacts } from '@berth/core'
 import { makeDirectory } from '@berth/filesystem'
-import { answerOn } from './keeper-protocol.ts'
-import { MountKeeper } from './mount-keeper.ts'
 import { mountDrivers } from '../driver/mount-drivers.ts'
 import { type CarriedSpec, unpackSpec } from './carried-spec.ts'
-import type { Places } from './places.ts'
-import { openRegistry } from './registry.ts'
-import { countSpools } from './spool.ts'
 import { drainSpool } from './drain-spool.ts'
+import type { Keeper } from './keeper-contract.ts'
+import { answerOn, type KeeperOrders } from './keeper-protocol.ts'
+import { MountKeeper } from './mount-keeper.ts'
+import { openRegistry } from './registry.ts'
+import { countSpools, pendingOf, type Spool } from './spool.ts'
 import { fileStoreOf, storeOf } from './store-of.ts'
+import { WatchKeeper } from './watch-keeper.ts'
 
 const tickMs = 1_000
 
-const orders = JSON.parse(await text(process.stdin)) as { spec: CarriedSpec; places: Places }
-const driver = mountDrivers[orders.spec.driver]
+const orders = JSON.parse(await text(process.stdin)) as KeeperOrders<CarriedSpec>
 const spec = unpackSpec(orders.spec)
 const registry = openRegistry(orders.places, spec.key)
-const life = new AbortController()
+const { signal } = new AbortController()
 // Who started it may be gone before it has said everything.
 process.stdout.on('error', () => undefined)
 // Only who asks on the socket ends a mount that works; before that, a start can be given up.
-for (const signal of ['SIGHUP', 'SIGPIPE', 'SIGINT'] as const) process.on(signal, () => undefined)
+for (const name of ['SIGHUP', 'SIGPIPE', 'SIGINT'] as const) process.on(name, () => undefined)
 
-const patience = { attempts: 2, attemptsToReach: 1, connectMs: 3_000, stallMs: 10_000 }
-const store = await storeOf(spec, { signal: life.signal, patience })
-const keeper = new MountKeeper({
-  driver,
-  spec,
-  store,
-  registry,
-  spool: {
-    count: countSpools,
-    drain: async (links, signal) => {
-      const files = await fileStoreOf(spec, signal)
-      try {
-        for (const link of links) await drainSpool(link, files, signal)
-      } finally {
-        await files.close()
-      }
-    },
-  },
-})
-
+const keeper = await openKeeper()
 process.on('SIGTERM', () => keeper.giveUpStart())
 try {
   await keeper.start()
@@ -56,19 +37,62 @@ try {
   process.exit(1)
 }
 let isOver = false
+let looking = Promise.resolve()
 await makeDirectory(spec.runtime, 0o700)
 rmSync(registry.socket, { force: true })
 await answerOn(registry.socket, async (question) => {
-  if (question.verb === 'turn') return keeper.turnLinks()
+  if (question.verb === 'look') return lookOnce()
   const answer = await keeper.stop(question.deadline)
   isOver = answer.isStopped
   return answer
 })
 process.stdout.write(`${JSON.stringify({ started: true })}\n`)
 while (!isOver) {
-  await Promise.race([sleep(tickMs), keeper.daemonEnded.then(() => sleep(50))])
-  if (!isOver) await keeper.tick()
+  await Promise.race([sleep(tickMs), keeper.awakened().then(() => sleep(50))])
+  await lookOnce()
 }
 // The last answer is on its way.
 await sleep(200)
 process.exit(0)
+
+/** One look at a time, whoever wants it. */
+function lookOnce(): Promise<void> {
+  looking = looking.then(async () => {
+    if (!isOver) await keeper.tick()
+  })
+  return looking
+}
+
+async function openKeeper(): Promise<Keeper> {
+  const { watched, driver } = orders
+  if (driver === 'watch') {
+    if (watched === undefined) throw new Error('nothing was named to watch')
+    const files = await fileStoreOf(spec, signal)
+    return new WatchKeeper({ spec, files, registry, link: watched })
+  }
+  const patience = { attempts: 2, attemptsToReach: 1, connectMs: 3_000, stallMs: 10_000 }
+  const store = await storeOf(spec, { signal, patience })
+  return new MountKeeper({
+    driver: mountDrivers[driver],
+    spec,
+    store,
+    registry,
+    spool: openSpool(),
+  })
+}
+
+function openSpool(): Spool {
+  return {
+    count: countSpools,
+    drain: async (links, within) => {
+      const files = await fileStoreOf(spec, within)
+      try {
+        const left = []
+        for (const link of links) left.push(...(await drainSpool(link, files, within)))
+        return pendingOf(left)
+      } finally {
+        await files.close()
+      }
+    },
+  }
+}

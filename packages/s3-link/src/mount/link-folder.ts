@@ -1,5 +1,6 @@
 import { mkdir, readdir, rename, rmdir, unlink } from 'node:fs/promises'
 import { join } from 'node:path'
+import { setTimeout as sleep } from 'node:timers/promises'
 import { BerthError } from '@berth/core/error'
 import {
   hasErrno,
@@ -20,11 +21,12 @@ import {
   spoolOf,
   stateOf,
 } from './registry.ts'
+import { ask } from './keeper-protocol.ts'
 import { kindOf, putLink, targetOf } from './retarget.ts'
 import { runShort } from './short-command.ts'
 
 /** What is in the place of a link before. */
-export type FoundFolder = 'absent' | 'empty' | 'filled' | 'linked' | 'ours'
+export type FoundFolder = 'absent' | 'empty' | 'filled' | 'ours'
 
 /** What lasts as long as the link: where it has ever led, so that it is known as ours after the mount and its records are gone. */
 interface LinkMemory {
@@ -111,6 +113,8 @@ export async function putFolderLink({
   await registry.addLink(record)
   if ((await kindOf(path)) === 'directory') await removeEmpty(path)
   await putLink(path, target)
+  // What waits in the spool is known from now on; a keeper that is starting its daemon again looks by itself later.
+  await Promise.race([ask(registry.socket, { verb: 'look' }), sleep(2_000)])
   return 'done'
 }
 
@@ -136,7 +140,8 @@ export async function removeFolderLink(path: string, registry: Registry): Promis
   return isOurs
 }
 
-async function remember(path: string, targets: readonly string[]): Promise<void> {
+/** Notes, before a link is made, where it will lead. */
+export async function remember(path: string, targets: readonly string[]): Promise<void> {
   const memory = await readMemory(path)
   const all = new Set([...memory.targets, ...targets])
   await mkdir(spoolOf(path), { recursive: true })
@@ -146,14 +151,16 @@ async function remember(path: string, targets: readonly string[]): Promise<void>
   )
 }
 
-async function readMemory(path: string): Promise<LinkMemory> {
+/** Where this folder's link has ever led. */
+export async function readMemory(path: string): Promise<LinkMemory> {
   const data = await readFileIfPresent(join(stateOf(path), 'link.json'))
   return data === undefined
     ? { version: 1, targets: [] }
     : (JSON.parse(data.toString()) as LinkMemory)
 }
 
-async function makeInMount(target: string, spec: MountSpec): Promise<void> {
+/** Makes the folder in the bucket, through the mount. */
+export async function makeInMount(target: string, spec: MountSpec): Promise<void> {
   const { result, code, said } = await runShort(['mkdir', '-p', '--', target], 30_000)
   if (result === 'ended' && code === 0) return
   throw new BerthError(
@@ -166,7 +173,7 @@ async function makeInMount(target: string, spec: MountSpec): Promise<void> {
 }
 
 /** A link that led into another mount leads there no more. */
-async function leaveOthers(path: string, key: string, places: Places): Promise<void> {
+export async function leaveOthers(path: string, key: string, places: Places): Promise<void> {
   for (const other of await listMounts(places)) {
     if (other !== key) await openRegistry(places, other).removeLink(path)
   }

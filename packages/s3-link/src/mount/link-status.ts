@@ -18,7 +18,7 @@ export interface LinkStatus {
   /** The last four characters of the access key and a hash of it: which key, and not the key. */
   accessKey: string
   mountPoint: string
-  links: { path: string; user: string; leadsTo: 'mount' | 'spool' | 'elsewhere' }[]
+  links: { path: string; user: string; leadsTo: 'mount' | 'spool' | 'folder' | 'elsewhere' }[]
   pending: Pending
   safeToStop: SafeToStop
   lastCanary: { at: number; ms: number } | null

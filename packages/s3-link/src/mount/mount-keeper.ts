@@ -1,10 +1,10 @@
-import { createHash } from 'node:crypto'
 import { mkdir } from 'node:fs/promises'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { isBerthError } from '@berth/core/error'
 import type { ObjectStore } from '@berth/object-store'
 import type { MountDriver, MountSpec, Pending } from '../driver/driver.ts'
 import { flyCanary } from './canary.ts'
+import type { Keeper, StopAnswer } from './keeper-contract.ts'
 import type { LinkStatus, StatusReason } from './link-status.ts'
 import { judgeMount, judgeSafety, restartDelayMs, type Verdict } from './mount-state.ts'
 import { Observer } from './observer.ts'
@@ -12,6 +12,7 @@ import { readProcess } from './process-facts.ts'
 import { explainState } from './reasons.ts'
 import type { LinkRecord, Registry } from './registry.ts'
 import { retarget, targetOf } from './retarget.ts'
+import { shownKey } from './shown-key.ts'
 import type { Spool } from './spool.ts'
 import { type Daemon, startDaemon } from './start-daemon.ts'
 import { storeUrlOf } from './store-of.ts'
@@ -31,15 +32,8 @@ export interface KeeperParts {
   spool: Spool
 }
 
-export interface StopAnswer {
-  isStopped: boolean
-  pending: Pending
-  /** Programs that have files open in the mount. */
-  holders: string[]
-}
-
 /** Watches over one mount: starts its daemon, turns its links to where writing is safe, starts it again, and ends it without losing a file. */
-export class MountKeeper {
+export class MountKeeper implements Keeper {
   readonly #parts: KeeperParts
   readonly #observer: Observer
   readonly #ending = new AbortController()
@@ -60,7 +54,6 @@ export class MountKeeper {
     this.#observer = new Observer(parts.driver, parts.spec, parts.store)
   }
 
-  /** The first start: whatever fails is thrown, and nothing stays mounted. */
   async start(): Promise<void> {
     try {
       await this.#mount()
@@ -71,12 +64,10 @@ export class MountKeeper {
     await this.tick()
   }
 
-  /** Ends a start that is under way; afterwards it does nothing. */
   giveUpStart(): void {
     if (this.#canary === null) this.#ending.abort()
   }
 
-  /** Looks, judges and acts; called every second, and at once when something ended. */
   async tick(): Promise<void> {
     if (this.#ending.signal.aborted) return this.#publish()
     const seen = await this.#observer.look(this.#daemon)
@@ -89,7 +80,7 @@ export class MountKeeper {
       spooled: this.#spooled.files,
     })
     this.#become(verdict, seen.mounted ? this.#observer.refusal : undefined)
-    await this.turnLinks()
+    await this.#turnLinks()
     if (verdict.daemon === 'kill' && this.#daemon !== undefined)
       process.kill(this.#daemon.pid, 'SIGKILL')
     if (verdict.daemon === 'start') await this.#restart()
@@ -97,13 +88,11 @@ export class MountKeeper {
     await this.#publish()
   }
 
-  /** Resolves when the daemon has ended, for whoever waits to look again. */
-  get daemonEnded(): Promise<unknown> {
+  awakened(): Promise<unknown> {
     return this.#daemon?.ended ?? new Promise(() => undefined)
   }
 
-  /** Turns every link to where the last judgement wants it; also one that came since. */
-  async turnLinks(): Promise<void> {
+  async #turnLinks(): Promise<void> {
     const { links } = this.#verdict
     if (links === 'stay') return
     for (const link of await this.#parts.registry.readLinks()) {
@@ -113,34 +102,54 @@ export class MountKeeper {
 
   /**
    * Turns the links to the disk, waits until nothing is open and all is sent, and unmounts. When the time is over first, everything stays
-   * mounted and goes on being sent, and the answer says what is not in S3 yet.
+   * mounted and goes on being sent.
    */
   async stop(deadline: number): Promise<StopAnswer> {
     const { driver, spec, registry } = this.#parts
     this.#ending.abort()
     this.#verdict = { state: 'unmounting', colour: 'yellow', links: 'spool', daemon: 'keep' }
-    await this.turnLinks()
-    await this.#publish()
+    await this.#turnLinks()
+    const spooled = this.#sendSpools(deadline)
     for (;;) {
-      const pending = await driver.pending({ pid: this.#daemon?.pid ?? 0, spec })
-      const writers = await openWriters(spec.mountPoint)
-      if (pending.files === 0 && writers.length === 0) {
-        if (await unmount(spec.mountPoint, Math.max(1_000, deadline - Date.now()))) {
-          await Promise.race([this.#daemon?.ended, sleep(2_000)])
-          this.#become({ ...this.#verdict, state: 'stopped' }, undefined)
-          await this.#publish()
+      await this.#publish()
+      const open = await driver.pending({ pid: this.#daemon?.pid ?? 0, spec })
+      const holders = await openWriters(spec.mountPoint)
+      if (open.files === 0 && holders.length === 0) {
+        const left = await spooled
+        if (left.files === 0 && (await this.#unmount(deadline))) {
           this.#isForgotten = true
           await registry.forget()
-          return { isStopped: true, pending, holders: [] }
+          return { isStopped: true, pending: left, holders }
         }
       }
       if (Date.now() >= deadline) {
         this.#become({ ...this.#verdict, state: 'drain-timeout', colour: 'red' }, undefined)
         await this.#publish()
-        return { isStopped: false, pending, holders: writers }
+        return { isStopped: false, pending: sum(open, await spooled), holders }
       }
-      await this.#publish()
       await sleep(100)
+    }
+  }
+
+  async #unmount(deadline: number): Promise<boolean> {
+    const { spec } = this.#parts
+    if (!(await unmount(spec.mountPoint, Math.max(1_000, deadline - Date.now())))) return false
+    await Promise.race([this.#daemon?.ended, sleep(2_000)])
+    this.#become({ ...this.#verdict, state: 'stopped' }, undefined)
+    await this.#publish()
+    return true
+  }
+
+  /** Sends what waits on the disk, where it stays until a link leads away from it; answers what is not in S3. */
+  async #sendSpools(deadline: number): Promise<Pending> {
+    const { spool, registry } = this.#parts
+    await this.#drained
+    const links = await registry.readLinks()
+    const within = AbortSignal.timeout(Math.max(1, deadline - Date.now()))
+    try {
+      return await spool.drain(links, within)
+    } catch {
+      return spool.count(links)
     }
   }
 
@@ -198,6 +207,7 @@ export class MountKeeper {
       .readLinks()
       .then((links) => this.#parts.spool.drain(links, this.#ending.signal))
       .then(() => this.#refresh())
+      // What could not be sent stays, and is tried again with the next look.
       .catch(() => undefined)
       .finally(() => (this.#drained = undefined))
   }
@@ -270,10 +280,4 @@ function sum(one: Pending, other: Pending | undefined): Pending {
 
 async function ownProcess() {
   return (await readProcess(process.pid)) ?? { pid: process.pid, startedAt: '' }
-}
-
-/** Which key it is, for who knows it: its end, and a hash that tells two with the same end apart. */
-function shownKey(accessKeyId: string): string {
-  const hash = createHash('sha256').update(accessKeyId).digest('hex').slice(0, 8)
-  return `…${accessKeyId.slice(-4)} (${hash})`
 }

@@ -4,6 +4,7 @@ import type { ObjectStore } from '@berth/object-store'
 import type { MountDriver, MountSpec, Pending } from '../driver/driver.ts'
 import type { Observation } from './mount-state.ts'
 import { mountAt } from './mount-table.ts'
+import { isRunning, type ProcessFacts, readProcess } from './process-facts.ts'
 import { runShort } from './short-command.ts'
 import type { Daemon } from './start-daemon.ts'
 
@@ -28,6 +29,7 @@ export class Observer {
   #isAsking = false
   #late = 0
   #lateSince = 0
+  #stuck: ProcessFacts | undefined
   #server: Observation['server'] = 'answers'
   #silentSince = 0
   #room = Number.POSITIVE_INFINITY
@@ -82,13 +84,21 @@ export class Observer {
     if (this.#isProbing) return
     this.#isProbing = true
     this.#probedAt = performance.now()
-    const { result } = await runShort(['stat', '--', this.#spec.mountPoint], probeMs)
-    if (result === 'ended') this.#late = 0
+    if (await this.#isAnswered()) this.#late = 0
     else {
       if (this.#late === 0) this.#lateSince = this.#probedAt
       this.#late += 1
     }
     this.#isProbing = false
+  }
+
+  /** A program that looks at a hung mount hangs itself and can't be killed: while one does, no other is sent after it. */
+  async #isAnswered(): Promise<boolean> {
+    if (this.#stuck !== undefined && (await isRunning(this.#stuck))) return false
+    this.#stuck = undefined
+    const { result, pid } = await runShort(['stat', '--', this.#spec.mountPoint], probeMs)
+    if (result === 'late') this.#stuck = await readProcess(pid)
+    return result === 'ended'
   }
 
   /** The bucket's own API, so that a silent server and a broken daemon are told apart. */

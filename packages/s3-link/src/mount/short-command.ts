@@ -5,6 +5,8 @@ export interface CommandAnswer {
   result: 'ended' | 'late'
   code: number | null
   said: string
+  /** 0 where it could not be started. */
+  pid: number
 }
 
 /**
@@ -27,7 +29,7 @@ export function runShort(
       child.unref()
       child.stdout.destroy()
       child.stderr.destroy()
-      resolve({ result, code, said: said.trim() })
+      resolve({ result, code, said: said.trim(), pid: child.pid ?? 0 })
     }
     const timer = setTimeout(() => {
       child.kill('SIGKILL')

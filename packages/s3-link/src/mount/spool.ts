@@ -6,15 +6,15 @@ import type { LinkRecord } from './registry.ts'
 /** Folders on the disk where files wait that could not go into a mount. */
 export interface Spool {
   count: (links: readonly LinkRecord[]) => Promise<Pending>
-  /** Sends what lies there, and removes each file that is proven to be in S3. */
-  drain: (links: readonly LinkRecord[], signal: AbortSignal) => Promise<void>
+  /** Sends what lies there, and removes each file that is proven to be in S3 and not in use; answers what is not in S3. */
+  drain: (links: readonly LinkRecord[], signal: AbortSignal) => Promise<Pending>
 }
 
 const mostNames = 20
 
 /** What waits in the spools of these links. */
 export async function countSpools(links: readonly LinkRecord[]): Promise<Pending> {
-  const found: { name: string; size: number; mtimeMs: number }[] = []
+  const found: SpooledFile[] = []
   for (const { spool } of links) {
     const entries = await readdir(spool, { recursive: true, withFileTypes: true }).catch(() => [])
     for (const entry of entries) {
@@ -24,7 +24,18 @@ export async function countSpools(links: readonly LinkRecord[]): Promise<Pending
       if (facts !== undefined) found.push({ name, size: facts.size, mtimeMs: facts.mtimeMs })
     }
   }
-  found.sort((one, other) => one.mtimeMs - other.mtimeMs)
+  return pendingOf(found)
+}
+
+export interface SpooledFile {
+  name: string
+  size: number
+  mtimeMs: number
+}
+
+/** Files that wait, as one amount. */
+export function pendingOf(files: readonly SpooledFile[]): Pending {
+  const found = files.toSorted((one, other) => one.mtimeMs - other.mtimeMs)
   return {
     files: found.length,
     bytes: found.reduce((total, { size }) => total + size, 0),

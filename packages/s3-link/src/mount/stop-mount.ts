@@ -1,7 +1,8 @@
 import { setTimeout as sleep } from 'node:timers/promises'
+import { BerthError } from '@berth/core/error'
 import { mountDrivers } from '../driver/mount-drivers.ts'
 import { ask } from './keeper-protocol.ts'
-import type { StopAnswer } from './mount-keeper.ts'
+import type { StopAnswer } from './keeper-contract.ts'
 import { mountAt } from './mount-table.ts'
 import type { Places } from './places.ts'
 import { isRunning } from './process-facts.ts'
@@ -32,6 +33,13 @@ export async function stopMount(
       }
       return answer
     }
+  }
+  if (record.driver === 'watch') {
+    throw new BerthError(
+      's3-link/keeper-ended',
+      `could not send what is in \`${record.mountPoint}\`: the process that watched it is gone`,
+      { hint: 'link the folder again, then unmount it' },
+    )
   }
   const answer = await stopOrphan(record, deadline)
   if (answer.isStopped) await registry.forget()

@@ -31,6 +31,13 @@ export const driverInput = z
   .default('auto')
   .describe('How: mounted, or watched and uploaded; `auto` mounts where that is possible.')
 
+export const existingInput = z
+  .enum(['move', 'fail'])
+  .default('move')
+  .describe(
+    'What to do with files that are in the folder: `move` sends them first and keeps the original beside it.',
+  )
+
 export const optionsInput = z
   .record(z.string(), z.union([z.string(), z.number(), z.boolean()]))
   .default({})

@@ -1,102 +1,74 @@
-import { isAbsolute, join } from 'node:path'
 import { BerthError, done, type PlannedAction, type StepContext, unchanged } from '@berth/core'
-import { defaultStoreUrl } from '@berth/object-store'
-import { chooseDriver, type DriverChoice } from '../driver/choose-driver.ts'
-import { readOptions } from '../driver/link-options.ts'
-import type { OptionText } from '../driver/link-options.ts'
-import type { DriverName, MountSpec } from '../driver/driver.ts'
 import { ensureMount } from '../mount/ensure-mount.ts'
-import { type Layout, layoutOf } from '../mount/layout.ts'
-import { inspectFolder, putFolderLink, repairLink } from '../mount/link-folder.ts'
-import { createMountSpec } from '../mount/mount-spec.ts'
-import { findPlaces, type Places } from '../mount/places.ts'
+import { type FoundFolder, inspectFolder, putFolderLink, repairLink } from '../mount/link-folder.ts'
+import { moveFiles, wasMoving } from '../mount/move-files.ts'
+import { watchFolder } from '../mount/watch-folder.ts'
 import { requireBucketAnswers } from '../preflight/check-bucket.ts'
-import { readFuseFacts } from '../preflight/fuse-facts.ts'
-import { judgeFuse } from '../preflight/judge-fuse.ts'
-import { requireStore } from './inputs.ts'
+import { type LinkInputs, type LinkQuestion, readLink, type ReadLink } from './read-link.ts'
 
-export interface LinkInputs {
-  workspace: string
-  folder: string
-  user: string
-  store: string
-  driver: DriverName | 'auto'
-  options: Record<string, OptionText>
-}
+/** What linking needs of a step's context. */
+export type LinkContext = LinkQuestion &
+  Pick<StepContext<LinkInputs>, 'log' | 'signal' | 'willUndo'>
 
-type Question = Pick<StepContext<LinkInputs>, 'inputs' | 'env' | 'workingDirectory'>
-
-interface LinkPlan {
-  layout: Layout
-  places: Places
-  spec: MountSpec
-  choice: DriverChoice
-  notes: string[]
-}
-
-/** Everything that can be known of a link without contacting or changing anything. */
-export function readLink({ inputs, env, workingDirectory }: Question): LinkPlan {
-  const { workspace, folder, user } = inputs
-  const absolute = isAbsolute(workspace) ? workspace : join(workingDirectory, workspace)
-  const layout = layoutOf({ workspace: absolute, folder, user })
-  const { options, notes } = readOptions(inputs.options)
-  const places = findPlaces(env)
-  const facts = readFuseFacts(env['PATH'])
-  const choice = chooseDriver({
-    wanted: inputs.driver,
-    problems: judgeFuse(facts, options.allowOther),
-    programs: facts.programs,
-    hasSessionToken: Boolean(env['AWS_SESSION_TOKEN']?.trim()),
-  })
-  const store = requireStore(inputs.store, defaultStoreUrl(env))
-  const spec = createMountSpec({ store, env, driver: choice.driver, options, places })
-  return { layout, places, spec, choice, notes }
-}
-
-export async function planLink(context: Question): Promise<PlannedAction> {
-  const { layout, places, spec, choice } = readLink(context)
+export async function planLink(question: LinkQuestion): Promise<PlannedAction> {
+  const { layout, places, spec, choice } = readLink(question)
   const found = await inspectFolder(layout.path, places)
-  const what = `link \`${layout.path}\` to \`${layout.subfolder}\` in \`${spec.bucket}\` with ${choice.driver}`
-  return { action: 'run', summary: what, facts: { driver: choice.driver, folder: found } }
+  const verb = choice.driver === 'watch' ? 'watches' : 'links'
+  const first = found === 'filled' && verb === 'links' ? 'moves its files into the bucket and ' : ''
+  return {
+    action: 'run',
+    summary: `${first}${verb} \`${layout.path}\` with ${choice.driver}: \`${layout.subfolder}\` in \`${spec.bucket}\``,
+    facts: { driver: choice.driver, folder: found },
+  }
 }
 
-export async function linkFolder({
-  inputs,
-  env,
-  workingDirectory,
-  log,
-  signal,
-  willUndo,
-}: StepContext<LinkInputs>) {
-  const { layout, places, spec, choice, notes } = readLink({ inputs, env, workingDirectory })
+/** Makes a folder lie in a bucket. */
+export async function linkFolder(context: LinkContext) {
+  const { inputs, log, signal, willUndo } = context
+  const link = readLink(context)
+  const { layout, places, spec, choice, notes } = link
   const { path } = layout
   for (const note of notes) log(note)
   if (choice.why !== undefined) log.warn(`${choice.why}; the folder is watched instead`)
-  if (await repairLink(path))
-    log(`\`${path}\` led nowhere; it leads to the disk until the bucket is there`)
-  const found = await inspectFolder(path, places)
-  if (choice.driver === 'watch') {
-    throw new BerthError(
-      's3-link/no-driver',
-      `could not link \`${path}\`: ${choice.why ?? 'watching is not there yet'}`,
-      {
-        hint: 'use a container that may mount',
-      },
-    )
+  if (!places.inMemory) log.warn(`there is no tmpfs: the keys lie in \`${spec.runtime}\``)
+  // Before anything can fail: an app that finds a link to nowhere breaks.
+  if (await repairLink(path)) {
+    log(`\`${path}\` led nowhere; it leads to this disk until the bucket is there`)
   }
-  if (found === 'filled') {
+  const found = await inspectFolder(path, places)
+  if (found === 'filled' && inputs.existing === 'fail' && choice.driver !== 'watch') {
     throw new BerthError('s3-link/filled', `could not link \`${path}\`: there are files in it`, {
-      hint: 'move its files into the bucket first',
+      hint: 'use `existing: move`, or empty it',
     })
   }
   await requireBucketAnswers(spec, signal)
   await willUndo({ key: spec.key, path })
   signal.throwIfAborted()
+  const facts = { path, driver: choice.driver, bucket: spec.bucket, mount: spec.mountPoint }
+  const result =
+    choice.driver === 'watch'
+      ? await watchFolder({ layout, user: inputs.user, spec, places, found, signal })
+      : await mountFolder(link, found, context)
+  return result === 'unchanged' ? unchanged('it is linked', facts) : done(facts)
+}
+
+async function mountFolder(
+  { layout, places, spec, choice }: ReadLink,
+  found: FoundFolder,
+  { inputs, log, signal }: LinkContext,
+): Promise<'done' | 'unchanged'> {
   const mounted = await ensureMount({ driver: choice.driver, spec, places, signal })
   signal.throwIfAborted()
+  if (found === 'filled' || wasMoving(layout.path)) {
+    const report = await moveFiles(layout, spec, signal)
+    const { files, bytes, originals, leftOut, unsettled } = report
+    if (report.state === 'moved') {
+      log(`moved ${files} files with ${bytes} bytes into \`${spec.bucket}\``)
+      for (const original of originals) log(`what was there is kept in \`${original}\``)
+    }
+    if (leftOut.length > 0) log.warn(`${leftOut.length} entries stayed behind: no regular files`)
+    if (unsettled.length > 0) log.warn(`${unsettled.length} files are not in S3 yet; link again`)
+  }
   const linked = await putFolderLink({ layout, user: inputs.user, spec, places })
-  const facts = { path, driver: choice.driver, bucket: spec.bucket, mount: spec.mountPoint }
-  return mounted === 'running' && linked === 'unchanged'
-    ? unchanged('it is linked', facts)
-    : done(facts)
+  return mounted === 'running' && linked === 'unchanged' ? 'unchanged' : 'done'
 }

@@ -12,6 +12,9 @@ export interface TestInputs {
   store: string
 }
 
+/** What checking needs of a step's context. */
+export type TestContext = Pick<StepContext<TestInputs>, 'inputs' | 'env' | 'log' | 'signal'>
+
 type Question = Pick<StepContext<TestInputs>, 'inputs' | 'env'>
 
 export function planTest({ inputs, env }: Question): PlannedAction {
@@ -20,7 +23,7 @@ export function planTest({ inputs, env }: Question): PlannedAction {
 }
 
 /** Says what this container and the bucket can do, each check with its cause and cure. Throws the first thing that keeps a link from working. */
-export async function testLink({ inputs, env, log, signal }: StepContext<TestInputs>) {
+export async function testLink({ inputs, env, log, signal }: TestContext) {
   const store = requireStore(inputs.store, defaultStoreUrl(env))
   const places = findPlaces(env)
   // The driver is of no account here: the bucket is asked through its own API.

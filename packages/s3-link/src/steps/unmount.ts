@@ -21,12 +21,16 @@ export interface UnmountInputs {
   within: string
 }
 
-type Question = Pick<StepContext<UnmountInputs>, 'inputs' | 'env' | 'workingDirectory' | 'deadline'>
+/** What ending a link needs of a step's context. */
+export type UnlinkContext = Pick<
+  StepContext<UnmountInputs>,
+  'inputs' | 'env' | 'workingDirectory' | 'deadline'
+>
 
 /** What is left of the time for the end of the pipeline itself. */
 const reserveMs = 500
 
-export async function planUnmount(context: Question): Promise<PlannedAction> {
+export async function planUnmount(context: UnlinkContext): Promise<PlannedAction> {
   const { path, keys } = await find(context)
   return keys.length === 0
     ? { action: 'unchanged', summary: `\`${path}\` is not linked` }
@@ -34,7 +38,7 @@ export async function planUnmount(context: Question): Promise<PlannedAction> {
 }
 
 /** Ends the mount that a folder leads into; the folder leads to the disk until it is linked again. */
-export async function unmountFolder(context: StepContext<UnmountInputs>) {
+export async function unmountFolder(context: UnlinkContext) {
   const { path, mounted: keys, places } = await find(context)
   if (keys.length === 0) return unchanged('it is not mounted', { path })
   const deadline = deadlineOf(context)
@@ -43,7 +47,7 @@ export async function unmountFolder(context: StepContext<UnmountInputs>) {
 }
 
 /** Makes the folder a folder again, and ends its mount when no other link needs it. */
-export async function unlinkFolder(context: StepContext<UnmountInputs>) {
+export async function unlinkFolder(context: UnlinkContext) {
   const { path, keys, places } = await find(context)
   if (keys.length === 0) return unchanged('it is not linked', { path })
   for (const key of keys) {
@@ -77,12 +81,12 @@ async function stopOrThrow(places: Places, key: string, deadline: number): Promi
   )
 }
 
-function deadlineOf({ inputs, deadline }: Question): number {
+function deadlineOf({ inputs, deadline }: UnlinkContext): number {
   const own = Date.now() + parseDuration(inputs.within)
   return deadline === undefined ? own : Math.min(own, deadline - reserveMs)
 }
 
-async function find({ inputs, env, workingDirectory }: Question) {
+async function find({ inputs, env, workingDirectory }: UnlinkContext) {
   const { workspace, folder, user } = inputs
   const absolute = isAbsolute(workspace) ? workspace : join(workingDirectory, workspace)
   const { path } = layoutOf({ workspace: absolute, folder, user })

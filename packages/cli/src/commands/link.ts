@@ -1,0 +1,53 @@
+import { defineCommand } from '../command.ts'
+import { exitCodes } from '../exit-codes.ts'
+import { mountOptions, requireDriver, withLinks } from '../link-session.ts'
+
+export const link = defineCommand({
+  usage: 'link [WORKSPACE] [--user NAME] [--store URL]',
+  description:
+    'Makes a folder of WORKSPACE (/workspace) lie in a bucket: mounted where that is possible, else watched.',
+  positionals: [0, 1],
+  options: {
+    folder: {
+      type: 'string',
+      value: 'FOLDER',
+      describe: 'the folder, here and there; default: output',
+    },
+    user: { type: 'string', value: 'NAME', describe: 'makes it the folder of one user' },
+    store: {
+      type: 'string',
+      value: 'URL',
+      describe: 's3://bucket/prefix; default: BERTH_STORE, then RunPod’s bucket',
+    },
+    driver: { type: 'string', value: 'DRIVER', describe: 'auto, s3fs, rclone or watch' },
+    option: {
+      type: 'string',
+      value: 'NAME=VALUE',
+      multiple: true,
+      describe: 'an option of the mount',
+    },
+    keep: {
+      type: 'boolean',
+      describe: 'fail where there are files in the folder, instead of moving them',
+    },
+    json: { type: 'boolean', describe: 'print the result as JSON' },
+  },
+  run: ({ positionals, values }) =>
+    withLinks({ verb: 'link', json: values.json }, async (session) => {
+      const { linkFolder } = await import('@berth/s3-link/links')
+      const { result, facts } = await linkFolder({
+        ...session,
+        inputs: {
+          workspace: positionals[0] ?? '/workspace',
+          folder: values.folder ?? 'output',
+          user: values.user ?? '',
+          store: values.store ?? '',
+          driver: requireDriver(values.driver),
+          existing: values.keep ? 'fail' : 'move',
+          options: mountOptions(values.option),
+        },
+      })
+      const text = `${result}: ${facts.path} lies in ${facts.bucket}, by ${facts.driver}`
+      return { data: { result, ...facts }, text, exitCode: exitCodes.right }
+    }),
+})

@@ -1,0 +1,38 @@
+import { defineCommand } from '../command.ts'
+import { exitCodes } from '../exit-codes.ts'
+import { withLinks } from '../link-session.ts'
+
+export const unlink = defineCommand({
+  usage: 'unlink [WORKSPACE] [--user NAME]',
+  description:
+    'Makes a linked folder of WORKSPACE (/workspace) one on this disk again; its files stay in the bucket.',
+  positionals: [0, 1],
+  options: {
+    folder: { type: 'string', value: 'FOLDER', describe: 'the folder; default: output' },
+    user: { type: 'string', value: 'NAME', describe: 'the user whose folder it is' },
+    within: {
+      type: 'string',
+      value: 'TIME',
+      describe: 'how long to wait until all is sent; default: 2m',
+    },
+    json: { type: 'boolean', describe: 'print the result as JSON' },
+  },
+  run: ({ positionals, values }) =>
+    withLinks({ verb: 'unlink', json: values.json }, async (session) => {
+      const { unlinkFolder } = await import('@berth/s3-link/links')
+      const { result, facts } = await unlinkFolder({
+        ...session,
+        inputs: {
+          workspace: positionals[0] ?? '/workspace',
+          folder: values.folder ?? 'output',
+          user: values.user ?? '',
+          within: values.within ?? '2m',
+        },
+      })
+      return {
+        data: { result, ...facts },
+        text: `${result}: ${facts.path}`,
+        exitCode: exitCodes.right,
+      }
+    }),
+})

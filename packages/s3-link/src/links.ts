@@ -1,0 +1,17 @@
+export {
+  defaultRoot,
+  isMounted,
+  mountBucket,
+  type MountBucketRequest,
+  type MountedBucket,
+  unmountBucket,
+  type UnmountBucketRequest,
+  type UnmountedBucket,
+} from './mount-bucket.ts'
+export type { LinkStatus } from './mount/link-status.ts'
+export { findPlaces } from './mount/places.ts'
+export { readLogs } from './mount/logs.ts'
+export { linkFolder, type LinkContext } from './steps/link.ts'
+export { readStatuses, statusLines } from './steps/status.ts'
+export { testLink, type TestContext } from './steps/test.ts'
+export { unlinkFolder, type UnlinkContext } from './steps/unmount.ts'

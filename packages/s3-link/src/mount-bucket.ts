@@ -1,0 +1,204 @@
+import { readFile, rmdir } from 'node:fs/promises'
+import { homedir, hostname } from 'node:os'
+import { join, resolve } from 'node:path'
+import { BerthError } from '@berth/core/error'
+import type { Environment } from '@berth/object-store'
+import { chooseDriver } from './driver/choose-driver.ts'
+import type { DriverName } from './driver/driver.ts'
+import { type OptionText, readOptions } from './driver/link-options.ts'
+import { ensureMount } from './mount/ensure-mount.ts'
+import { requirePlainPath } from './mount/layout.ts'
+import { inspectFolder, putFolderLink, removeFolderLink, repairLink } from './mount/link-folder.ts'
+import { createMountSpec } from './mount/mount-spec.ts'
+import { findPlaces } from './mount/places.ts'
+import { listMounts, openRegistry } from './mount/registry.ts'
+import { stopMount } from './mount/stop-mount.ts'
+import { requireBucketAnswers } from './preflight/check-bucket.ts'
+import { readFuseFacts } from './preflight/fuse-facts.ts'
+import { judgeFuse } from './preflight/judge-fuse.ts'
+import { readRemote } from './rclone-remote.ts'
+
+export interface MountBucketRequest {
+  /** Its name, `s3://name/prefix`, or the URL of a store. */
+  bucket: string
+  /** Links to it; `<root>/<bucket>` unless given. */
+  links?: readonly string[]
+  root?: string | undefined
+  driver?: DriverName | 'auto'
+  options?: Readonly<Record<string, OptionText>>
+  /** A remote of rclone.conf that has the endpoint and the keys. */
+  remote?: string | undefined
+  env: Environment
+  signal: AbortSignal
+  onNote?: (text: string) => void
+}
+
+export interface MountedBucket {
+  result: 'done' | 'unchanged'
+  bucket: string
+  driver: DriverName
+  mountPoint: string
+  links: string[]
+}
+
+/** Where links to buckets go: a home may be shared by machines, and mounts are not. */
+export function defaultRoot(env: Environment): string {
+  const root = join(env['HOME'] || homedir(), 's3_buckets')
+  const job = env['SLURM_JOB_ID']
+  return job ? join(root, `${hostname()}-${job}`) : root
+}
+
+/**
+ * Mounts a bucket once, whoever asks, and puts links to it. Links are folders of ours or new; whatever else is in their place stays, and is
+ * an error.
+ */
+export async function mountBucket(request: MountBucketRequest): Promise<MountedBucket> {
+  const { signal, onNote = () => undefined } = request
+  const { store, env, notes } = await readTarget(request)
+  const { options, notes: optionNotes } = readOptions(request.options ?? {})
+  for (const note of [...notes, ...optionNotes]) onNote(note)
+  const places = findPlaces(env)
+  const driver = requireMounting(request.driver ?? 'auto', env, options.allowOther)
+  const spec = createMountSpec({ store, env, driver, options, places })
+  const name = [spec.bucket, ...spec.prefix.split('/')].filter(Boolean).join('-')
+  const paths = request.links?.length
+    ? request.links.map((path) => resolve(path))
+    : [join(resolve(request.root ?? defaultRoot(env)), name)]
+  for (const path of paths) {
+    requirePlainPath(path)
+    if (await repairLink(path)) onNote(`\`${path}\` led nowhere`)
+    if ((await inspectFolder(path, places)) === 'filled') throw filled(path)
+  }
+  await requireBucketAnswers(spec, signal)
+  const results: string[] = [await ensureMount({ driver, spec, places, signal })]
+  for (const path of paths) {
+    results.push(await putFolderLink({ layout: { path, subfolder: '' }, user: '', spec, places }))
+  }
+  const isSame = results.every((result) => result === 'running' || result === 'unchanged')
+  return {
+    result: isSame ? 'unchanged' : 'done',
+    bucket: spec.bucket,
+    driver,
+    mountPoint: spec.mountPoint,
+    links: paths,
+  }
+}
+
+export interface UnmountBucketRequest {
+  /** As for `mountBucket`; absent for all that this user has mounted. */
+  bucket?: string | undefined
+  keepLinks?: boolean
+  env: Environment
+  /** Milliseconds since the epoch. */
+  deadline: number
+}
+
+export interface UnmountedBucket {
+  mountPoint: string
+  isStopped: boolean
+  pending: { files: number; bytes: number }
+  holders: string[]
+}
+
+/** Sends what is not in the bucket yet, and unmounts it; one that is not mounted is none of the answer. */
+export async function unmountBucket(request: UnmountBucketRequest): Promise<UnmountedBucket[]> {
+  const { bucket, keepLinks = false, env, deadline } = request
+  const places = findPlaces(env)
+  const answers: UnmountedBucket[] = []
+  for (const key of await listMounts(places)) {
+    const registry = openRegistry(places, key)
+    const record = await registry.readMount()
+    if (record === undefined || (bucket !== undefined && !isOf(record.store, bucket))) continue
+    const { isStopped, pending, holders } = await stopMount(places, key, deadline)
+    if (isStopped && !keepLinks) {
+      for (const { path, subfolder } of await registry.readLinks()) {
+        await removeFolderLink(path, registry)
+        // A link to a bucket has no folder of its own to leave behind, unless there are files in it.
+        if (subfolder === '') await rmdir(path).catch(() => undefined)
+      }
+    }
+    answers.push({ mountPoint: record.mountPoint, isStopped, pending, holders })
+  }
+  return answers
+}
+
+/** Whether this user has the bucket mounted. */
+export async function isMounted(bucket: string, env: Environment): Promise<boolean> {
+  const places = findPlaces(env)
+  for (const key of await listMounts(places)) {
+    const record = await openRegistry(places, key).readMount()
+    if (record !== undefined && isOf(record.store, bucket)) return true
+  }
+  return false
+}
+
+interface Target {
+  store: string
+  env: Environment
+  notes: string[]
+}
+
+async function readTarget({ bucket, remote, env }: MountBucketRequest): Promise<Target> {
+  const store = bucket.startsWith('s3://') ? bucket : `s3://${bucket.replace(/^\/+|\/+$/g, '')}`
+  if (remote === undefined) return { store, env, notes: [] }
+  const file = env['RCLONE_CONFIG'] || join(env['HOME'] || homedir(), '.config/rclone/rclone.conf')
+  const text = await readFile(file, 'utf8').catch((error: unknown) => {
+    throw new BerthError(
+      's3-link/no-remote',
+      `could not use the remote \`${remote}\`: \`${file}\` can’t be read`,
+      {
+        hint: 'make it with `rclone config`, or set RCLONE_CONFIG',
+        cause: error,
+      },
+    )
+  })
+  const { query, env: keys, notes } = readRemote(text, remote)
+  const own = new URLSearchParams(store.split('?')[1] ?? '')
+  for (const [name, value] of Object.entries(query)) if (!own.has(name)) own.set(name, value)
+  const [base = store] = store.split('?')
+  // The keys of a remote are one whole: a session token of the environment belongs to other keys.
+  const rest = Object.keys(keys).length > 0 ? withoutKeys(env) : env
+  return {
+    store: `${base}?${decodeURIComponent(own.toString())}`,
+    env: { ...rest, ...keys },
+    notes,
+  }
+}
+
+function withoutKeys(env: Environment): Environment {
+  const isKey = /^(?:AWS_(?:ACCESS_KEY_ID|SECRET_ACCESS_KEY|SESSION_TOKEN|PROFILE)|RUNPOD_S3_.*)$/
+  return Object.fromEntries(Object.entries(env).filter(([name]) => !isKey.test(name)))
+}
+
+function requireMounting(
+  wanted: DriverName | 'auto',
+  env: Environment,
+  wantsOthers: boolean,
+): 's3fs' | 'rclone' {
+  const facts = readFuseFacts(env['PATH'])
+  const problems = judgeFuse(facts, wantsOthers)
+  const { programs } = facts
+  const hasSessionToken = Boolean(env['AWS_SESSION_TOKEN']?.trim())
+  const { driver, why } = chooseDriver({ wanted, problems, programs, hasSessionToken })
+  if (driver !== 'watch') return driver
+  const [problem] = problems
+  throw (
+    problem ??
+    new BerthError('s3-link/no-driver', why ?? 'could not mount a bucket by watching', {
+      hint: 'install one: `apt-get install s3fs fuse3`; a folder can be watched with `berth link`',
+    })
+  )
+}
+
+/** Whether a mount's store is that bucket, or that prefix of it. */
+function isOf(store: string, bucket: string): boolean {
+  const plain = (url: string) =>
+    (url.replace(/^s3:\/\//, '').split('?')[0] ?? '').replace(/\/+$/, '')
+  return plain(store) === plain(bucket)
+}
+
+function filled(path: string): BerthError {
+  return new BerthError('s3-link/filled', `could not link \`${path}\`: there are files in it`, {
+    hint: 'choose another place with `--link` or `--root`',
+  })
+}

@@ -1,0 +1,131 @@
+import * as fs from 'node:fs'
+import * as path from 'node:path'
+import { requirement } from '@berth/core/testing'
+import { afterEach, beforeEach, expect } from 'vitest'
+import { type LinkingPod, mayLink, mountProcesses, startLinkingPod, until } from './linking.ts'
+import { mayMount } from './mounted.ts'
+
+const may = mayLink('s3fs')
+const testLink = requirement('s3fs', may)
+const testNamespace = requirement('mount', may === true ? mayMount() : may)
+
+let pod: LinkingPod
+
+beforeEach(async () => {
+  if (may === true) pod = await startLinkingPod()
+})
+
+afterEach(async () => {
+  if (may === true) await pod.end()
+})
+
+testLink(
+  'a bucket is mounted once, with as many links as wanted, and unmounted when all is sent',
+  () => {
+    const { root, berth, url } = pod
+    const links = [path.join(root, 'one'), path.join(root, 'two')]
+    const first = berth(['mount-bucket', url, '--root', path.join(root, 'buckets'), '--json'])
+    expect(first.stderr).toBe('')
+    expect(JSON.parse(first.stdout)).toMatchObject({ result: 'done', driver: 's3fs' })
+    const place = path.join(root, 'buckets', pod.server.bucket)
+    fs.writeFileSync(path.join(place, 'seen.txt'), 'seen')
+    const again = berth(['mount-bucket', url, '--link', links[0] ?? '', '--link', links[1] ?? ''])
+    expect(again.code).toBe(0)
+    for (const link of links) {
+      expect(fs.readFileSync(path.join(link, 'seen.txt'), 'utf8')).toBe('seen')
+    }
+    const unchanged = berth(['mount-bucket', url, '--link', links[0] ?? '', '--json'])
+    expect(JSON.parse(unchanged.stdout)).toMatchObject({ result: 'unchanged' })
+    expect(mountProcesses(pod)).toHaveLength(1)
+    const listed = berth(['mount-bucket', '--list', '--json'])
+    expect(JSON.parse(listed.stdout)[0].links).toHaveLength(3)
+    const kept = berth(['unmount-bucket', pod.server.bucket, '--keep-links'])
+    expect(kept).toMatchObject({ code: 0, stderr: '' })
+    expect(fs.lstatSync(place).isSymbolicLink()).toBe(true)
+    expect(berth(['unmount-bucket', '--all']).stderr).toBe('nothing is mounted\n')
+    expect(berth(['mount-bucket', url, '--root', path.join(root, 'buckets')]).code).toBe(0)
+    expect(berth(['unmount-bucket', '--all']).code).toBe(0)
+    expect(fs.existsSync(place)).toBe(false)
+    expect(berth(['mounts']).stdout).toBe('nothing is mounted\n')
+  },
+  60_000,
+)
+
+testLink('a bucket is mounted by a remote of rclone.conf', () => {
+  const { root, berth, server } = pod
+  const { AWS_ACCESS_KEY_ID: id, AWS_SECRET_ACCESS_KEY: secret } = server.env
+  const config = path.join(root, 'rclone.conf')
+  fs.writeFileSync(
+    config,
+    `[lab]\ntype = s3\naccess_key_id = ${id}\nsecret_access_key = ${secret}\nendpoint = ${server.directEndpoint}\nacl = public-read\n`,
+  )
+  const env = { RCLONE_CONFIG: config, AWS_ACCESS_KEY_ID: '', AWS_SECRET_ACCESS_KEY: '' }
+  const mounted = berth(['mount-bucket', server.bucket, '--remote', 'lab'], { env })
+  expect(mounted.stderr).toBe('`acl = public-read` of `lab` is left out: files stay private\n')
+  expect(mounted.code).toBe(0)
+  expect(fs.existsSync(path.join(root, 's3_buckets', server.bucket))).toBe(true)
+  expect(berth(['unmount-bucket', '--all'], { env }).code).toBe(0)
+})
+
+testLink('a pod says what it can do, step by step', () => {
+  const well = pod.berth(['doctor', '--store', pod.url])
+  expect(well.stderr.replaceAll(/\d+ ms/g, 'N ms')).toContain('write ✔ 1024 bytes (N ms)')
+  expect(well.code).toBe(0)
+  const wrong = pod.berth(['doctor', '--store', pod.url], {
+    env: { AWS_SECRET_ACCESS_KEY: 'wrong' },
+  })
+  expect(wrong.stderr).toContain('object-store/bad-credentials')
+  expect(wrong.code).toBe(1)
+})
+
+/** A /dev of its own, with everything but /dev/fuse. */
+const withoutDevice = [
+  'unshare',
+  '-m',
+  'sh',
+  '-c',
+  `d=$HOME/dev && mkdir -p $d && mount -t tmpfs none $d && for n in null zero full random urandom tty; do : > $d/$n && mount --bind /dev/$n $d/$n; done &&
+   mkdir $d/shm && mount --bind /dev/shm $d/shm && ln -s /proc/self/fd $d/fd && mount --move $d /dev && exec "$@"`,
+  'sh',
+]
+const withoutCapability = ['setpriv', '--bounding-set', '-sys_admin', '--inh-caps', '-sys_admin']
+
+for (const [title, within, why] of [
+  ['without /dev/fuse', withoutDevice, 'this container has no /dev/fuse'],
+  ['without the right to mount', withoutCapability, 'this container lacks CAP_SYS_ADMIN'],
+] as const) {
+  testNamespace(`${title} a folder is watched, and it is said why`, async () => {
+    const { root, berth, url, store } = pod
+    const linked = berth(['link', root, '--user', 'alice', '--store', url], { within })
+    expect(linked.stderr).toContain(why)
+    expect(linked.stderr).toContain('the folder is watched instead')
+    expect(linked.code).toBe(0)
+    const folder = path.join(root, 'output', 'alice')
+    fs.writeFileSync(path.join(folder, 'picture.png'), 'a picture')
+    await until(async () => (await store.get('output/alice/picture.png')) !== undefined)
+    await until(async () => (await pod.status()).safeToStop.safe)
+    expect(await pod.status()).toMatchObject({ driver: 'watch', colour: 'green' })
+    const again = berth(['link', root, '--user', 'alice', '--store', url, '--json'], { within })
+    expect(JSON.parse(again.stdout)).toMatchObject({ result: 'unchanged' })
+    fs.writeFileSync(path.join(folder, 'last.png'), 'the last')
+    expect(berth(['unlink', root, '--user', 'alice']).code).toBe(0)
+    expect((await store.get('output/alice/last.png'))?.toString()).toBe('the last')
+    expect(fs.readdirSync(folder).toSorted()).toEqual(['last.png', 'picture.png'])
+  })
+
+  testNamespace(
+    `${title} wrong keys and a bucket that is not there are errors, and nothing is watched`,
+    () => {
+      const { root, berth, url } = pod
+      const args = ['link', root, '--store']
+      const env = { AWS_SECRET_ACCESS_KEY: 'wrong' }
+      const wrongKey = berth([...args, url], { within, env })
+      expect(wrongKey.stderr).toContain('object-store/bad-credentials')
+      const noBucket = berth([...args, url.replace(pod.server.bucket, 'not-there')], { within })
+      expect(noBucket.stderr).toContain('object-store/no-such-bucket')
+      expect([wrongKey.code, noBucket.code]).toEqual([1, 1])
+      expect(fs.existsSync(path.join(root, 'output'))).toBe(false)
+      expect(berth(['mounts']).stdout).toBe('nothing is mounted\n')
+    },
+  )
+}
