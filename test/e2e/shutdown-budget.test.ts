@@ -76,10 +76,12 @@ function lateUnits(said: string): Map<keyof typeof UNITS, Late> {
   const found = new Map<keyof typeof UNITS, Late>()
   for (const directory of Object.keys(UNITS) as (keyof typeof UNITS)[]) {
     const lines = said.split('\n').filter((line) => line.includes(` ${directory}: `))
-    const names = lines.flatMap((line) => /`([^`]+)` was not saved in time/.exec(line)?.[1] ?? [])
-    const more = lines.flatMap((line) => /(\d+) more directories were not/.exec(line)?.[1] ?? [])
-    if (names.length > 0)
-      found.set(directory, { names, count: names.length + Number(more[0] ?? 0) })
+    const [listed = ''] = lines.flatMap(
+      (line) => /there was no time to save (.*?) \(/.exec(line)?.[1] ?? [],
+    )
+    const names = [...listed.matchAll(/`([^`]+)`/g)].map(([, name = '']) => name)
+    const [, more = 0] = /and (\d+) more$/.exec(listed) ?? []
+    if (names.length > 0) found.set(directory, { names, count: names.length + Number(more) })
   }
   return found
 }

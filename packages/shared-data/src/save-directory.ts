@@ -131,7 +131,7 @@ async function save(job: SaveJob, path: string, context: SaveContext): Promise<S
   if (result.late.length > 0) {
     throw new BerthError(
       'shared-data/late',
-      `could not save all of \`${directory}\` in time: ${place} of ${archive} is without ${result.late.length} parts of it`,
+      `could not save all of \`${directory}\` in time: ${place} of ${archive} is without ${result.late.length === 1 ? 'a part' : `${result.late.length} parts`} of it`,
       {
         hint: 'give the stop more time with `--grace`, or save with `every:` while main runs; the next save takes them up',
       },

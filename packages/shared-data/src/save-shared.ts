@@ -52,9 +52,10 @@ function summarise(
     const isLoud = outcome === 'skipped' && !reason.startsWith('it is not there')
     log[isLoud ? 'warn' : 'info'](`${directory}: ${outcome} (${reason})`)
   }
-  if (failures.length > 0) throw failed(failures, results.length)
   const named = (outcome: Saved['outcome']) =>
     saved.filter((result) => result.outcome === outcome).map(({ directory }) => directory)
+  if (failures.length > 0)
+    throw failed(failures, results.length, [...named('saved'), ...named('unchanged')])
   const compacted = saved.flatMap(({ directory, compacted }) =>
     compacted === undefined ? [] : [{ directory, ...compacted }],
   )
@@ -72,16 +73,21 @@ function summarise(
   return skipped('there was nothing to save', facts)
 }
 
-function failed(failures: readonly BerthError[], count: number): BerthError {
+function failed(
+  failures: readonly BerthError[],
+  count: number,
+  saved: readonly string[],
+): BerthError {
   const [first] = failures
   if (first !== undefined && count === 1) return first
-  const reasons = failures.map(({ message }) => message).join('; ')
+  const names = saved.map((directory) => `\`${directory}\``).join(', ')
+  const others =
+    saved.length === 0
+      ? 'no directory is saved as a whole'
+      : `${names} ${saved.length === 1 ? 'is' : 'are'} saved`
   return new BerthError(
     'shared-data/save-failed',
-    `could not save ${failures.length} of ${count} directories: ${reasons}`,
-    {
-      hint: 'cure each of them; the other directories are saved',
-      problems: failures,
-    },
+    `could not save ${failures.length} of ${count} directories`,
+    { hint: `cure each of them; ${others}`, problems: failures },
   )
 }

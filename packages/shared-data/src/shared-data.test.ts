@@ -464,7 +464,15 @@ test('one directory that fails is named, and the others are saved', async () => 
   const { error } = await save({ directories: ['venv', '.cache'] })
   expect(error?.code).toBe('shared-data/save-failed')
   expect(error?.problems?.map(({ code }) => code)).toEqual(['shared-data/broken-link'])
+  expect(error?.hint).toBe('cure each of them; `.cache` is saved')
   expect(read(join(await restored('.cache'), 'file'))).toBe('two')
+})
+
+test('when every directory fails none is said to be saved', async () => {
+  symlinkSync(join(root, 'gone'), join(pod, 'venv'))
+  symlinkSync(join(root, 'gone'), join(pod, '.cache'))
+  const { error } = await save({ directories: ['venv', '.cache'] })
+  expect(error?.hint).toBe('cure each of them; no directory is saved as a whole')
 })
 
 test('each name keeps its dots and slashes in the store', async () => {

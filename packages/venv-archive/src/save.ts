@@ -56,7 +56,7 @@ export async function saveVenv(context: StepContext<SaveInputs>) {
     if (late.length > 0) {
       throw new BerthError(
         'venv-archive/late',
-        `could not save all of \`${directory}\` in time: generation ${generation} of ${inputs.archive} is without ${late.length} parts of it`,
+        `could not save all of \`${directory}\` in time: generation ${generation} of ${inputs.archive} is without ${late.length === 1 ? 'a part' : `${late.length} parts`} of it`,
         {
           hint: 'give the stop more time with `--grace`, or save with `every:` while main runs; the next save takes them up',
         },

@@ -7,6 +7,7 @@ import { EMPTY, SEGMENTS } from './manifest-tree.ts'
 interface CheckedManifest {
   id: string
   generation: number
+  late?: readonly unknown[]
   chunks: readonly Chunk[]
   columns: TreeColumns
 }
@@ -15,10 +16,18 @@ interface CheckedManifest {
  * Refuses a manifest that a restore could not follow safely. Paths are checked once here, so that the workers need not ask the file
  * system about each of them.
  */
-export function checkManifest({ id, generation, chunks, columns }: CheckedManifest): void {
+export function checkManifest({
+  id,
+  generation,
+  late = [],
+  chunks,
+  columns,
+}: CheckedManifest): void {
   // The id becomes part of a path.
   if (!/^[0-9a-f]{8,64}$/.test(id) || !Number.isSafeInteger(generation))
     problem('it has no id or generation')
+  if (!Array.isArray(late) || late.some((path) => typeof path !== 'string'))
+    problem('what its save had no time for is no list of paths')
   for (const chunk of chunks) checkChunk(chunk)
   checkLinks(columns)
   checkNames(columns)

@@ -57,6 +57,8 @@ export interface Manifest {
   merged?: MergeNote
   /** The parent's tree, as it is: only where its content lies is new. */
   compacted?: true
+  /** What its save had no time for, by custom node, environment or directory: its newest state is not in the tree. */
+  late?: TreePath[]
   venvs: VenvFingerprint[]
   chunks: Chunk[]
   /** Of a manifest that was read, built when it is first asked for: most of what reading one costs. */

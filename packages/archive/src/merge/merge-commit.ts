@@ -2,12 +2,14 @@ import { randomBytes } from 'node:crypto'
 import { setTimeout } from 'node:timers/promises'
 import { isBerthError } from '@berth/core/error'
 import { besideName, putBeside, putInHistory } from './commit-put.ts'
+import { isInLate } from '../format/late.ts'
 import type { Chunk, Manifest, MergeNote } from '../format/manifest.ts'
 import { renumber } from './merge-entries.ts'
 import { followMoves } from './moved-content.ts'
 import { type MergedTree, mergeTrees } from './merge-tree.ts'
 import type { UnitKind } from './merge-unit.ts'
 import type { ArchiveOptions } from '../options.ts'
+import type { TreePath } from '../format/tree.ts'
 import { type SnapshotReference, findLatest, readSnapshot } from '../snapshots/snapshots.ts'
 
 /** A save, and what it was made from. */
@@ -106,8 +108,14 @@ async function mergeOnce(
   return { name, manifest, isNew: true, isMine: merged.equals.mine, beside, conflicts }
 }
 
+interface Merging {
+  mine: Manifest
+  theirs: Manifest
+  merged: MergedTree
+}
+
 function createMerged(
-  { mine, theirs, merged }: { mine: Manifest; theirs: Manifest; merged: MergedTree },
+  { mine, theirs, merged }: Merging,
   note: Pick<MergeNote, 'with'> & { conflicts: Merged['conflicts'] },
 ): Manifest {
   const { archive, created, pod, additive } = mine
@@ -130,9 +138,25 @@ function createMerged(
     additive,
     ancestors: ancestorsOf(theirs, mine.id),
     merged: { with: note.with, conflicts },
+    ...lateOf({ mine, theirs, merged }),
     venvs: [...venvs.values()],
     ...dropUnused(merged, mine.chunks.length),
   }
+}
+
+/** Of theirs what this save brings is there now. */
+function lateOf({ mine, theirs, merged }: Merging): Pick<Manifest, 'late'> {
+  const isMine = (path: TreePath): boolean => merged.sideOf(path) === 'mine'
+  const brought = theirs.late === undefined ? [] : pathsOf(mine).filter(isMine)
+  const missing = (theirs.late ?? []).filter(
+    (unit) => !brought.some((path) => isInLate(unit, path)),
+  )
+  const late = [...new Set([...(mine.late ?? []), ...missing])].toSorted()
+  return late.length === 0 ? {} : { late }
+}
+
+function pathsOf({ tree: { files, links, hardLinks } }: Manifest): TreePath[] {
+  return [...files, ...links, ...hardLinks].map(({ path }) => path)
 }
 
 /** Without the chunks that the tree does not use. Of mine all stay: the next save of that tree relies on them. */

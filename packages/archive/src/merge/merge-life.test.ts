@@ -145,7 +145,7 @@ test('keeps the other’s custom node beside the history, and names where an old
   const beside = (await listSnapshots(store, name)).filter(({ sibling }) => sibling)
   expect(beside).toMatchObject([{ generation: 2, pod: 'one' }])
   expect(notes).toEqual([
-    expect.stringMatching(/^info .* gone on/),
+    'info another pod had saved `pods/data` meanwhile: both pods’ changes are in 00000003',
     expect.stringContaining(`warn \`custom_nodes/baked\` was changed here and by another pod`),
     expect.stringMatching(/^info .*`a`; the other’s are in `00000002`/),
   ])
@@ -154,6 +154,8 @@ test('keeps the other’s custom node beside the history, and names where an old
     a: 'a of two',
     'custom_nodes/baked/x.py': 'custom_nodes/baked/x.py of two',
   })
+  // The generation that holds the tree, though the directory was restored from the first.
+  expect(await save('two')).toMatchObject({ result: 'unchanged', generation: 3 })
   for (const snapshot of ['00000002', beside[0]?.name])
     expect(await readNewest(snapshot)).toMatchObject({
       a: 'a of one',
@@ -351,7 +353,7 @@ test('a boot says what lies beside the history, once for each, and nothing that 
   }
   const directory = join(newDirectory(), 'data')
   const line = (pod: string, what: string, at: number) =>
-    `warn \`pods/data\` has a snapshot of pod \`${pod}\` of DATE beside its history, which was not restored: it holds ${what}; \`berth archive restore DIRECTORY --name pods/data --at 0000000${at}~ID\` takes it out`
+    `warn \`pods/data\` has a snapshot of pod \`${pod}\` of DATE beside its history, which was not restored: it holds ${what}; \`berth archive restore DIRECTORY --name pods/data --store ${store.url} --at 0000000${at}~ID\` takes it out`
   const notes = (await hear(directory)).map((note) =>
     note.replace(/\d+-[-0-9 :]+ UTC/, 'DATE').replace(/~[0-9a-f]+/, '~ID'),
   )

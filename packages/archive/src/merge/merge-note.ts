@@ -10,7 +10,7 @@ export function announceMerge({ name, onNote }: ArchiveOptions, merged: Merged):
   if (isNew)
     onNote?.(
       'info',
-      `\`${name}\` had gone on meanwhile; what both changed is in ${merged.name} now`,
+      `another pod had saved \`${name}\` meanwhile: both pods’ changes are in ${merged.name}`,
     )
   const grave = conflicts.filter(({ kind }) => kind !== 'path')
   for (const { path, snapshot } of grave.slice(0, NAMED_AT_MOST)) {

@@ -1,4 +1,3 @@
-import type { StoredFile } from '../format/manifest.ts'
 import { type Tree, type TreePath, baseName, parentPath } from '../format/tree.ts'
 
 /** `environment`: a venv, or another directory that packages are installed into. `node`: a custom node. `git`: a repository's own files. */
@@ -14,10 +13,7 @@ export interface Unit {
  * Tells the unit of every path. What belongs together only works together: files of two versions of a package, or of a repository,
  * make neither. Everything else is a unit of its own.
  */
-export function createUnits(
-  trees: readonly Tree<StoredFile>[],
-  archive: string,
-): (path: TreePath) => Unit {
+export function createUnits(trees: readonly Tree[], archive: string): (path: TreePath) => Unit {
   const environments = findEnvironments(trees)
   const known = new Map<TreePath, Unit | undefined>()
   const whole = (path: TreePath): Unit | undefined => {
@@ -49,7 +45,7 @@ function holdsNodes(directory: TreePath, archive: string): boolean {
 const PACKAGES = new Set(['site-packages', 'dist-packages'])
 const LIBRARY = /(^|\/)lib(64)?\/python[^/]*$/
 
-function findEnvironments(trees: readonly Tree<StoredFile>[]): Set<TreePath> {
+function findEnvironments(trees: readonly Tree[]): Set<TreePath> {
   const found = new Set<TreePath>()
   for (const { files, directories } of trees) {
     for (const { path } of files) if (baseName(path) === 'pyvenv.cfg') found.add(parentPath(path))

@@ -5,6 +5,7 @@ import { type StoredTree, type UnitState, readUnits } from './merge-state.ts'
 import { type Unit, createUnits } from './merge-unit.ts'
 import { followMoves } from './moved-content.ts'
 import type { ArchiveOptions } from '../options.ts'
+import { archiveArguments } from '../snapshots/command-text.ts'
 import { type SnapshotList, type SnapshotReference, readSnapshot } from '../snapshots/snapshots.ts'
 import { type TreePath, baseName } from '../format/tree.ts'
 
@@ -39,6 +40,11 @@ export async function announceSiblings(
     told++
     note('warn', text)
   }
+  if (told > 0)
+    note(
+      'info',
+      `when nothing of that is needed any more, \`berth archive prune ${archiveArguments(options)} --siblings 1d\` forgets what has lain beside the history for a day`,
+    )
   const unread = newest.length - Math.min(read, READ_AT_MOST)
   if (told === TOLD_AT_MOST && unread > 0)
     note(
@@ -75,9 +81,9 @@ async function describeSibling(
     const old = before && origin
     const differences = findDifferences({ archive: name, own, now: restored, old, known })
     if (differences.length === 0) return undefined
-    const pod = sibling.pod === '' ? 'a pod' : `pod \`${sibling.pod}\``
+    const pod = sibling.pod === '' ? '' : ` of pod \`${sibling.pod}\``
     const date = `${sibling.created.slice(0, 16).replace('T', ' ')} UTC`
-    return `\`${name}\` has a snapshot of ${pod} of ${date} beside its history, which was not restored: it holds ${listed(differences)}; \`berth archive restore DIRECTORY --name ${name} --at ${reference.name}\` takes it out`
+    return `\`${name}\` has a snapshot${pod} of ${date} beside its history, which was not restored: it holds ${listed(differences)}; \`berth archive restore DIRECTORY ${archiveArguments(options)} --at ${reference.name}\` takes it out`
   } catch (error) {
     if (!isBerthError(error) || !error.code.startsWith('archive/')) return undefined
     return `\`${name}\` has a snapshot beside its history that can’t be read: ${error.message}`

@@ -7,6 +7,7 @@ import { announceSiblings, findStray } from '../merge/siblings.ts'
 import { type SnapshotReference, readSnapshot, readSnapshotList } from '../snapshots/snapshots.ts'
 import { checkStoreFormat } from '../snapshots/store-files.ts'
 import type { MachineFacts } from '../venv/venv-fingerprint.ts'
+import { announceLosses } from '../snapshots/announce-losses.ts'
 import { pythonCure, snapshotMisfit } from '../venv/venv.ts'
 
 export interface PassedOver {
@@ -49,11 +50,21 @@ export async function chooseSnapshot(
   if (at !== undefined) {
     const reference = findSnapshot(list, at, { archive: name, store: store.url })
     const manifest = await readSnapshot(store, name, reference.name, { signal })
+    announceLosses(options, reference.name, manifest)
     // Whoever asks for one knows of them.
-    return { reference, manifest, latest, passedOver: [], siblings, announce: async () => {} }
+    const others = siblings.filter((sibling) => sibling !== reference.name)
+    return {
+      reference,
+      manifest,
+      latest,
+      passedOver: [],
+      siblings: others,
+      announce: async () => {},
+    }
   }
   if (latest === undefined) return undefined
   const chosen = await newestFitting(options, { history: list.history, machine }, onCandidate)
+  announceLosses(options, chosen.reference.name, chosen.manifest)
   const announce = () => announceSiblings(options, list, chosen.manifest)
   const stray = findStray(list, chosen.manifest).map((reference) => reference.name)
   return { ...chosen, latest, siblings: [...siblings, ...stray], announce }

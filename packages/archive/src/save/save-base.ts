@@ -1,12 +1,10 @@
-import { readdirSync, renameSync, rmSync, writeFileSync } from 'node:fs'
-import { join } from 'node:path'
 import { BerthError, isBerthError } from '@berth/core/error'
-import { CLOCK } from '../scan/clock.ts'
-import { snapshotPrefix } from '../format/format.ts'
+import { parseSnapshotName, snapshotPrefix } from '../format/format.ts'
 import type { Manifest } from '../format/manifest.ts'
-import { NOTHING, findAncestor, forgetLocal, readLocal } from '../merge/merge-base.ts'
+import { type Ancestry, NOTHING, findAncestor, readLocal } from '../merge/merge-base.ts'
 import { type TreeRecord, readIndex, readRecordOf, unreadRecord } from '../record/record.ts'
 import { countVanished } from './save-plan.ts'
+import { readMarks } from './save-marks.ts'
 import type { SaveOptions } from './save.ts'
 import {
   type SnapshotReference,
@@ -38,6 +36,8 @@ export interface Base {
   pending: boolean
   /** The history is not what this directory was made from: the save goes beside it. */
   diverged: boolean
+  /** The snapshot that the directory's state relies on, where the store has it no longer. */
+  lost?: string
   /** Ids of this directory's saves that were cut, or whose end was not recorded. */
   marks: string[]
 }
@@ -48,6 +48,7 @@ export async function openBase(options: SaveOptions, place: TreePlace): Promise<
   const record = await readRecordOf(place)
   if (record !== undefined && !record.complete && record.archive === name)
     throw incompleteRestore(options)
+  warnOfOtherName(options, record)
   const [, latest] = await Promise.all([
     checkStoreFormat(store, { signal }),
     findLatest(store, name, { signal }),
@@ -65,6 +66,7 @@ export async function openBase(options: SaveOptions, place: TreePlace): Promise<
       additive: false,
       apart: true,
       diverged: true,
+      lost: holderOf(own as TreeRecord).snapshot,
     }
   const { manifest, watermark } = started
   if (manifest === undefined) return startFromLatest(options, { latest, marks })
@@ -80,10 +82,24 @@ export async function openBase(options: SaveOptions, place: TreePlace): Promise<
     watermark,
     additive: started.record.additive,
     ...ancestry,
-    pending: ancestry.pending && !isKeptBeside(options, ancestry.ancestor, manifest),
+    pending:
+      (ancestry.pending && !isKeptBeside(options, ancestry.ancestor, manifest)) ||
+      isAccepted(options, started.record, ancestry),
     diverged: ancestry.apart && ancestry.ancestor === undefined,
     marks,
   }
+}
+
+/** A mistyped name begins an archive, and the next save under the right one knows nothing of the directory's past. */
+function warnOfOtherName(
+  { name, directory, onNote }: SaveOptions,
+  record: TreeRecord | undefined,
+): void {
+  if (record === undefined || record.archive === name) return
+  onNote?.(
+    'warn',
+    `\`${directory}\` belonged to \`${record.archive}\`, and from now on to \`${name}\`: if that is not meant, save it as \`${record.archive}\` again`,
+  )
 }
 
 /** What went beside the history because too much of it had vanished stays there until that is accepted. */
@@ -95,6 +111,15 @@ function isKeptBeside(
   if (ancestor === undefined || acceptVanished === true) return false
   const { vanished, entries } = countVanished(manifest, ancestor)
   return vanished * 2 > entries
+}
+
+/** What lies beside the history, it is not known why, becomes its newest when a user says so. */
+function isAccepted(
+  { acceptVanished }: SaveOptions,
+  { sibling }: TreeRecord,
+  { ancestor, apart }: Ancestry,
+): boolean {
+  return acceptVanished === true && sibling !== '' && ancestor === undefined && !apart
 }
 
 const unknownPast = {
@@ -237,44 +262,13 @@ export function baseSnapshot({
   return { name: snapshot, id: holder }
 }
 
-const MARK = 'saving-'
-
-/** Notes beside the directory that a snapshot with this id is about to be committed. */
-export function markSave({ state }: TreePlace, id: string): void {
-  try {
-    writeFileSync(join(state, MARK + id), '')
-  } catch {
-    // A full disk must not keep anything from being saved, and to rename what is there takes no room.
-    for (const spare of [CLOCK, ...readMarks({ state }).map((old) => MARK + old)])
-      if (tryRename(join(state, spare), join(state, MARK + id))) return
-  }
-}
-
-/** Without a mark a save is only beside the history if it is killed, or can't be recorded. */
-function tryRename(from: string, to: string): boolean {
-  try {
-    renameSync(from, to)
-    return true
-  } catch {
-    return false
-  }
-}
-
-/** Of snapshots that this directory has gone on from. */
-export function dropMarks({ state }: TreePlace, ids: readonly string[]): void {
-  for (const id of ids) rmSync(join(state, MARK + id), { force: true })
-}
-
-export function forgetMarks(place: TreePlace, ids: readonly string[]): void {
-  const { state } = place
-  forgetLocal(place)
-  for (const id of ids) rmSync(join(state, MARK + id), { force: true })
-}
-
-function readMarks({ state }: Pick<TreePlace, 'state'>): string[] {
-  return readdirSync(state).flatMap((name) =>
-    name.startsWith(MARK) ? [name.slice(MARK.length)] : [],
-  )
+/** Of the snapshot that holds a directory that is as its base: the history's that it was merged into, where it was. */
+export function heldGeneration(
+  { record }: Base,
+  { generation }: Pick<Manifest, 'generation'>,
+): number {
+  if (record?.merged === undefined) return generation
+  return Math.max(generation, parseSnapshotName(record.snapshot)?.generation ?? 0)
 }
 
 function incompleteRestore({ directory, name }: SaveOptions): BerthError {

@@ -1,3 +1,4 @@
+import { nameLate } from '../format/late.ts'
 import type { Manifest, StoredFile } from '../format/manifest.ts'
 import type { ArchiveOptions } from '../options.ts'
 import { isSameTree } from './same-tree.ts'
@@ -7,6 +8,7 @@ import type { NewContent, SavePlan } from './save-plan.ts'
 import { createSaveUnits } from './save-unit.ts'
 import type { Save } from './save.ts'
 import type { ScannedFile } from '../scan/scan.ts'
+import { sizeText } from '../format/size-text.ts'
 import { type Tree, type TreePath, parentPath } from '../format/tree.ts'
 
 /** What was not saved because the time was over: it stays in the archive as it was. */
@@ -28,12 +30,13 @@ export interface InTime {
 
 /** Takes out each unit of which something has not been stored. */
 export function settleLate(
-  { base, scan }: Save,
+  save: Save,
   files: readonly StoredFile[],
   missing: readonly ScannedFile[],
 ): InTime {
+  const { scan } = save
   if (missing.length === 0) return { scan, files: [...files], late: [], isLate: undefined }
-  const unitOf = createSaveUnits(base.manifest === undefined ? [scan] : [scan, base.manifest.tree])
+  const unitOf = unitsOf(save)
   const late = new Map<TreePath, LateUnit>()
   for (const { path, size } of missing) {
     const unit = unitOf(path)
@@ -41,34 +44,46 @@ export function settleLate(
     late.set(unit, { path: unit, files: before.files + 1, bytes: before.bytes + size })
   }
   // The directory that a unit lies in is its own, though it bears the name of what is above.
-  const isLate = (path: TreePath): boolean => late.has(path) || late.has(unitOf(path))
-  const inTime = ({ path }: { path: TreePath }): boolean => !isLate(path)
+  const isOfLate = (path: TreePath): boolean => late.has(path) || late.has(unitOf(path))
+  const inTime = ({ path }: { path: TreePath }): boolean => !isOfLate(path)
   const rest = {
     ...scan,
     files: scan.files.filter(inTime),
     links: scan.links.filter(inTime),
     hardLinks: scan.hardLinks.filter(inTime),
   }
+  const directories = keepDirectories(scan, rest, isOfLate)
+  const kept = new Set(directories.map(({ path }) => path))
+  const dropped = new Set(scan.directories.flatMap(({ path }) => (kept.has(path) ? [] : [path])))
   return {
-    scan: { ...rest, directories: keepDirectories(rest, inTime) },
+    scan: { ...rest, directories },
     files: files.filter(inTime),
     late: [...late.values()].toSorted((a, b) => (a.path < b.path ? -1 : 1)),
-    isLate,
+    isLate: (path) => dropped.has(path) || isOfLate(path),
   }
 }
 
-/** Those of a late unit only where something that is in time lies below. */
+function unitsOf({ options, base, scan }: Save): (path: TreePath) => TreePath {
+  const trees = base.manifest === undefined ? [scan] : [scan, base.manifest.tree]
+  return createSaveUnits(trees, options.name)
+}
+
+/** Those of a late unit, or above one, only where something that is in time lies below. */
 function keepDirectories(
-  { directories, files, links, hardLinks }: Tree,
-  inTime: (entry: { path: TreePath }) => boolean,
+  whole: Tree,
+  { files, links, hardLinks }: Tree,
+  isLate: (path: TreePath) => boolean,
 ): Tree['directories'] {
-  const needed = new Set<TreePath>([''])
-  const need = (path: TreePath): void => {
-    for (let at = path; !needed.has(at); at = parentPath(at)) needed.add(at)
+  const [needed, emptied] = [new Set<TreePath>(['']), new Set<TreePath>([''])]
+  const addAbove = (paths: Set<TreePath>, path: TreePath): void => {
+    for (let at = path; !paths.has(at); at = parentPath(at)) paths.add(at)
   }
-  for (const { path } of [...files, ...links, ...hardLinks]) need(parentPath(path))
-  for (const entry of directories) if (inTime(entry)) need(entry.path)
-  return directories.filter(({ path }) => needed.has(path))
+  for (const { path } of [...files, ...links, ...hardLinks]) addAbove(needed, parentPath(path))
+  for (const { path } of [...whole.directories, ...whole.files, ...whole.links, ...whole.hardLinks])
+    if (path !== '' && isLate(path)) addAbove(emptied, parentPath(path))
+  for (const { path } of whole.directories)
+    if (!isLate(path) && !emptied.has(path)) addAbove(needed, path)
+  return whole.directories.filter(({ path }) => needed.has(path))
 }
 
 // Smaller units go together.
@@ -80,8 +95,8 @@ export const FIRST_LANE_BYTES = 256 * 1024
  * New content in the order in which it is best sent when the time is short: small units first, so that many are whole. Each list is
  * cut into groups by itself, so that a large unit's groups are the same in the next save.
  */
-export function orderUnits({ base, scan }: Save, fresh: readonly NewContent[]): NewContent[][] {
-  const unitOf = createSaveUnits(base.manifest === undefined ? [scan] : [scan, base.manifest.tree])
+export function orderUnits(save: Save, fresh: readonly NewContent[]): NewContent[][] {
+  const unitOf = unitsOf(save)
   const units = new Map<TreePath, { bytes: number; content: NewContent[] }>()
   for (const content of fresh) {
     const path = unitOf(content.file.path)
@@ -140,16 +155,18 @@ export function isNothingNew(tree: Tree<StoredFile>, { manifest }: Base): boolea
   return manifest === undefined ? tree.files.length === 0 : isSameTree(tree, manifest.tree)
 }
 
-const NAMED_AT_MOST = 10
+/** `\`n4\`, \`n5\`, \`n6\` and 14 more (17 new or changed files, 648.5 MiB)`. */
+export function lateText(late: readonly LateUnit[]): string {
+  const files = late.reduce((sum, unit) => sum + unit.files, 0)
+  const bytes = late.reduce((sum, unit) => sum + unit.bytes, 0)
+  const amount = files === 1 ? 'a new or changed file' : `${files} new or changed files`
+  return `${nameLate(late.map(({ path }) => path))} (${amount}, ${sizeText(bytes)})`
+}
 
-export function announceLate({ onNote }: ArchiveOptions, late: readonly LateUnit[]): void {
-  for (const { path, files, bytes } of late.slice(0, NAMED_AT_MOST)) {
-    const what = path === '' ? 'the tree' : `\`${path}\``
+export function announceLate({ name, onNote }: ArchiveOptions, late: readonly LateUnit[]): void {
+  if (late.length > 0)
     onNote?.(
       'warn',
-      `${what} was not saved in time: ${files} new or changed files with ${bytes} bytes; the archive keeps what it had`,
+      `there was no time to save ${lateText(late)}: \`${name}\` keeps of that what it had, and the next save sends it`,
     )
-  }
-  if (late.length > NAMED_AT_MOST)
-    onNote?.('warn', `${late.length - NAMED_AT_MOST} more directories were not saved in time`)
 }

@@ -2,13 +2,20 @@ import { bornName } from '../merge/commit.ts'
 import { ancestorsOf } from '../merge/merge-commit.ts'
 import type { Chunk, Manifest, StoredFile } from '../format/manifest.ts'
 import type { Base } from './save-base.ts'
+import type { LateUnit } from './save-late.ts'
 import type { SaveOptions } from './save.ts'
 import type { Tree } from '../format/tree.ts'
+
+interface HeadContent {
+  venvs: Manifest['venvs']
+  beside: boolean
+  late?: readonly LateUnit[]
+}
 
 /** What a save's manifest begins with. In the history its generation is exactly the next one, so that of two saves only one can take it. */
 export function createHead(
   { options, base, id }: { options: SaveOptions; base: Base; id: string },
-  { venvs, beside }: { venvs: Manifest['venvs']; beside: boolean },
+  { venvs, beside, late = [] }: HeadContent,
 ): Omit<Manifest, 'tree' | 'chunks'> {
   const latest = base.latest?.generation ?? 0
   // Beside it, it comes after what it was made from as well.
@@ -22,6 +29,7 @@ export function createHead(
     pod: options.pod ?? '',
     additive: base.additive,
     ...(base.manifest === undefined ? {} : { ancestors: ancestorsOf(base.manifest) }),
+    ...(late.length === 0 ? {} : { late: late.map(({ path }) => path) }),
     venvs,
   }
 }
@@ -29,12 +37,7 @@ export function createHead(
 /** The manifest of the next generation, with only the chunks that its tree uses. */
 export function createManifest(
   save: { options: SaveOptions; base: Base; id: string },
-  content: {
-    tree: Tree<StoredFile>
-    chunks: Chunk[]
-    venvs: Manifest['venvs']
-    beside: boolean
-  },
+  content: HeadContent & { tree: Tree<StoredFile>; chunks: Chunk[] },
 ): Manifest {
   const head = createHead(save, content)
   return { ...head, ...compactChunks(content.tree, content.chunks, bornName(head)) }

@@ -7,8 +7,10 @@ import type { Merged } from '../merge/merge-commit.ts'
 import { announceMerge } from '../merge/merge-note.ts'
 import { type TreeRecord, unreadRecord, writeRecord } from '../record/record.ts'
 import { type Rewritten, recorded } from '../venv/rewritten.ts'
-import { type Base, dropMarks, forgetMarks } from './save-base.ts'
+import type { Base } from './save-base.ts'
+import { dropMarks, forgetMarks } from './save-marks.ts'
 import type { SaveOptions } from './save.ts'
+import { announceSibling } from './sibling-note.ts'
 import type { TreePlace } from '../record/tree-place.ts'
 import type { LeftOut } from '../format/tree.ts'
 
@@ -163,19 +165,6 @@ export function announce({ options, base }: SaveFrame, facts: SavedFacts): void 
   if (fresh.length > NAMED_AT_MOST)
     note('warn', `${fresh.length - NAMED_AT_MOST} more were not saved; the manifest names them`)
   if (facts.committed.merged !== undefined) announceMerge(options, facts.committed.merged)
-  else if (facts.committed.sibling) announceSibling({ options, base }, facts)
-}
-
-function announceSibling(
-  { options, base }: Pick<SaveFrame, 'options' | 'base'>,
-  facts: SavedFacts,
-): void {
-  const why =
-    facts.vanished * 2 > facts.entries
-      ? `${facts.vanished} of ${facts.entries} entries had vanished`
-      : `another pod has saved \`${options.name}\` since generation ${base.record?.generation ?? base.manifest?.generation ?? 0}`
-  options.onNote?.(
-    'warn',
-    `saved beside the history of \`${options.name}\` as \`${facts.committed.name}\`: ${why}`,
-  )
+  else if (facts.committed.sibling)
+    announceSibling({ options, base }, { ...facts, snapshot: facts.committed.name })
 }

@@ -3,11 +3,13 @@ import { readCondemned } from '../prune/condemned.ts'
 import type { Chunk, StoredFile } from '../format/manifest.ts'
 import { addMissing, unreadPaths } from '../snapshots/missing.ts'
 import { identityOf } from '../record/record.ts'
-import { markSave } from './save-base.ts'
+import { markSave } from './save-marks.ts'
 import { type ChunkWriter, type WrittenContent, writeChunks } from './save-chunks.ts'
 import {
   announceLate,
   isNothingNew,
+  type LateUnit,
+  lateText,
   missingFiles,
   orderUnits,
   settleLate,
@@ -40,8 +42,8 @@ export async function storeSnapshot(save: Save, plan: SavePlan): Promise<SaveRes
   const { late } = inTime
   const own = { ...save, scan: inTime.scan }
   const { tree, added } = assembleTree(own, inTime.files, written.leftOut, inTime.isLate)
+  if (late.length > 0 && isNothingNew(tree, base)) throw noTime(options, late)
   announceLate(options, late)
-  if (late.length > 0 && isNothingNew(tree, base)) throw noTime(options)
   requireSameDirectory(save)
   const before = base.ancestor ?? base.manifest
   const { vanished, entries } =
@@ -52,6 +54,7 @@ export async function storeSnapshot(save: Save, plan: SavePlan): Promise<SaveRes
     chunks,
     venvs: settleVenvs(base, venvs, inTime),
     beside,
+    late,
   })
   return commitSave(save, {
     manifest,
@@ -147,10 +150,10 @@ function requireSameDirectory({ place, identity }: Save): void {
   )
 }
 
-function noTime({ directory, name }: SaveOptions): BerthError {
+function noTime({ directory, name }: SaveOptions, late: readonly LateUnit[]): BerthError {
   return new BerthError(
     'archive/no-time',
-    `could not save \`${directory}\` to \`${name}\`: the time was over before any part of it was sent as a whole`,
+    `could not save \`${directory}\` to \`${name}\`: the time was over before any part of it was sent as a whole: ${lateText(late)}`,
     { hint: 'give the shutdown a longer grace, or save while the app runs as well, with `every:`' },
   )
 }

@@ -9,7 +9,8 @@ import type { ScanColumns } from '../scan/scan-columns.ts'
 import type { Stopwatch } from '../workers/stopwatch.ts'
 import { readKnownContent } from './known-content.ts'
 import { isSameFile } from './same-tree.ts'
-import { markSave } from './save-base.ts'
+import { heldGeneration } from './save-base.ts'
+import { markSave } from './save-marks.ts'
 import { type WrittenContent, writeChunks } from './save-chunks.ts'
 import { commitSave } from './save-commit.ts'
 import type { Cut } from './save-cut.ts'
@@ -42,7 +43,7 @@ export async function saveTouched(
   if (touched.files.length === 0)
     return {
       result: 'unchanged',
-      generation: touched.base.generation,
+      generation: heldGeneration(save.base, touched.base),
       files: columns.files.size.length,
     }
   if (!isPlain(save, touched)) return undefined
@@ -50,7 +51,7 @@ export async function saveTouched(
   const unsent = plan.fresh.length === 0
   if (unsent && touched.files.every((file) => isKept(plan.kept, file))) {
     await recordUnchanged(save, false)
-    const { generation } = touched.base
+    const generation = heldGeneration(save.base, touched.base)
     return { result: 'unchanged', generation, files: columns.files.size.length }
   }
   const chunks: Chunk[] = [...touched.base.chunks]

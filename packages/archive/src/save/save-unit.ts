@@ -1,23 +1,22 @@
 import { unitOf } from '../format/group.ts'
-import { type Tree, type TreePath, baseName, parentPath } from '../format/tree.ts'
-
-// lib/python3.11/site-packages below the environment itself.
-const PACKAGES = /^(.*?)(?:(?:^|\/)lib(?:64)?\/python[^/]*)?(?:^|\/)(?:site|dist)-packages(?:\/|$)/
+import type { Tree, TreePath } from '../format/tree.ts'
+import { createUnits } from '../merge/merge-unit.ts'
 
 /**
- * Tells what a path belongs to that is only saved as a whole when the time is short: an environment, because a half-installed set of
- * packages is worse than the old one; a custom node; else a directory of the second level. What a hard link joins belongs together.
+ * Tells what a path of an archive belongs to that is only saved as a whole when the time is short: what is merged as a whole, because
+ * a half-installed set of packages, half a custom node or half a repository is worse than the old one; else a directory of the second
+ * level. What a hard link joins belongs together.
  */
-export function createSaveUnits(trees: readonly Tree[]): (path: TreePath) => TreePath {
-  const environments = new Set<TreePath>()
-  for (const { files } of trees)
-    for (const { path } of files)
-      if (baseName(path) === 'pyvenv.cfg') environments.add(parentPath(path))
+export function createSaveUnits(
+  trees: readonly Tree[],
+  archive: string,
+): (path: TreePath) => TreePath {
+  const wholeOf = createUnits(trees, archive)
   const ownUnit = (path: TreePath): TreePath => {
-    if (environments.has('')) return ''
-    for (let at = path; at !== ''; at = parentPath(at)) if (environments.has(at)) return at
-    const packages = PACKAGES.exec(path)
-    return packages === null ? unitOf(path) : (packages[1] ?? '')
+    const unit = wholeOf(path)
+    if (unit.kind === 'path') return unitOf(path)
+    // With the work tree that it speaks of, where that is not larger than other units.
+    return unit.kind === 'git' ? unitOf(`${unit.path}/HEAD`) : unit.path
   }
   const joined = joinUnits(trees, ownUnit)
   return (path) => rootOf(joined, ownUnit(path))

@@ -16,7 +16,7 @@ import type { Pool } from '../workers/pool.ts'
 import { identityOf } from '../record/record.ts'
 import { refuseUnusable } from '../record/refuse.ts'
 import { asArchived } from '../venv/rewritten.ts'
-import { openBase } from './save-base.ts'
+import { heldGeneration, openBase } from './save-base.ts'
 import { type Cut, eitherSignal, startCut, untilCut } from './save-cut.ts'
 import type { LateUnit } from './save-late.ts'
 import { inheritOwners } from './save-owner.ts'
@@ -183,7 +183,8 @@ async function saveScan(save: Save): Promise<SaveResult> {
     const { tree, added } = assembleTree(save, plan.kept, [])
     if (isSameTree(tree, base.manifest.tree)) {
       if (plan.suspects > 0 || base.watermark === 0) await recordUnchanged(save, added > 0)
-      return { result: 'unchanged', generation: base.manifest.generation, files: scan.files.length }
+      const generation = heldGeneration(base, base.manifest)
+      return { result: 'unchanged', generation, files: scan.files.length }
     }
   }
   return storeSnapshot(save, plan)

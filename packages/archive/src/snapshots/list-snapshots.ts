@@ -29,6 +29,8 @@ export interface SnapshotInfo extends SnapshotReference {
   additive: boolean
   /** Paths that were there and could not be read. */
   unread: number
+  /** What its save had no time for, by custom node, environment or directory. */
+  late: string[]
   /** The id of the snapshot that it was made from. */
   parent: string | null
   /** It holds its parent's files, in fewer or fuller chunks. */
@@ -54,6 +56,8 @@ export interface ArchiveInfo {
   oldest: string
   /** Of the chunks of all its snapshots; another archive may share them. */
   allStoredBytes: number
+  /** What the newest's save had no time for. */
+  late: string[]
 }
 
 /** Every snapshot of an archive, newest first, those whose names put them beside the history last; reads each manifest. */
@@ -121,7 +125,7 @@ export async function describeArchives(
     }
     const [newest] = snapshots
     if (newest === undefined) continue
-    const { generation, created, pod, files, bytes, python } = newest
+    const { generation, created, pod, files, bytes, python, late } = newest
     const siblings = snapshots.filter(({ beside }) => beside).length
     infos.push({
       archive,
@@ -136,6 +140,7 @@ export async function describeArchives(
       python,
       oldest: snapshots.findLast(({ beside }) => !beside)?.created ?? created,
       allStoredBytes: [...chunks.values()].reduce((sum, size) => sum + size, 0),
+      late,
     })
   }
   return infos
@@ -162,7 +167,7 @@ type PlacedReference = SnapshotReference & Pick<SnapshotInfo, 'beside'>
 function describe(
   archive: string,
   reference: PlacedReference,
-  { id, created, pod, tree, chunks, venvs, additive, parent, compacted }: Manifest,
+  { id, created, pod, tree, chunks, venvs, additive, parent, compacted, late }: Manifest,
 ): SnapshotInfo {
   return {
     ...reference,
@@ -177,6 +182,7 @@ function describe(
     bytes: totalBytes(tree),
     storedBytes: chunks.reduce((sum, chunk) => sum + storedBytes(chunk), 0),
     python: venvs.map((venv) => venv.python),
+    late: late ?? [],
     unread: tree.leftOut.filter(({ unread }) => unread).length,
   }
 }

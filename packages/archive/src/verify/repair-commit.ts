@@ -53,7 +53,7 @@ export async function commitSalvage(
       ...missing.map((path) => ({ path, reason: 'lost: its chunk was missing or damaged' })),
     ],
   }
-  const { archive, pod, additive, venvs } = manifest
+  const { archive, pod, additive, venvs, late } = manifest
   const next: Manifest = {
     id,
     archive,
@@ -62,6 +62,7 @@ export async function commitSalvage(
     created: new Date().toISOString(),
     pod,
     additive,
+    ...(late === undefined ? {} : { late }),
     venvs,
     ...compactChunks(tree, chunks, bornName({ generation, id })),
   }

@@ -1,5 +1,6 @@
 import {
   appendFileSync,
+  cpSync,
   existsSync,
   mkdirSync,
   readFileSync,
@@ -106,7 +107,7 @@ test('answers absent for an archive that is not there, and leaves no trace that 
   expect(await restoreTree({ store, name: 'pods/other', directory: at('two') })).toEqual({
     result: 'absent',
   })
-  mkdirSync(at('two'))
+  mkdirSync(at('two'), { recursive: true })
   writeFileSync(join(at('two'), 'new'), 'new')
   expect(await saveTree({ store, name: 'pods/other', directory: at('two') })).toMatchObject({
     result: 'saved',
@@ -149,7 +150,12 @@ test('saves beside the history when more than half has vanished, and says so', a
     onNote: (_level, text) => notes.push(text),
   })
   expect(saved).toMatchObject({ result: 'saved', sibling: true, deleted: 10 })
-  expect(notes.join()).toContain('10 of 10 entries had vanished')
+  expect(notes).toEqual([
+    expect.stringMatching(/: 10 of 10 entries had vanished; so do the next saves\. /),
+  ])
+  expect(notes[0]).toContain(
+    `berth archive save ${directory} --name ${name} --store ${store.url} --accept-vanished`,
+  )
   expect(await saveTree({ store, name, directory })).toMatchObject({ result: 'unchanged' })
   expect(
     await restoreTree({
@@ -159,8 +165,11 @@ test('saves beside the history when more than half has vanished, and says so', a
       onNote: (_level, text) => notes.push(text),
     }),
   ).toMatchObject({ generation: 1, siblings: [expect.stringMatching(/^00000002~/)] })
-  expect(notes.at(-1)).toMatch(
-    /has a snapshot of a pod of .* beside its history, which was not restored: it holds `rest`; .* --at 00000002~/,
+  expect(notes.at(-1)).toContain(
+    `berth archive prune --name ${name} --store ${store.url} --siblings 1d`,
+  )
+  expect(notes.at(-2)).toMatch(
+    /has a snapshot of 20.* beside its history, which was not restored: it holds `rest`; .* --at 00000002~/,
   )
   expect(
     (await listSnapshots(store, name)).map((snapshot) => [
@@ -172,6 +181,51 @@ test('saves beside the history when more than half has vanished, and says so', a
     [1, false, 10],
     [2, true, 1],
   ])
+})
+
+test('says what to do when the store was put back from a copy, and does it', async () => {
+  const { base, store, directory } = await setUp()
+  cpSync(join(base, 'store'), join(base, 'copy'), { recursive: true })
+  tick()
+  writeFileSync(join(directory, 'new'), 'new')
+  await saveTree({ store, name, directory })
+  rmSync(join(base, 'store'), { recursive: true })
+  cpSync(join(base, 'copy'), join(base, 'store'), { recursive: true })
+  tick()
+  writeFileSync(join(directory, 'newer'), 'newer')
+  const notes: string[] = []
+  const onNote = (_: string, text: string) => void notes.push(text)
+  expect(await saveTree({ store, name, directory, onNote })).toMatchObject({ sibling: true })
+  expect(notes).toEqual([
+    expect.stringMatching(
+      /the `00000002` that this directory was made from is no longer in the store.* --accept-vanished` makes it the newest; if the history is, .* --at 00000001`/,
+    ),
+  ])
+  expect(await saveTree({ store, name, directory })).toMatchObject({ result: 'unchanged' })
+  expect(await saveTree({ store, name, directory, acceptVanished: true })).toMatchObject({
+    result: 'saved',
+    generation: 2,
+    sibling: false,
+  })
+  tick()
+  writeFileSync(join(directory, 'newest'), 'newest')
+  expect(await saveTree({ store, name, directory })).toMatchObject({
+    generation: 3,
+    sibling: false,
+    additive: false,
+  })
+})
+
+test('warns when a directory is saved under another name than before', async () => {
+  const { store, directory } = await setUp()
+  const notes: string[] = []
+  const onNote = (level: string, text: string) => void notes.push(`${level} ${text}`)
+  await saveTree({ store, name: 'pods/ndoes', directory, onNote })
+  expect(notes).toEqual([
+    `warn \`${directory}\` belonged to \`${name}\`, and from now on to \`pods/ndoes\`: if that is not meant, save it as \`${name}\` again`,
+  ])
+  await saveTree({ store, name: 'pods/ndoes', directory, onNote })
+  expect(notes).toHaveLength(1)
 })
 
 test('holds what two pods saved on the same base in one snapshot', async () => {

@@ -61,6 +61,7 @@ function archiveRow(info: ArchiveInfo): string {
     ...info.python.map((version) => `python ${version}`),
     `${counted(info.snapshots, 'snapshot')} since ${dateText(info.oldest)}, stored ${formatBytes(info.allStoredBytes)}`,
     info.siblings === 0 ? '' : `${counted(info.siblings, 'sibling')} beside the history`,
+    partialText(info),
   ])
 }
 
@@ -74,12 +75,20 @@ function snapshotRows(info: SnapshotInfo): string {
     info.beside ? 'beside the history' : '',
     info.additive ? 'only adds' : '',
     info.compacted ? 'compacted' : '',
+    partialText(info),
     info.unread === 0 ? '' : `partial: ${counted(info.unread, 'path')} could not be read`,
   ])
   // It holds the files of the one before.
   return info.changes === undefined || info.compacted
     ? row
     : `${row}\n  ${changesText(info.changes)}`
+}
+
+function partialText({ late }: Pick<SnapshotInfo, 'late'>): string {
+  if (late.length === 0) return ''
+  const named = late.slice(0, MAX_NAMED).map((path) => (path === '' ? 'its uppermost files' : path))
+  const more = late.length > MAX_NAMED ? ` and ${late.length - MAX_NAMED} more` : ''
+  return `partial: without ${named.join(', ')}${more}`
 }
 
 // The result as JSON has all of them.

@@ -26,9 +26,9 @@ function numberText(name: string, value: number): string {
   if (name.endsWith('Bytes')) return `${words(name.slice(0, -5))} ${formatBytes(value)}`
   if (name.endsWith('Seconds')) return `${words(name.slice(0, -7))} ${formatDuration(value * 1000)}`
   if (name.endsWith('Ms')) return `${words(name.slice(0, -2))} ${formatDuration(value)}`
-  return name.endsWith('s')
-    ? `${formatCount(value)} ${words(name)}`
-    : `${words(name)} ${formatCount(value)}`
+  if (name === 'changed') return `${formatCount(value)} new or changed`
+  if (!name.endsWith('s')) return `${words(name)} ${formatCount(value)}`
+  return `${formatCount(value)} ${value === 1 ? singular(words(name)) : words(name)}`
 }
 
 function listText(name: string, values: FactValue[]): string {
@@ -42,6 +42,11 @@ function listText(name: string, values: FactValue[]): string {
 
 function objectText(value: FactValue[] | Record<string, FactValue>): string {
   return Array.isArray(value) ? value.map(String).join(' ') : factsText(value)
+}
+
+/** Of the last word, as the names of facts have it: `directories`, `uploaded chunks`. */
+function singular(plural: string): string {
+  return plural.replace(/(ie)?s$/, (_, ending) => (ending === undefined ? '' : 'y'))
 }
 
 /** `availableBytes` reads `available bytes`. */
