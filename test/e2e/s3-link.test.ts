@@ -42,7 +42,7 @@ for (const driver of drivers) {
       expect(linked).toMatchObject({ result: 'done', facts: { driver } })
       const folder = path.join(root, 'output', 'alice')
       expect(fs.readFileSync(path.join(folder, 'before.txt'), 'utf8')).toBe('was there')
-      const sums = writeFiles(folder, [0, 1, 4096, 1_000_000, 9_000_000])
+      const sums = writeFiles(folder, twoHundredSizes())
       fs.mkdirSync(path.join(folder, 'day'))
       fs.writeFileSync(path.join(folder, 'day', 'new.txt'), 'below')
       expect(await run('link', driver, { user: 'alice' })).toMatchObject({ result: 'unchanged' })
@@ -59,6 +59,7 @@ for (const driver of drivers) {
       expect(await end('unlink', { user: 'alice' })).toMatchObject({ result: 'done' })
       expect(fs.lstatSync(folder).isDirectory()).toBe(true)
     },
+    120_000,
   )
 
   testDriver(
@@ -145,7 +146,7 @@ async function run(name: string, driver: string, inputs: object) {
 }
 
 async function end(name: string, inputs: object) {
-  return runLink(name, { within: '20s', ...inputs })
+  return runLink(name, { within: '60s', ...inputs })
 }
 
 async function runLink(name: string, inputs: object) {
@@ -160,6 +161,14 @@ async function runLink(name: string, inputs: object) {
 
 function environment(): Record<string, string> {
   return { ...server.env, PATH: process.env['PATH'] ?? '', BERTH_LINK_DIR: path.join(root, 'link') }
+}
+
+/** From nothing to 64 MB, most of them small. */
+function twoHundredSizes(): number[] {
+  return Array.from({ length: 200 }, (_, index) => {
+    if (index < 4) return index * index * 4096
+    return index % 50 === 0 ? 64_000_000 : Math.floor(2 ** (index / 10))
+  })
 }
 
 function writeFiles(folder: string, sizes: readonly number[]): [name: string, sum: string][] {
