@@ -27,6 +27,7 @@ export interface BerthSettings {
   env?: Record<string, string>
   /** A command that runs it, such as `setpriv …`. */
   within?: readonly string[]
+  directory?: string
 }
 
 export interface BerthEnd {
@@ -98,12 +99,13 @@ export function mountProcesses(pod: LinkingPod): { keeper: number; daemon: numbe
 
 function runBerth(
   args: readonly string[],
-  { env, within = [] }: BerthSettings & { env: Record<string, string> },
+  { env, within = [], directory }: BerthSettings & { env: Record<string, string> },
 ): BerthEnd {
   const program = path.join(checkout, 'packages', 'cli', 'bin', 'berth')
   const [first = program, ...rest] = [...within, program, ...args]
   const { status, stdout, stderr } = spawnSync(first, rest, {
     env,
+    cwd: directory,
     encoding: 'utf8',
     timeout: 60_000,
   })

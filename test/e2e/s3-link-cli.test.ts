@@ -4,6 +4,7 @@ import { requirement } from '@berth/core/testing'
 import { afterEach, beforeEach, expect } from 'vitest'
 import { type LinkingPod, mayLink, mountProcesses, startLinkingPod, until } from './linking.ts'
 import { mayMount } from './mounted.ts'
+import { root as checkout } from '../workspace.ts'
 
 const may = mayLink('s3fs')
 const testLink = requirement('s3fs', may)
@@ -76,6 +77,23 @@ testLink('a pod says what it can do, step by step', () => {
   })
   expect(wrong.stderr).toContain('object-store/bad-credentials')
   expect(wrong.code).toBe(1)
+})
+
+testLink('the recipe has the app’s output in the bucket when the pod has ended', async () => {
+  const { root, berth, url, store } = pod
+  const app = 'echo a picture > "$NETWORK_VOLUME/output/alice/picture.png"'
+  const env = {
+    NETWORK_VOLUME: root,
+    COMFYUI_USER: 'alice',
+    BERTH_STORE: url,
+    BERTH_STATE_DIR: path.join(root, 'state'),
+  }
+  const recipe = 'recipes/comfyui-s3-output.yaml'
+  const lived = berth(['boot', recipe, '--', 'sh', '-c', app], { env, directory: checkout })
+  expect(lived.code, lived.stderr).toBe(0)
+  expect((await store.get('output/alice/picture.png'))?.toString()).toBe('a picture\n')
+  expect(mountProcesses(pod)).toEqual([])
+  expect(fs.lstatSync(path.join(root, 'output', 'alice')).isSymbolicLink()).toBe(true)
 })
 
 /** A /dev of its own, with everything but /dev/fuse. */
