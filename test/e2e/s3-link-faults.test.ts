@@ -1,4 +1,5 @@
 import { spawn } from 'node:child_process'
+import { createHash } from 'node:crypto'
 import * as fs from 'node:fs'
 import * as path from 'node:path'
 import { requirement } from '@berth/core/testing'
@@ -132,6 +133,42 @@ testFault('files that are in the folder are sent first, and the original is kept
   expect(aside).toHaveLength(1)
   expect(fs.readFileSync(path.join(pod.root, aside[0] ?? '', 'day', 'old.txt'), 'utf8')).toBe('old')
 })
+
+/** Writes files of 100 kB one after another, and notes the sum of each that was written and closed without an error. */
+const writerScript = `i=0; while [ ! -e "$1/stop" ]; do i=$((i+1)); head -c 100000 /dev/urandom > "$1/next"
+  sum=$(sha256sum < "$1/next"); if cp "$1/next" "$1/output/$i.bin" 2>/dev/null; then echo "$i $sum" >> "$1/written"; fi; sleep 0.03; done`
+
+testFault(
+  'a daemon that is killed twice while files are written loses none that was closed',
+  async () => {
+    link()
+    const writer = spawn('sh', ['-c', writerScript, 'sh', pod.root], { stdio: 'ignore' })
+    try {
+      for (const restarts of [1, 2]) {
+        await new Promise((resolve) => setTimeout(resolve, 500 * restarts))
+        const [{ daemon } = { daemon: 0 }] = mountProcesses(pod)
+        process.kill(daemon, 'SIGKILL')
+        await until(async () => {
+          const status = await pod.status()
+          return status.restarts === restarts && status.links[0]?.leadsTo === 'mount'
+        })
+      }
+    } finally {
+      fs.writeFileSync(path.join(pod.root, 'stop'), '')
+      await new Promise((resolve) => writer.once('exit', resolve))
+    }
+    expect(pod.berth(['unlink', pod.root, '--within', '40s']).code).toBe(0)
+    const sums = new Set<string>()
+    for await (const { key } of pod.store.list('output/')) {
+      const body = (await pod.store.get(key)) ?? Buffer.alloc(0)
+      sums.add(createHash('sha256').update(body).digest('hex'))
+    }
+    const written = fs.readFileSync(path.join(pod.root, 'written'), 'utf8').trim().split('\n')
+    expect(written.length).toBeGreaterThan(50)
+    expect(written.filter((line) => !sums.has(line.split(' ')[1] ?? ''))).toEqual([])
+  },
+  120_000,
+)
 
 function link(): void {
   const { code, stderr } = pod.berth(['link', pod.root, '--store', pod.url, '--driver', 's3fs'])
