@@ -28,3 +28,31 @@ test('the quick start of the README works as it is written', () => {
   expect(lines).toContain('ended with 143')
   expect(lines).toContain(`${home}/pod/venv`)
 }, 180_000)
+
+const rescueTools = ['zstd', 'jq', 'tar']
+const missing = rescueTools.filter((tool) => spawnSync(tool, ['--version']).status !== 0)
+
+requirement('rescue', missing.length === 0 || `${missing.join(', ')} not installed`)(
+  'the walk-through of the archives works as it is written',
+  () => {
+    const home = fs.mkdtempSync(path.join(os.tmpdir(), 'berth-archives-'))
+    onTestFinished(() => fs.rmSync(home, { recursive: true, force: true }))
+    const page = readText('docs/archives.md')
+    const blocks = [...page.matchAll(/^```sh\n(.*?)^```$/gms)].map(([, block = '']) => block)
+    expect(blocks.length).toBeGreaterThan(9)
+    const run = spawnSync('sh', ['-e'], {
+      cwd: home,
+      input: blocks.join(''),
+      env: { ...process.env, PATH: `${root}/node_modules/.bin:${process.env['PATH']}` },
+      encoding: 'utf8',
+      timeout: 100_000,
+    })
+    expect(run.status, run.stderr).toBe(0)
+    // What the page shows as the answers is what they are, but for times, sizes and names that are random.
+    const shown = [...page.matchAll(/^```text\n(.*?)^```$/gms)].map(([, block = '']) => block)
+    const plain = (text: string) => text.replaceAll(/[\d:.,~T-]+\w*|\/\S*/g, '#').split('\n')
+    const answers = ['…', '  …', ...plain(run.stdout + run.stderr)]
+    expect(shown.flatMap(plain).filter((line) => !answers.includes(line))).toEqual([])
+  },
+  120_000,
+)
