@@ -12,12 +12,13 @@ export {
   saveTree,
   verifyArchive,
 } from './workers/on-demand.ts'
+export { damageHint, manifestHint } from './format/damage-hint.ts'
 export { compactionFacts } from './compact/compaction-facts.ts'
 export { forgetRecord, readRecord, type TreeRecord } from './record/record.ts'
 export { latestGeneration, listArchives } from './snapshots/snapshots.ts'
 export type { ArchiveInfo, SnapshotInfo } from './snapshots/list-snapshots.ts'
 export type { ImportOptions, ImportResult } from './import/import.ts'
-export type { RepairOptions, RepairResult } from './verify/repair.ts'
+export type { DamagedSnapshot, RepairOptions, RepairResult } from './verify/repair.ts'
 export type { ExtractOptions, ExtractResult } from './restore/extract.ts'
 export type { RestoreOptions, RestoreResult } from './restore/restore.ts'
 export type { SaveOptions, SaveResult } from './save/save.ts'

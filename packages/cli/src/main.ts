@@ -1,6 +1,7 @@
 import { readFileSync } from 'node:fs'
 import { isBerthError } from '@berth/core/error'
 import { parseInvocation } from './command.ts'
+import { currentDirectory } from './current-directory.ts'
 import { commandGroup, commands, selectCommand } from './commands.ts'
 import { exitCodes } from './exit-codes.ts'
 
@@ -43,7 +44,9 @@ async function execute(argv: readonly string[]): Promise<number> {
     process.stdout.write(commandUsage(command))
     return exitCodes.right
   }
-  return command.run(parseInvocation(command, args))
+  const invocation = parseInvocation(command, args)
+  currentDirectory()
+  return command.run(invocation)
 }
 
 /** For whoever reads stdout: the same event that a boot would have reported. */

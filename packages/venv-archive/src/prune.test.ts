@@ -88,6 +88,14 @@ test('forgets snapshots of the archive that is named only, and nothing where the
   })
 })
 
+test('waits for the first save where there is no store yet', async () => {
+  expect(await prune({ store: `file://${root}-none`, archive: '' })).toMatchObject({
+    result: 'skipped',
+    reason: `there is no store at file://${root}-none yet`,
+  })
+  expect(existsSync(`${root}-none`)).toBe(false)
+})
+
 test('waits as long as it is told', async () => {
   await prune({ grace: '3d' })
   age(71 * HOUR_MS)

@@ -1,5 +1,6 @@
 import { listArchives, parseAge, parseGrace, pruneStore, type PruneResult } from '@berth/archive'
 import { done, skipped, unchanged, type PlannedAction, type StepContext } from '@berth/core'
+import { isBerthError } from '@berth/core/error'
 import { openStore } from '@berth/object-store'
 
 export interface PruneInputs {
@@ -59,7 +60,7 @@ export async function planPrune(context: PruneContext): Promise<PlannedAction> {
   }
 }
 
-/** `undefined` when there is no such archive. */
+/** `undefined` when there is no such archive, or no store yet: a step that runs from time to time waits for the first save. */
 async function prune(
   { inputs, env, signal, log }: PruneContext,
   { dryRun }: { dryRun: boolean },
@@ -83,11 +84,16 @@ async function prune(
       signal,
       onNote: (level, text) => log[level](text),
     })
+  } catch (error) {
+    if (!isBerthError(error) || error.code !== 'archive/missing-store') throw error
+    return undefined
   } finally {
     await store.close()
   }
 }
 
-function absentReason({ archive }: PruneInputs): string {
-  return `the store has no archive ${archive}`
+function absentReason({ archive, store }: PruneInputs): string {
+  return archive === ''
+    ? `there is no store at ${store} yet`
+    : `the store has no archive ${archive}`
 }

@@ -1,5 +1,5 @@
 import { resolve } from 'node:path'
-import { readRecord, verifyArchive } from '@berth/archive'
+import { damageHint, readRecord, verifyArchive } from '@berth/archive'
 import { BerthError, unchanged, type PlannedAction, type StepContext } from '@berth/core'
 import { openStore } from '@berth/object-store'
 import { startVenvs } from './start-venvs.ts'
@@ -67,8 +67,8 @@ async function verifyStored(
     if (problems.length === 0) return chunks
     throw new BerthError(
       'venv-archive/damaged',
-      `could not verify \`${inputs.archive}\`: ${problems.length} of its objects are damaged or missing, such as ${problems[0]?.key}: ${problems[0]?.message}`,
-      { hint: 'save the tree again from a pod that has it, or restore an older generation' },
+      `could not verify \`${inputs.archive}\`: ${problems.length} of its objects are damaged or missing; the first: ${problems[0]?.message}`,
+      { hint: damageHint(inputs.archive) },
     )
   } finally {
     await store.close()

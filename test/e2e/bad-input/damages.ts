@@ -47,7 +47,7 @@ export const damages: Failure[] = [
     title: 'a segment with a bit that flipped',
     code: 'archive/corrupt-chunk',
     says: `could not restore \`/here/pod/tree\`: chunks/<name>.zst is damaged: a frame does not decode: Data corruption detected  archive/corrupt-chunk
-  To fix: run \`berth archive verify\` to see what else is, and restore an older generation with \`--at\`
+  To fix: run \`berth archive verify --repair --name app/tree --from DIRECTORY\` on a pod that still has the tree; else restore, with \`--at\`, an older generation that \`berth archive verify --name app/tree\` does not list
 `,
     spoil: (world) => changeChunk(world, 'zst', flipBit),
   },
@@ -65,7 +65,7 @@ export const damages: Failure[] = [
     title: 'a chunk that is missing',
     code: 'archive/missing-chunk',
     says: `could not restore \`/here/pod/tree\`: chunks/<name>.tar.zst is missing from file:///here/store  archive/missing-chunk
-  To fix: run \`berth archive verify\` to see what else is, and restore an older generation with \`--at\`
+  To fix: run \`berth archive verify --repair --name app/tree --from DIRECTORY\` on a pod that still has the tree; else restore, with \`--at\`, an older generation that \`berth archive verify --name app/tree\` does not list
 `,
     spoil: (world) => fs.rmSync(chunkOf(world, 'tar.zst')),
   },
@@ -107,7 +107,7 @@ export const damages: Failure[] = [
     title: 'a manifest with files below a symlink',
     code: 'archive/unsafe-path',
     says: `could not restore \`/here/pod/tree\`: \`lib\` occurs twice in a directory or out of order, so that one entry could lie below or over another in snapshots/app/tree/@/00000001.json.zst  archive/unsafe-path
-  To fix: restore an older generation with \`--at\`, and run \`berth archive verify\` to see what else is damaged
+  To fix: restore, with \`--at\`, an older generation that \`berth archive verify\` does not list
 `,
     spoil: (world) =>
       changeManifest(world, ({ tree }) => {

@@ -196,6 +196,7 @@ function describeNext(
     additive: before.additive,
     ancestors: ancestorsOf(before),
     compacted: true,
+    ...(before.lacks === undefined ? {} : { lacks: before.lacks }),
     ...(before.late === undefined ? {} : { late: before.late }),
     venvs: before.venvs,
     ...compactChunks({ ...before.tree, files }, chunks, bornName({ generation, id })),

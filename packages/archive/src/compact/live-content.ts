@@ -1,5 +1,6 @@
 import { hash } from 'node:crypto'
 import { BerthError } from '@berth/core/error'
+import { damageHint } from '../format/damage-hint.ts'
 import { chunkKey } from '../format/format.ts'
 import type { Chunk, StoredFile } from '../format/manifest.ts'
 import { createFrameDecoder } from '../restore/frame-decoder.ts'
@@ -78,6 +79,6 @@ function requireSum({ sha256, kind }: Chunk, data: Uint8Array): void {
   throw new BerthError(
     'archive/corrupt-chunk',
     `${chunkKey(sha256, kind)} is damaged: its bytes have the sha256 ${found}`,
-    { hint: 'run `berth archive verify` to see what else is, and `--repair` on a healthy pod' },
+    { hint: damageHint() },
   )
 }

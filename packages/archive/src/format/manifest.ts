@@ -1,5 +1,6 @@
 import { zstdDecompressSync } from 'node:zlib'
 import { BerthError } from '@berth/core/error'
+import { manifestHint } from './damage-hint.ts'
 import { buildTree } from './manifest-build.ts'
 import { checkManifest } from './manifest-check.ts'
 import { type TreeColumns, readColumns } from './manifest-columns.ts'
@@ -57,6 +58,8 @@ export interface Manifest {
   merged?: MergeNote
   /** The parent's tree, as it is: only where its content lies is new. */
   compacted?: true
+  /** A repair made it of that snapshot, of which so many files were lost. */
+  lacks?: { of: string; files: number }
   /** What its save had no time for, by custom node, environment or directory: its newest state is not in the tree. */
   late?: TreePath[]
   venvs: VenvFingerprint[]
@@ -95,7 +98,7 @@ export function decodeManifest(bytes: Uint8Array, key: string): ReadManifest {
   } catch (error) {
     if (error instanceof BerthError) {
       throw new BerthError(error.code, `${error.message} in ${key}`, {
-        hint: error.hint ?? restoreOlder,
+        hint: error.hint ?? manifestHint,
         cause: error,
       })
     }
@@ -114,9 +117,6 @@ export function readManifestId(bytes: Uint8Array): string | undefined {
     return undefined
   }
 }
-
-const restoreOlder =
-  'restore an older generation with `--at`, and run `berth archive verify` to see what else is damaged'
 
 function parseEncoded(bytes: Uint8Array, key: string): EncodedManifest {
   try {
@@ -230,7 +230,7 @@ function badManifest(key: string, cause: unknown): BerthError {
     'archive/bad-manifest',
     `could not read ${key}: ${(cause as Error).message}`,
     {
-      hint: restoreOlder,
+      hint: manifestHint,
       cause,
     },
   )

@@ -153,7 +153,10 @@ class World {
   private async prune(keepLast: number, during: readonly Interruption[]): Promise<void> {
     const retention = { keepLast, keepDaily: 0, keepWeekly: 0, siblingsMs: 2 * DAY }
     const store = await this.interrupted(during)
-    await survive(() => pruneStore({ store, retention, now: this.now }), ['archive/prune-late'])
+    await survive(
+      () => pruneStore({ store, retention, now: this.now }),
+      ['archive/prune-late', 'archive/missing-store'],
+    )
   }
 
   private async save(number: number, text: number, during: readonly Interruption[]): Promise<void> {

@@ -1,5 +1,5 @@
 import { execFileSync } from 'node:child_process'
-import { mkdirSync, readFileSync, rmSync, utimesSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdirSync, readFileSync, rmSync, utimesSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { openStore } from '@berth/object-store'
 import { beforeEach, expect, test } from 'vitest'
@@ -56,6 +56,11 @@ async function makeHistory(): Promise<void> {
   await save()
   ageStore(root, 2 * DAY)
 }
+
+test.each([true, false])('makes no store where there is none (dry run: %s)', async (dryRun) => {
+  await expect(prune({ dryRun })).rejects.toMatchObject({ code: 'archive/missing-store' })
+  expect(existsSync(root)).toBe(false)
+})
 
 test('forgets a snapshot a day after it was marked, and its chunks a day after that', async () => {
   await makeHistory()

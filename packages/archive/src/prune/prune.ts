@@ -19,7 +19,7 @@ import {
   sweep,
 } from './prune-sweep.ts'
 import { startStopwatch } from '../workers/stopwatch.ts'
-import { checkStoreFormat } from '../snapshots/store-files.ts'
+import { requireStore } from '../snapshots/store-files.ts'
 
 export interface PruneOptions extends Omit<ArchiveOptions, 'name' | 'onProgress'> {
   /** Forgets snapshots of this archive only; what no snapshot of any archive needs is removed in any case. */
@@ -66,11 +66,11 @@ export interface PruneResult {
  * ended by the next.
  *
  * Throws, and removes nothing, when a snapshot or a mark can't be read: `archive/bad-manifest`, `archive/newer-format`,
- * `archive/bad-mark`.
+ * `archive/bad-mark`. Throws `archive/missing-store` where there is no store, and makes none.
  */
 export async function pruneStore(options: PruneOptions): Promise<PruneResult> {
   const { store, signal, dryRun = false, graceMs = DEFAULT_GRACE_MS } = options
-  await checkStoreFormat(store, { signal })
+  await requireStore(store, { signal })
   const watch = startStopwatch(options.now)
   const now = dryRun ? (options.now ?? Date.now)() : await readStoreClock(options)
   // In this order. A snapshot that is missing here was forgotten by a prune that had taken all marks out of force before.

@@ -13,19 +13,35 @@ export async function lockTree(
   state: string,
   { signal, onWait }: { signal?: AbortSignal | undefined; onWait?: (() => void) | undefined },
 ): Promise<AsyncDisposable> {
-  mkdirSync(state, { recursive: true, mode: 0o700 })
   // macOS has no such sockets; there Berth is only tried out.
-  if (process.platform !== 'linux') return { [Symbol.asyncDispose]: async () => {} }
-  const { dev, ino } = statSync(state, { bigint: true })
+  if (process.platform !== 'linux') {
+    mkdirSync(state, { recursive: true, mode: 0o700 })
+    return { [Symbol.asyncDispose]: async () => {} }
+  }
   for (let attempt = 0; ; attempt++) {
     signal?.throwIfAborted()
-    const server = await tryListen(`\0berth-tree-${dev}-${ino}`)
+    const name = makeAndName(state)
+    const server = await tryListen(name)
     if (server !== undefined) {
-      return { [Symbol.asyncDispose]: () => new Promise((done) => void server.close(() => done())) }
+      const release = () => new Promise<void>((done) => void server.close(() => done()))
+      // Whoever had the lock may have removed it, because it held nothing.
+      if (nameOf(state) === name) return { [Symbol.asyncDispose]: release }
+      await release()
+      continue
     }
     if (attempt === 1) onWait?.()
     await setTimeout(POLL_MS)
   }
+}
+
+function makeAndName(state: string): string {
+  mkdirSync(state, { recursive: true, mode: 0o700 })
+  return nameOf(state) ?? makeAndName(state)
+}
+
+function nameOf(state: string): string | undefined {
+  const stats = statSync(state, { bigint: true, throwIfNoEntry: false })
+  return stats === undefined ? undefined : `\0berth-tree-${stats.dev}-${stats.ino}`
 }
 
 async function tryListen(path: string): Promise<Server | undefined> {

@@ -15,6 +15,11 @@ export interface TreePlace {
   isMountpoint: boolean
 }
 
+/** The `.berth` that a place's state lies in. */
+export function stateRoot({ state, isMountpoint }: TreePlace): string {
+  return isMountpoint ? dirname(state) : dirname(dirname(state))
+}
+
 /** The place of a directory as it is named: a link there is the thing itself, not what it leads to. */
 export async function placeAt(directory: string): Promise<TreePlace> {
   const parent = dirname(directory)

@@ -3,11 +3,11 @@ import { machineFacts } from '../venv/machine.ts'
 import type { Manifest } from '../format/manifest.ts'
 import { findSnapshot } from '../snapshots/find-snapshot.ts'
 import type { RestoreOptions } from './restore.ts'
+import { announceLosses } from '../snapshots/announce-losses.ts'
 import { announceSiblings, findStray } from '../merge/siblings.ts'
 import { type SnapshotReference, readSnapshot, readSnapshotList } from '../snapshots/snapshots.ts'
 import { checkStoreFormat } from '../snapshots/store-files.ts'
 import type { MachineFacts } from '../venv/venv-fingerprint.ts'
-import { announceLosses } from '../snapshots/announce-losses.ts'
 import { pythonCure, snapshotMisfit } from '../venv/venv.ts'
 
 export interface PassedOver {

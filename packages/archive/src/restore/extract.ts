@@ -4,6 +4,7 @@ import { dirname, join } from 'node:path'
 import { BerthError } from '@berth/core/error'
 import { removeTree, requireRoom, temporaryName } from '@berth/filesystem'
 import { asDiskError } from './disk-error.ts'
+import { announceLosses } from '../snapshots/announce-losses.ts'
 import { findSnapshot } from '../snapshots/find-snapshot.ts'
 import { type Manifest, totalBytes } from '../format/manifest.ts'
 import { checkArchiveName } from '../format/name.ts'
@@ -47,6 +48,7 @@ export async function extractPaths(options: ExtractOptions): Promise<ExtractResu
         : findSnapshot(list, options.at, { archive: name, store: store.url })
   if (reference === undefined) return { result: 'absent' }
   const whole = await readSnapshot(store, name, reference.name, { signal })
+  announceLosses(options, reference.name, whole)
   const tree = selectPaths(whole.tree, options.paths, { archive: name, snapshot: reference.name })
   try {
     return await fill(options, reference, { ...pick(whole), tree })

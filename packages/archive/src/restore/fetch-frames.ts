@@ -1,5 +1,6 @@
 import { BerthError } from '@berth/core/error'
 import type { ObjectStore } from '@berth/object-store'
+import { damageHint } from '../format/damage-hint.ts'
 import type { FrameArena, FrameBlock } from './frame-arena.ts'
 
 export interface ObjectToFetch {
@@ -14,9 +15,6 @@ export interface FrameFetch {
   /** Takes over a frame's bytes, in the order of the object; must release the block. */
   onFrame: (index: number, block: FrameBlock) => void
 }
-
-const damageHint =
-  'run `berth archive verify` to see what else is damaged, and restore an older generation with `--at`'
 
 /**
  * One object on its way into the arena, frame by frame. When a request for it is slow, `hedge` asks a second time for what is still
@@ -161,9 +159,7 @@ export class ObjectFetch {
     return new BerthError(
       'archive/missing-chunk',
       `${this.object.key} is missing from ${this.fetch.store.url}`,
-      {
-        hint: 'run `berth archive verify` to see what else is, and restore an older generation with `--at`',
-      },
+      { hint: damageHint() },
     )
   }
 
@@ -176,7 +172,7 @@ export class ObjectFetch {
     return new BerthError(
       'archive/corrupt-chunk',
       `${this.object.key} has ${found} bytes instead of ${this.total}`,
-      { hint: damageHint },
+      { hint: damageHint() },
     )
   }
 }

@@ -1,5 +1,6 @@
 import { type Hash, createHash, hash } from 'node:crypto'
 import { BerthError } from '@berth/core/error'
+import { damageHint } from '../format/damage-hint.ts'
 import { createFrameDecoder } from './frame-decoder.ts'
 import type { Frame } from '../format/manifest.ts'
 import { NameList } from '../format/name-list.ts'
@@ -128,7 +129,7 @@ function decodeFrame(key: string, stored: Uint8Array, raw: number): Buffer {
 
 function damaged(key: string, how: string, cause?: BerthError): BerthError {
   return new BerthError('archive/corrupt-chunk', `${key} is damaged: ${how}`, {
-    hint: 'run `berth archive verify` to see what else is, and restore an older generation with `--at`',
+    hint: damageHint(),
     ...(cause === undefined ? {} : { cause }),
   })
 }

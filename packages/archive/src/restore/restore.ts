@@ -5,6 +5,8 @@ import { BerthError, isBerthError } from '@berth/core/error'
 import { recoverSwap, removeTree, requireRoom } from '@berth/filesystem'
 import { chooseSnapshot, type ChosenSnapshot, type PassedOver } from './choose-snapshot.ts'
 import { commitTree, settleTree } from './commit-tree.ts'
+import { damageHint } from '../format/damage-hint.ts'
+import { removeEmpty } from './empty-directories.ts'
 import { asDiskError } from './disk-error.ts'
 import { type GrowingTree, openHeadStart } from './head-start.ts'
 import type { Manifest } from '../format/manifest.ts'
@@ -17,7 +19,7 @@ import { type Crew, fillStaging } from './restore-tree.ts'
 import type { Rewritten } from '../venv/rewritten.ts'
 import { type Staging, openStaging } from './staging.ts'
 import { lockTree } from '../record/tree-lock.ts'
-import { type TreePlace, placeAt } from '../record/tree-place.ts'
+import { type TreePlace, placeAt, stateRoot } from '../record/tree-place.ts'
 
 export interface RestoreOptions extends ArchiveOptions {
   /** Absolute. Absent, the old or the complete new tree: never anything between. */
@@ -60,24 +62,32 @@ export type RestoreResult =
 export async function restoreTree(options: RestoreOptions): Promise<RestoreResult> {
   try {
     refuseUnusable(options, options.directory)
-    mkdirSync(dirname(options.directory), { recursive: true })
+    const parent = dirname(options.directory)
+    const made = mkdirSync(parent, { recursive: true })
     const place = await placeAt(options.directory)
     await using _lock = await lockTree(place.state, {
       signal: options.signal,
       onWait: () => options.onNote?.('info', `waits for another process at ${place.directory}`),
     })
-    return await restore(options, place)
+    const result = await restore(options, place)
+    // A name that no archive has leaves nothing behind.
+    if (result.result === 'absent') {
+      removeEmpty(place.state, stateRoot(place))
+      if (made !== undefined) removeEmpty(parent, made)
+    }
+    return result
   } catch (error) {
-    throw asDiskError(withTarget(error, options.directory), `restore \`${options.directory}\``)
+    throw asDiskError(withTarget(error, options), `restore \`${options.directory}\``)
   }
 }
 
 /** What is wrong with an object says by itself neither what it was read for nor where to. */
-function withTarget(error: unknown, directory: string): unknown {
+function withTarget(error: unknown, { directory, name }: RestoreOptions): unknown {
   const isOfObject =
     isBerthError(error) && /^archive\/(corrupt-chunk|missing-chunk|unsafe-path)$/.test(error.code)
   if (!isOfObject) return error
-  const { code, message, hint } = error
+  const { code, message } = error
+  const hint = code.endsWith('-chunk') ? damageHint(name) : error.hint
   return new BerthError(code, `could not restore \`${directory}\`: ${message}`, {
     ...(hint === undefined ? {} : { hint }),
     cause: error,

@@ -35,6 +35,8 @@ export interface SnapshotInfo extends SnapshotReference {
   parent: string | null
   /** It holds its parent's files, in fewer or fuller chunks. */
   compacted: boolean
+  /** It was made by a repair of that snapshot, of which so many files were lost. */
+  lacks?: { of: string; files: number }
   /** Against its parent, where that is still there and it was asked for. */
   changes?: Difference & { since: string }
 }
@@ -58,6 +60,8 @@ export interface ArchiveInfo {
   allStoredBytes: number
   /** What the newest's save had no time for. */
   late: string[]
+  /** Of the newest: it was made by a repair of that snapshot, of which so many files were lost. */
+  lacks?: { of: string; files: number }
 }
 
 /** Every snapshot of an archive, newest first, those whose names put them beside the history last; reads each manifest. */
@@ -125,7 +129,7 @@ export async function describeArchives(
     }
     const [newest] = snapshots
     if (newest === undefined) continue
-    const { generation, created, pod, files, bytes, python, late } = newest
+    const { generation, created, pod, files, bytes, python, lacks, late } = newest
     const siblings = snapshots.filter(({ beside }) => beside).length
     infos.push({
       archive,
@@ -141,6 +145,7 @@ export async function describeArchives(
       oldest: snapshots.findLast(({ beside }) => !beside)?.created ?? created,
       allStoredBytes: [...chunks.values()].reduce((sum, size) => sum + size, 0),
       late,
+      ...(lacks === undefined ? {} : { lacks }),
     })
   }
   return infos
@@ -167,7 +172,7 @@ type PlacedReference = SnapshotReference & Pick<SnapshotInfo, 'beside'>
 function describe(
   archive: string,
   reference: PlacedReference,
-  { id, created, pod, tree, chunks, venvs, additive, parent, compacted, late }: Manifest,
+  { id, created, pod, tree, chunks, venvs, additive, parent, compacted, lacks, late }: Manifest,
 ): SnapshotInfo {
   return {
     ...reference,
@@ -178,6 +183,7 @@ function describe(
     additive,
     parent,
     compacted: compacted === true,
+    ...(lacks === undefined ? {} : { lacks }),
     files: tree.files.length,
     bytes: totalBytes(tree),
     storedBytes: chunks.reduce((sum, chunk) => sum + storedBytes(chunk), 0),

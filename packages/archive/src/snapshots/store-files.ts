@@ -22,6 +22,21 @@ export async function checkStoreFormat(
   return true
 }
 
+/** For what is of no use without a store, and must not make one. Throws `archive/missing-store` where there is none. */
+export async function requireStore(
+  store: ObjectStore,
+  options: RequestOptions = {},
+): Promise<void> {
+  if (await checkStoreFormat(store, options)) return
+  throw new BerthError(
+    'archive/missing-store',
+    `there is no store at ${store.url}: it holds no ${STORE_FILE_KEY}`,
+    {
+      hint: 'correct the URL: `berth archive list --store URL` shows what a store holds; the first `berth archive save` makes one',
+    },
+  )
+}
+
 /** Writes `berth.json` and `README.txt` unless they are there; before the first chunk, so that no store is without its version. */
 export async function createStoreFiles(
   store: ObjectStore,

@@ -9,29 +9,19 @@ import type { ArchiveOptions } from '../options.ts'
 import { compactChunks } from '../save/save-manifest.ts'
 import { TAR_END, tarHeader } from '../format/tar-member.ts'
 import { tarPadding } from '../format/tar-layout.ts'
+import type { Salvage } from './salvage.ts'
 import type { TreePath } from '../format/tree.ts'
 
-/** What is to be put into a further generation. */
-export interface Salvage {
-  /** The history's newest snapshot, which can't be restored. */
-  manifest: Manifest
-  /** Small files whose chunk is gone, with their content. */
-  found: { file: StoredFile; bytes: Buffer }[]
-  /** Raw bytes of segments whose chunk is gone, by the chunk's number. */
-  segments: Map<number, Buffer[]>
-  /** Files whose content is nowhere. */
-  lost: TreePath[]
-}
-
 /**
- * Commits a generation in which what was found again lies in new chunks, and what is lost is named among what was left out. The damaged
- * snapshot stays as it is.
+ * Commits a generation in which what was found again lies in new chunks, and what is lost is named among what was left out. It follows
+ * the history's newest snapshot; the damaged one stays as it is.
  */
 export async function commitSalvage(
   options: ArchiveOptions,
   salvage: Salvage,
+  newest: Manifest,
 ): Promise<{ committed: Committed; manifest: Manifest }> {
-  const { manifest, lost } = salvage
+  const { name, manifest, lost } = salvage
   const { chunks, places, hashes } = await putChunks(options, salvage)
   const gone = new Set(lost)
   const files = manifest.tree.files
@@ -43,7 +33,7 @@ export async function commitSalvage(
     ...manifest.tree.hardLinks.filter(({ to }) => gone.has(to)).map(({ path }) => path),
   ]
   const id = randomBytes(8).toString('hex')
-  const generation = manifest.generation + 1
+  const generation = newest.generation + 1
   const tree = {
     ...manifest.tree,
     files,
@@ -53,21 +43,31 @@ export async function commitSalvage(
       ...missing.map((path) => ({ path, reason: 'lost: its chunk was missing or damaged' })),
     ],
   }
-  const { archive, pod, additive, venvs, late } = manifest
+  const { archive, pod, additive, venvs, lacks, late } = manifest
   const next: Manifest = {
     id,
     archive,
     generation,
-    parent: manifest.id,
+    parent: newest.id,
     created: new Date().toISOString(),
     pod,
     additive,
     ...(late === undefined ? {} : { late }),
+    ...lacksOf(lacks, { name, lost }),
     venvs,
     ...compactChunks(tree, chunks, bornName({ generation, id })),
   }
   const committed = await commitSnapshot(options, { manifest: next, hashes, beside: false })
   return { committed, manifest: next }
+}
+
+/** What was lost of a snapshot, and in earlier repairs of the one that it came from. */
+function lacksOf(
+  before: Manifest['lacks'],
+  { name, lost }: Pick<Salvage, 'name' | 'lost'>,
+): Pick<Manifest, 'lacks'> {
+  const { of, files } = before ?? { of: name, files: 0 }
+  return files + lost.length === 0 ? {} : { lacks: { of, files: files + lost.length } }
 }
 
 type Places = Map<TreePath | number, StoredFile['place']>

@@ -5,19 +5,32 @@ import type { Manifest, StoredFile } from '../format/manifest.ts'
 import type { ArchiveOptions } from '../options.ts'
 import { readRecordOf, writeRecord } from '../record/record.ts'
 import { type BrokenChunk, type RawFrames, collectFrames, rebuildChunk } from './repair-chunk.ts'
-import { type Salvage, commitSalvage } from './repair-commit.ts'
-import { type RepairSource, openRepairSource } from './repair-source.ts'
+import { commitSalvage } from './repair-commit.ts'
+import { openRepairSource } from './repair-source.ts'
 import { type SnapshotReference, readSnapshot, readSnapshotList } from '../snapshots/snapshots.ts'
 import { lockTree } from '../record/tree-lock.ts'
 import { placeBehind } from '../record/tree-place.ts'
 import type { TreePath } from '../format/tree.ts'
+import { type Salvage, chunkKeysOf, salvageFrom } from './salvage.ts'
 import { type VerifyResult, verifyArchive } from './verify.ts'
 
 export interface RepairOptions extends ArchiveOptions {
   /** Absolute; trees that may hold the content: this archive's on a healthy pod, or any other. They are only read. */
   directories: readonly string[]
+  /** Commits a generation although it lacks what is lost: from then on it is what a restore takes. */
+  acceptLost?: boolean
   /** Says what would be repaired, and writes nothing. */
   dryRun?: boolean
+}
+
+export interface DamagedSnapshot {
+  snapshot: string
+  /** Its manifest can't be read; no repair builds it again. */
+  unreadable: boolean
+  /** Files whose content no directory holds. */
+  lost: TreePath[]
+  /** How many of its files are at hand, but not in the chunks that it names. */
+  held: number
 }
 
 export interface RepairResult {
@@ -25,27 +38,44 @@ export interface RepairResult {
   found: VerifyResult
   /** Objects that are there again, under their names and to the byte. */
   rebuilt: string[]
-  /** A new generation that holds what could only be put into other chunks; empty when none was needed. */
+  /**
+   * Whether what could only be put into other chunks went into a further generation. `withheld`: it would lack what is lost, and
+   * that was not accepted; or nothing would be left of it.
+   */
+  generation: 'none' | 'committed' | 'would-commit' | 'withheld'
+  /** The name of that generation. */
   committed: string
-  /** What is not to be had: the snapshots, and the paths in them, whose content no directory holds. */
-  lost: { snapshot: string; paths: TreePath[] }[]
+  /** Snapshots that are not whole behind it. */
+  damaged: DamagedSnapshot[]
 }
 
 /**
  * Builds the missing and damaged chunks of an archive again from directories on this machine. Content is known by its hash, never by
  * its size. A chunk that comes out with its own sha256 is put under its name, so that every snapshot is whole again; for others of the
- * newest snapshot a further generation is committed. Nothing is removed.
+ * newest snapshot a further generation is committed, one that lacks something only with `acceptLost`. Where the newest is such a one
+ * and what it was made from can be had whole by now, that is committed. Nothing is removed.
  */
 export async function repairArchive(options: RepairOptions): Promise<RepairResult> {
   const { store, name, signal, dryRun = false } = options
   const found = await verifyArchive(options)
-  const result: RepairResult = { found, rebuilt: [], committed: '', lost: [] }
+  const result: RepairResult = {
+    found,
+    rebuilt: [],
+    generation: 'none',
+    committed: '',
+    damaged: [],
+  }
   const keys = new Set(found.problems.map(({ key }) => key))
-  if (keys.size === 0) return result
   const { history, siblings } = await readSnapshotList(store, name, { signal })
+  if (keys.size === 0) {
+    const [last] = await readAll(options, history.slice(0, 1))
+    if (last?.manifest.lacks === undefined) return result
+  }
   const snapshots = await readAll(options, [...history, ...siblings])
+  const newest = snapshots.find(({ reference }) => !reference.sibling)
   for (const { key, snapshots: needing } of found.problems)
-    if (!key.startsWith('chunks/')) result.lost.push({ snapshot: needing[0] ?? key, paths: [] })
+    if (!key.startsWith('chunks/'))
+      result.damaged.push({ snapshot: needing[0] ?? key, unreadable: true, lost: [], held: 0 })
   const source = openRepairSource(options.directories)
   const frames = new Map<string, RawFrames>()
   for (const broken of await describeBroken(options, snapshots, keys)) {
@@ -61,33 +91,62 @@ export async function repairArchive(options: RepairOptions): Promise<RepairResul
       keys.delete(key)
     }
   }
-  const newest = snapshots.find(({ reference }) => !reference.sibling)
+  const origin = newest?.manifest.lacks?.of
+  let ofNewest: Salvage | undefined
+  let ofOrigin: Salvage | undefined
   for (const { reference, manifest } of snapshots) {
-    const salvage = await salvageFrom(options, { manifest, keys, frames, source })
-    if (salvage === undefined) continue
-    const { found: small, segments, lost } = salvage
-    const isHelped = small.length + segments.size > 0
-    if (manifest === newest?.manifest && isHelped) {
-      if (!dryRun) result.committed = await commitAndFollow(options, reference.name, salvage)
-      if (lost.length > 0) result.lost.push({ snapshot: reference.name, paths: lost })
-    } else result.lost.push({ snapshot: reference.name, paths: damagedPaths(manifest, keys) })
+    const wreck = { name: reference.name, manifest, keys, frames, source }
+    const salvage = await salvageFrom(options, wreck)
+    const { lost, held } = salvage
+    if (manifest === newest?.manifest) ofNewest = salvage
+    if (reference.name === origin && lost.length === 0) ofOrigin = salvage
+    if (lost.length + held > 0)
+      result.damaged.push({ snapshot: reference.name, unreadable: false, lost, held })
   }
+  if (newest !== undefined && ofNewest !== undefined)
+    await decideGeneration(options, result, { newest: newest.manifest, ofNewest, ofOrigin })
   return result
 }
 
-/** A directory that was at the damaged snapshot is at the new one: its next save is in the history, not beside it. */
+/** Commits what is worth to be the newest, if anything is. */
+async function decideGeneration(
+  options: RepairOptions,
+  result: RepairResult,
+  { newest, ofNewest, ofOrigin }: Candidates,
+): Promise<void> {
+  const { lost, held, manifest } = ofNewest
+  const isLosing = ofOrigin === undefined && lost.length > 0
+  if (ofOrigin === undefined && lost.length + held === 0) return
+  if (isLosing && (options.acceptLost !== true || lost.length === manifest.tree.files.length)) {
+    result.generation = 'withheld'
+    return
+  }
+  result.generation = options.dryRun === true ? 'would-commit' : 'committed'
+  if (options.dryRun !== true)
+    result.committed = await commitAndFollow(options, newest, ofOrigin ?? ofNewest)
+}
+
+interface Candidates {
+  newest: Manifest
+  ofNewest: Salvage
+  /** Of the snapshot that the newest was made from with losses, where nothing of it is lost now. */
+  ofOrigin: Salvage | undefined
+}
+
+/** A directory that was at the snapshot that is put anew is at the new one: its next save is in the history, not beside it. */
 async function commitAndFollow(
   options: RepairOptions,
-  damaged: string,
+  newest: Manifest,
   salvage: Salvage,
 ): Promise<string> {
-  const { committed, manifest } = await commitSalvage(options, salvage)
+  const { committed, manifest } = await commitSalvage(options, salvage, newest)
   for (const directory of committed.sibling ? [] : options.directories) {
     const place = await placeBehind(directory)
     await using _lock = await lockTree(place.state, { signal: options.signal, onWait: () => {} })
     const record = await readRecordOf(place)
     const isOf = record?.archive === options.name && record.store === options.store.url
-    if (!isOf || !record.complete || record.snapshot !== damaged || record.sibling !== '') continue
+    if (!isOf || !record.complete || record.snapshot !== salvage.name || record.sibling !== '')
+      continue
     const { generation, id } = manifest
     const next = { ...record, snapshot: committed.name, generation, id }
     await writeRecord(place.state, next, manifest)
@@ -152,65 +211,4 @@ async function describeBroken(
 function byPlace({ place: a }: StoredFile, { place: b }: StoredFile): number {
   if (a.kind !== 'group' || b.kind !== 'group') return 0
   return a.frame - b.frame || a.offset - b.offset
-}
-
-function chunkKeysOf({ place }: StoredFile, { chunks }: Manifest): string[] {
-  const numbers =
-    place.kind === 'group' ? [place.chunk] : place.kind === 'segments' ? place.chunks : []
-  return numbers.map((number) => {
-    const chunk = chunks[number]
-    return chunk === undefined ? '' : chunkKey(chunk.sha256, chunk.kind)
-  })
-}
-
-function damagedPaths(manifest: Manifest, keys: ReadonlySet<string>): TreePath[] {
-  return manifest.tree.files
-    .filter((file) => chunkKeysOf(file, manifest).some((key) => keys.has(key)))
-    .map(({ path }) => path)
-}
-
-interface Wreck {
-  manifest: Manifest
-  keys: ReadonlySet<string>
-  frames: ReadonlyMap<string, RawFrames>
-  source: RepairSource
-}
-
-/** What of a damaged snapshot can be had without its chunks; `undefined` for one that is whole. */
-async function salvageFrom(
-  { store, name, signal }: RepairOptions,
-  { manifest, keys, frames, source }: Wreck,
-): Promise<Salvage | undefined> {
-  const damaged = new Set(damagedPaths(manifest, keys))
-  if (damaged.size === 0) return undefined
-  const born = new Set(manifest.chunks.map((chunk) => chunk.born))
-  const hashes = await readChunkHashes({ store, archive: name, born }, { signal })
-  const salvage: Salvage = { manifest, found: [], segments: new Map(), lost: [] }
-  for (const file of manifest.tree.files) {
-    if (!damaged.has(file.path)) continue
-    const { place } = file
-    if (place.kind === 'group') {
-      const chunk = manifest.chunks[place.chunk]
-      const known = hashes.get(chunk?.sha256 ?? '')?.get(`${place.frame}:${place.offset}`)
-      const raw = frames.get(chunkKeysOf(file, manifest)[0] ?? '')?.[place.frame]
-      const bytes =
-        raw?.subarray(place.offset, place.offset + file.size) ??
-        (known === undefined ? undefined : source.findFile({ ...file, hash: known }))
-      if (bytes === undefined) salvage.lost.push(file.path)
-      else salvage.found.push({ file, bytes })
-    } else if (place.kind === 'segments') {
-      for (const [index, key] of chunkKeysOf(file, manifest).entries()) {
-        const raw = keys.has(key) ? frames.get(key) : undefined
-        const number = place.chunks[index]
-        if (raw !== undefined && raw.length > 0 && !raw.includes(undefined) && number !== undefined)
-          salvage.segments.set(number, raw as Buffer[])
-      }
-      const isWhole = place.chunks.every(
-        (number, index) =>
-          salvage.segments.has(number) || !keys.has(chunkKeysOf(file, manifest)[index] ?? ''),
-      )
-      if (!isWhole) salvage.lost.push(file.path)
-    }
-  }
-  return salvage
 }

@@ -103,10 +103,13 @@ test('takes the place of an empty directory, and renames a file or a foreign lin
 })
 
 test('answers absent for an archive that is not there, and leaves no trace that would refuse a save', async () => {
-  const { store, at } = await setUp()
+  const { base, store, at } = await setUp()
   expect(await restoreTree({ store, name: 'pods/other', directory: at('two') })).toEqual({
     result: 'absent',
   })
+  const nested = join(base, 'nope', 'deep', 'x')
+  await restoreTree({ store, name: 'pods/other', directory: nested })
+  expect(existsSync(join(base, 'nope'))).toBe(false)
   mkdirSync(at('two'), { recursive: true })
   writeFileSync(join(at('two'), 'new'), 'new')
   expect(await saveTree({ store, name: 'pods/other', directory: at('two') })).toMatchObject({

@@ -61,6 +61,7 @@ function archiveRow(info: ArchiveInfo): string {
     ...info.python.map((version) => `python ${version}`),
     `${counted(info.snapshots, 'snapshot')} since ${dateText(info.oldest)}, stored ${formatBytes(info.allStoredBytes)}`,
     info.siblings === 0 ? '' : `${counted(info.siblings, 'sibling')} beside the history`,
+    lacksText(info),
     partialText(info),
   ])
 }
@@ -75,6 +76,7 @@ function snapshotRows(info: SnapshotInfo): string {
     info.beside ? 'beside the history' : '',
     info.additive ? 'only adds' : '',
     info.compacted ? 'compacted' : '',
+    lacksText(info),
     partialText(info),
     info.unread === 0 ? '' : `partial: ${counted(info.unread, 'path')} could not be read`,
   ])
@@ -89,6 +91,12 @@ function partialText({ late }: Pick<SnapshotInfo, 'late'>): string {
   const named = late.slice(0, MAX_NAMED).map((path) => (path === '' ? 'its uppermost files' : path))
   const more = late.length > MAX_NAMED ? ` and ${late.length - MAX_NAMED} more` : ''
   return `partial: without ${named.join(', ')}${more}`
+}
+
+function lacksText({ lacks }: Pick<SnapshotInfo, 'lacks'>): string {
+  return lacks === undefined
+    ? ''
+    : `made by a repair: lacks ${counted(lacks.files, 'file')} of ${lacks.of}`
 }
 
 // The result as JSON has all of them.

@@ -10,6 +10,7 @@ import {
   resultText,
   withArchive,
 } from '../archive-session.ts'
+import { currentDirectory, isReplaced } from '../current-directory.ts'
 import { defineCommand } from '../command.ts'
 import { exitCodes } from '../exit-codes.ts'
 import { missingArchive } from '../missing-archive.ts'
@@ -78,12 +79,15 @@ export const archiveRestore = defineCommand({
 
 /** The threads start while the store is opened. */
 async function restore(request: ArchiveRequest, wanted: Wanted): Promise<number> {
+  const standing = currentDirectory()
   await using threads = startThreads('restore')
   return await withArchive(request, async (options) => {
     const { restoreTree } = await import('@berth/archive')
     const data = await restoreTree({ ...options, ...wanted, threads }).catch((error: unknown) => {
       throw wanted.existing === 'fail' ? asExisting(error) : error
     })
+    if (data.result === 'restored' && isReplaced(standing))
+      options.onNote?.('warn', 'the current directory was replaced: `cd "$PWD"` leads into the new')
     return data.result === 'kept' ? await keptAnswer(options, data) : answer(options, data)
   })
 }

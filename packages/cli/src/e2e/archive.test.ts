@@ -191,11 +191,17 @@ test('`archive verify --repair` builds from the tree what is missing, and says w
   const dry = asked(['verify', '--repair', '--from', 'tree', '--dry-run'])
   expect(objects('chunks')).toEqual([])
   // What `changing` was in the first snapshot is nowhere any more.
-  const lost = [{ snapshot: '00000001', paths: expect.arrayContaining(['changing']) as string[] }]
-  expect(dry).toMatchObject({ status: 1, data: { lost } })
+  const damaged = [
+    { snapshot: '00000002', lost: [] },
+    { snapshot: '00000001', lost: ['changing'] },
+  ]
+  expect(dry).toMatchObject({ status: 1, data: { generation: 'would-commit', damaged } })
   const repaired = asked(['verify', '--repair', '--from', 'tree'])
-  expect(repaired).toMatchObject({ status: 1, data: { lost } })
-  expect(Object.keys(repaired.data as object)).toEqual(['found', 'rebuilt', 'committed', 'lost'])
+  expect(repaired).toMatchObject({ status: 1, data: { generation: 'committed', damaged } })
+  const verified = asked(['verify']).data as { problems: { snapshots: string[] }[] }
+  expect(new Set(verified.problems.flatMap(({ snapshots }) => snapshots))).toEqual(
+    new Set(damaged.map(({ snapshot }) => snapshot)),
+  )
   expect(archive(['restore', 'back']).status).toBe(0)
   expect(read('back/inner/file')).toBe('content')
 })
@@ -210,6 +216,68 @@ test('`archive verify --repair` finds the tree by itself, and ends well when all
   expect(repaired.stdout).toContain('`app/tree` is whole again: 1 chunk')
   expect(objects('chunks')).toEqual(chunks)
   expect(asked(['verify', '--repair'])).toMatchObject({ status: 0, data: { rebuilt: [] } })
+})
+
+test('`archive verify --repair` commits nothing that lacks something, unless that is accepted', () => {
+  for (const path of objects('chunks')) rmSync(join(directory, path))
+  rmSync(join(directory, 'tree/added'))
+  const before = objects('.')
+  const refused = archive(['verify', '--repair', '--from', 'tree'])
+  expect(refused).toMatchObject({ status: 1 })
+  expect(refused.stdout).toMatch(/^✖ 00000002: lost 1 file: added; /m)
+  expect(refused.stdout).toContain('✖ committed nothing: ')
+  expect(refused.stdout).toContain('--accept-lost')
+  expect(objects('.')).toEqual(before)
+  const dry = archive(['verify', '--repair', '--from', 'tree', '--accept-lost', '--dry-run'])
+  expect(dry.stdout).toContain('✔ would commit a further generation')
+  const accepted = archive(['verify', '--repair', '--from', 'tree', '--accept-lost'])
+  expect(accepted.stdout).toContain('✔ committed 00000003')
+  expect(archive(['list']).stdout).toContain('made by a repair: lacks 1 file of 00000002')
+  const restored = archive(['restore', 'back'])
+  expect(restored.status).toBe(0)
+  expect(restored.stderr).toContain('00000003 was made by a repair and lacks 1 file of 00000002')
+})
+
+test('`archive verify` names each damaged object once, and ends with the cure', () => {
+  const [path = ''] = objects('chunks')
+  rmSync(join(directory, path))
+  const { status, stdout } = archive(['verify'])
+  expect(status).toBe(1)
+  expect(stdout.split(path.slice('store/'.length))).toHaveLength(2)
+  expect(stdout).toContain(`To fix: run \`berth archive verify --repair --name ${name} --from `)
+})
+
+test.each(['prune', 'list', 'verify', 'restore'])(
+  '`archive %s` of a store that is not there says so, and makes nothing',
+  (verb) => {
+    const missing = `file://${directory}/stroe`
+    const path = verb === 'restore' ? ['nope/deep/x'] : []
+    const named = verb === 'prune' ? [] : ['--name', name]
+    const { status, stdout, stderr } = run(['archive', verb, ...path, '--store', missing, ...named])
+    expect({ status, stdout }).toEqual({ status: 1, stdout: '' })
+    expect(stderr).toContain(missing)
+    expect(stderr).toContain('To fix: ')
+    expect(existsSync(join(directory, 'stroe'))).toBe(false)
+    expect(existsSync(join(directory, 'nope'))).toBe(false)
+  },
+)
+
+test('`archive restore .` says that the directory was replaced, and what comes behind says what to do', () => {
+  write('tree/changing', 'three, and longer still')
+  const script = `
+    cd tree
+    "$0" archive restore . --at 1 --store "${url}" --name ${name} || exit 9
+    mkdir ../gone && cd ../gone && rmdir "$PWD"
+    "$0" archive list --store "${url}"
+  `
+  const { status, stderr } = spawnSync('sh', ['-c', script, berth], {
+    cwd: directory,
+    encoding: 'utf8',
+  })
+  expect(status, stderr).toBe(2)
+  expect(stderr).toContain('the current directory was replaced')
+  expect(stderr).toContain('cli/no-directory')
+  expect(stderr).not.toContain('core/bug')
 })
 
 test('`archive import` takes over what tar wrote, once, and refuses what is damaged', () => {
