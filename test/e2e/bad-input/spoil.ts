@@ -55,7 +55,9 @@ export function changeJson({ here }: World, edit: (manifest: ManifestJson) => vo
 
 export function changeManifest({ here }: World, edit: (manifest: Manifest) => void): void {
   change(path.join(here, MANIFEST), (bytes) => {
-    const manifest = decodeManifest(bytes, MANIFEST)
+    const manifest: Manifest = decodeManifest(bytes, MANIFEST)
+    // A tree that is put in its place is encoded, not the columns that it was read from.
+    manifest.tree = { ...manifest.tree }
     edit(manifest)
     return encodeManifest(manifest)
   })
