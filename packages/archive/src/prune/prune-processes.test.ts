@@ -53,7 +53,11 @@ const PRUNER = `${COMMON}
 let removed = 0, forgotten = 0
 const retention = { keepLast: 1, keepDaily: 0, keepWeekly: 0, siblingsMs: ${GRACE_MS} }
 while (!isOver()) {
-  const result = await pruneStore({ store, now, retention, graceMs: ${GRACE_MS} })
+  const result = await pruneStore({ store, now, retention, graceMs: ${GRACE_MS} }).catch((error) => {
+    // No save has made it yet.
+    if (error.code !== 'archive/missing-store') throw error
+    return { removed: { objects: 0, snapshots: [] } }
+  })
   removed += result.removed.objects
   forgotten += result.removed.snapshots.length
   if (removed > 0 && forgotten > 0) writeFileSync(process.env.STOP, '')
