@@ -1,11 +1,19 @@
 import { randomBytes } from 'node:crypto'
-import { mkdirSync, readdirSync, renameSync, statSync, utimesSync, writeFileSync } from 'node:fs'
+import {
+  mkdirSync,
+  readdirSync,
+  renameSync,
+  rmSync,
+  statSync,
+  utimesSync,
+  writeFileSync,
+} from 'node:fs'
 import { dirname, join } from 'node:path'
 import { type ObjectStore, openStore } from '@berth/object-store'
 import { afterEach, beforeEach, expect, test } from 'vitest'
 import { restoreTree } from '../restore/restore.ts'
 import { saveTree } from './save.ts'
-import { describeTree, newDirectory, tick } from '../testing.ts'
+import { describeTree, newDirectory, newFastDirectory, tick } from '../testing.ts'
 
 const name = 'pod/tree'
 const PACKAGE = 'venv/lib/python3.11/site-packages/big'
@@ -21,7 +29,7 @@ let slow: ObjectStore
 let passingBytes: number
 
 beforeEach(async () => {
-  root = newDirectory()
+  root = newFastDirectory()
   tree = join(root, 'tree')
   write('venv/pyvenv.cfg', 'home = /usr/bin\n')
   write(`${PACKAGE}/one.bin`, randomBytes(2_500_000))
@@ -36,7 +44,10 @@ beforeEach(async () => {
   tick()
 })
 
-afterEach(() => store.close())
+afterEach(async () => {
+  await store.close()
+  rmSync(root, { recursive: true, force: true })
+})
 
 const putSlowly: ObjectStore['put'] = async (key, body, options) => {
   if (CHUNKS.test(key) && body.length > passingBytes) await aborted(options?.signal)

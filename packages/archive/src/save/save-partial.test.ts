@@ -6,7 +6,7 @@ import { afterEach, beforeEach, expect, test } from 'vitest'
 import { listSnapshots } from '../snapshots/list-snapshots.ts'
 import { restoreTree } from '../restore/restore.ts'
 import { saveTree } from './save.ts'
-import { describeTree, newDirectory, tick } from '../testing.ts'
+import { describeTree, newFastDirectory, tick } from '../testing.ts'
 
 const name = 'comfyui/ComfyUI/custom_nodes'
 const BUDGET_MS = 4000
@@ -19,7 +19,7 @@ let store: ObjectStore
 let slow: ObjectStore
 
 beforeEach(async () => {
-  root = newDirectory()
+  root = newFastDirectory()
   store = await openStore(`file://${root}/store`, { env: {} })
   slow = Object.create(store, { put: { value: putSlowly } }) as ObjectStore
   write('one', 'n1/__init__.py', 'first')
@@ -27,7 +27,10 @@ beforeEach(async () => {
   tick()
 })
 
-afterEach(() => store.close())
+afterEach(async () => {
+  await store.close()
+  rmSync(root, { recursive: true, force: true })
+})
 
 const putSlowly: ObjectStore['put'] = async (key, body, options) => {
   if (key.startsWith('chunks/') && body.length > 1_000_000) await aborted(options?.signal)
