@@ -236,7 +236,7 @@ test('aborts what runs at the deadline and starts nothing more, which is a failu
   - { id: save, run: sleep 60, needs: [] }${note('later')}`)
   const startedAt = performance.now()
   const { result, steps } = await lab.run('shutdown', { deadline: Date.now() + 200 })
-  expect(performance.now() - startedAt).toBeLessThan(1500)
+  expect(performance.now() - startedAt).toBeLessThan(5000)
   expect(result).toBe('failed')
   expect(steps).toEqual({
     copy: { result: 'timeout', reason: 'the deadline was reached' },

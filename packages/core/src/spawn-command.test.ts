@@ -117,7 +117,7 @@ test('ends the whole group on abort, also orphaned grandchildren and those that 
   const abortedAt = performance.now()
   controller.abort(new Error('enough'))
   await expect(running).rejects.toThrow('enough')
-  expect(performance.now() - abortedAt).toBeLessThan(1000)
+  expect(performance.now() - abortedAt).toBeLessThan(4000)
   await until(() => !pids.some(isAlive))
   expect(pids.map(isAlive)).toEqual([false, false, false])
 })

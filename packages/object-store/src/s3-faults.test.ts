@@ -300,7 +300,7 @@ test.for<FaultKind>(['stall', 'slow', { status: 503 }])(
     const started = Date.now()
     controller.abort(reason)
     await expect(reading).rejects.toBe(reason)
-    expect(Date.now() - started).toBeLessThan(500)
+    expect(Date.now() - started).toBeLessThan(3000)
   },
 )
 

