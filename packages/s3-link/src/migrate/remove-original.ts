@@ -2,7 +2,8 @@ import { lstat, rmdir, unlink } from 'node:fs/promises'
 import { hasErrno, resolveReal } from '@berth/filesystem'
 import { mayDeleteLocal } from '../upload/decisions.ts'
 import { areEqual, factsOf } from '../upload/file-facts.ts'
-import { placeOf, scanFolder } from '../watch/scan-folder.ts'
+import { listFolder } from '../watch/list-folder.ts'
+import { placeOf } from '../watch/scan-folder.ts'
 import { readWriters } from '../watch/writers.ts'
 import { type Moving, recordName } from './move-files.ts'
 
@@ -16,21 +17,10 @@ export async function removeOriginal(
   { store, journal, signal }: Moving,
 ): Promise<number> {
   const root = await resolveReal(original)
-  const names: string[] = []
-  const folders: string[] = []
-  await scanFolder(
-    root,
-    {
-      file: (name) => void names.push(name),
-      folder: (name) => void folders.push(name),
-      other: () => undefined,
-      unreadable: () => undefined,
-    },
-    { isOurs: () => false },
-  )
+  const { files, folders } = await listFolder(root)
   const record = await recordName(root)
   let count = 0
-  for (const name of names) {
+  for (const name of files) {
     signal?.throwIfAborted()
     const proven = journal.proven.get(record(name))
     const found = proven && (await store.head(proven.key, { signal }))
@@ -55,7 +45,7 @@ export async function removeOriginal(
 
 /** The deepest first; one that holds something stays. */
 async function removeEmpty(root: string, folders: readonly string[]): Promise<void> {
-  for (const folder of folders.toSorted((one, other) => other.length - one.length)) {
+  for (const folder of folders) {
     try {
       await rmdir(folder === '' ? root : placeOf(root, folder))
     } catch (error) {

@@ -7,7 +7,8 @@ import { areEqual, factsOf } from '../upload/file-facts.ts'
 import { keyOf } from '../upload/key.ts'
 import { sendFile } from '../upload/send-file.ts'
 import type { OpenUpload } from '../upload/send-parts.ts'
-import { placeOf, scanFolder } from '../watch/scan-folder.ts'
+import { listFolder } from '../watch/list-folder.ts'
+import { placeOf } from '../watch/scan-folder.ts'
 import { readWriters } from '../watch/writers.ts'
 import type { LinkRecord } from './registry.ts'
 import { targetOf } from './retarget.ts'
@@ -37,25 +38,14 @@ export async function drainSpool(
   const root = await realpath(link.spool).catch(() => undefined)
   if (root === undefined) return []
   const left: SpooledFile[] = []
-  const names: string[] = []
-  const folders: string[] = []
-  await scanFolder(
-    root,
-    {
-      file: (name) => void names.push(name),
-      folder: (name) => void folders.push(name),
-      other: () => undefined,
-      unreadable: () => undefined,
-    },
-    { isOurs: () => false },
-  )
-  for (const name of names) {
+  const { files, folders } = await listFolder(root)
+  for (const name of files) {
     signal.throwIfAborted()
     const unsent = await drainFile({ root, name, link, store, signal })
     if (unsent !== undefined) left.push(unsent)
   }
   // The deepest first; one that is not empty stays.
-  for (const folder of folders.toSorted((one, other) => other.length - one.length)) {
+  for (const folder of folders) {
     if (folder !== '') await rmdir(placeOf(root, folder)).catch(() => undefined)
   }
   return left
