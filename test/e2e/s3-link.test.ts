@@ -1,5 +1,6 @@
 import { createHash, randomBytes } from 'node:crypto'
 import * as fs from 'node:fs'
+import { createConnection } from 'node:net'
 import * as path from 'node:path'
 import { execFileSync } from 'node:child_process'
 import type { StepDefinition } from '@berth/core'
@@ -60,6 +61,21 @@ for (const driver of drivers) {
       expect(fs.lstatSync(folder).isDirectory()).toBe(true)
     },
     120_000,
+  )
+
+  testDriver(
+    `${driver}: a link leads to the disk after an unmount, however often the mount is looked at meanwhile`,
+    async () => {
+      const folder = path.join(root, 'output', 'alice')
+      for (let round = 0; round < 3; round += 1) {
+        await run('link', driver, { user: 'alice' })
+        const looks = lookAllTheTime()
+        expect(await end('unmount', { user: 'alice' })).toMatchObject({ result: 'done' })
+        await looks.end()
+        expect(fs.readlinkSync(folder)).toMatch(/\/spool$/)
+        expect(fs.readdirSync(folder)).toEqual([])
+      }
+    },
   )
 
   testDriver(
@@ -128,6 +144,34 @@ function status() {
   const runtime = path.join(root, 'link', 'run')
   const [key = ''] = fs.readdirSync(runtime).filter((name) => /^[0-9a-f]{12}$/.test(name))
   return JSON.parse(fs.readFileSync(path.join(runtime, key, 'status.json'), 'utf8'))
+}
+
+/** Has every mount looked at again and again, as it is when links are made. */
+function lookAllTheTime(): { end(): Promise<void> } {
+  const runtime = path.join(root, 'link', 'run')
+  const sockets = fs
+    .readdirSync(runtime)
+    .map((key) => path.join(runtime, key, 'private/keeper.sock'))
+  let isOver = false
+  const looks = Array.from({ length: 4 }, async () => {
+    while (!isOver) await Promise.all(sockets.map(look))
+  })
+  return {
+    end: async () => {
+      isOver = true
+      await Promise.all(looks)
+    },
+  }
+}
+
+function look(socket: string): Promise<void> {
+  return new Promise((resolve) => {
+    const connection = createConnection({ path: socket, allowHalfOpen: true })
+    connection.on('error', () => undefined)
+    connection.on('close', () => setTimeout(resolve, 1))
+    connection.resume()
+    connection.end(JSON.stringify({ verb: 'look' }))
+  })
 }
 
 async function until(holds: () => boolean | Promise<boolean>): Promise<void> {

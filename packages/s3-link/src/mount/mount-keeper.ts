@@ -48,6 +48,7 @@ export class MountKeeper implements Keeper {
   #before: { at: number; bytes: number } | undefined
   #rate: number | undefined
   #isForgotten = false
+  #looking: Promise<void> = Promise.resolve()
 
   constructor(parts: KeeperParts) {
     this.#parts = parts
@@ -68,10 +69,16 @@ export class MountKeeper implements Keeper {
     if (this.#canary === null) this.#ending.abort()
   }
 
-  async tick(): Promise<void> {
-    if (this.#ending.signal.aborted) return this.#publish()
+  tick(): Promise<void> {
+    this.#looking = this.#look()
+    return this.#looking
+  }
+
+  async #look(): Promise<void> {
+    if (this.#isEnding()) return this.#publish()
     const seen = await this.#observer.look(this.#daemon)
     this.#spooled = await this.#parts.spool.count(await this.#parts.registry.readLinks())
+    if (this.#isEnding()) return
     const now = Date.now()
     this.#restarts = this.#restarts.filter((at) => now - at < restartsWithinMs)
     const verdict = judgeMount({
@@ -81,11 +88,16 @@ export class MountKeeper implements Keeper {
     })
     this.#become(verdict, seen.mounted ? this.#observer.refusal : undefined)
     await this.#turnLinks()
+    if (this.#isEnding()) return
     if (verdict.daemon === 'kill' && this.#daemon !== undefined)
       process.kill(this.#daemon.pid, 'SIGKILL')
     if (verdict.daemon === 'start') await this.#restart()
     if (verdict.links === 'mount') this.#drain()
     await this.#publish()
+  }
+
+  #isEnding(): boolean {
+    return this.#ending.signal.aborted
   }
 
   awakened(): Promise<unknown> {
@@ -107,6 +119,11 @@ export class MountKeeper implements Keeper {
   async stop(deadline: number): Promise<StopAnswer> {
     const { driver, spec, registry } = this.#parts
     this.#ending.abort()
+    // A look that is under way would turn the links back to the mount.
+    await Promise.race([
+      this.#looking.catch(() => undefined),
+      sleep(Math.max(0, deadline - Date.now())),
+    ])
     this.#verdict = { state: 'unmounting', colour: 'yellow', links: 'spool', daemon: 'keep' }
     await this.#turnLinks()
     const spooled = this.#sendSpools(deadline)
