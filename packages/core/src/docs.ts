@@ -1,2 +1,2 @@
-export { describeOptions } from './describe-options.ts'
-export { recipeJsonSchema } from './json-schema.ts'
+export { describeOptions } from './plugin/describe-options.ts'
+export { recipeJsonSchema } from './recipe/json-schema.ts'

@@ -1,5 +1,5 @@
 import type { ErrorFacts } from './error.ts'
-import type { Facts } from './outcome.ts'
+import type { Facts } from './plugin/outcome.ts'
 
 export type PipelineName = 'boot' | 'shutdown' | 'build'
 

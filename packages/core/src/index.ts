@@ -18,7 +18,14 @@ export type {
   StepPhase,
   StepResult,
 } from './event.ts'
-export { done, skipped, unchanged, type Facts, type FactValue, type Outcome } from './outcome.ts'
+export {
+  done,
+  skipped,
+  unchanged,
+  type Facts,
+  type FactValue,
+  type Outcome,
+} from './plugin/outcome.ts'
 export {
   definePlugin,
   defineStep,
@@ -29,43 +36,48 @@ export {
   type StepDefinition,
   type StepLog,
   type UndoContext,
-} from './plugin.ts'
-export type { Recipe, RecipeMain, RecipeStep, VarDeclaration } from './recipe.ts'
-export { asUserError, attemptEach, type Attempts } from './attempt-each.ts'
-export { checkKnownInputs, type KnownInputsQuestion } from './check-known-inputs.ts'
-export { checkRecipe, readRecipe } from './check-recipe.ts'
-export { directoryList } from './directory-list.ts'
-export { duration } from './duration.ts'
-export { evaluateInputs } from './evaluate-inputs.ts'
+} from './plugin/plugin.ts'
+export type { Recipe, RecipeMain, RecipeStep, VarDeclaration } from './recipe/recipe.ts'
+export { asUserError, attemptEach, type Attempts } from './run/attempt-each.ts'
+export { checkKnownInputs, type KnownInputsQuestion } from './recipe/check-known-inputs.ts'
+export { checkRecipe, readRecipe } from './recipe/check-recipe.ts'
+export { directoryList } from './plugin/directory-list.ts'
+export { duration } from './plugin/duration.ts'
+export { evaluateInputs } from './run/evaluate-inputs.ts'
 export {
   evaluateCondition,
   evaluateExpression,
   evaluateText,
   evaluateValue,
   type ExpressionContext,
-} from './expression.ts'
-export { parseDuration } from './parse-duration.ts'
+} from './expression/expression.ts'
+export { parseDuration } from './plugin/parse-duration.ts'
 export { didYouMean, suggest } from './suggest.ts'
-export { textInput } from './text-input.ts'
-export { resolveValues, type RecipeValues, type ValueSources, type VarValue } from './values.ts'
+export { textInput } from './plugin/text-input.ts'
+export {
+  resolveValues,
+  type RecipeValues,
+  type ValueSources,
+  type VarValue,
+} from './recipe/values.ts'
 
 // The running half: runner, shell, journal, secrets.
-export { systemClock, type Clock } from './clock.ts'
-export { describeExit } from './exit-code.ts'
-export { findProgram } from './find-shell.ts'
-export { openJournal, type Journal, type UndoIntent } from './journal.ts'
-export { createMask, credentialVariables, type Mask, type MaskStream } from './mask.ts'
-export { outputFile, type OutputFile, type StepRecord, type StepRecords } from './outputs.ts'
-export { planPipeline, type PlannedStep, type PlanOptions } from './plan-pipeline.ts'
-export { endProcessGroup } from './process-group.ts'
-export { runPipeline, type PipelineOptions, type PipelineOutcome } from './run-pipeline.ts'
-export type { StepEnd } from './run-step.ts'
-export { Secret } from './secret.ts'
-export { quoteArgument } from './shell.ts'
+export { systemClock, type Clock } from './run/clock.ts'
+export { describeExit } from './command/exit-code.ts'
+export { findProgram } from './command/find-shell.ts'
+export { openJournal, type Journal, type UndoIntent } from './run/journal.ts'
+export { createMask, credentialVariables, type Mask, type MaskStream } from './mask/mask.ts'
+export { outputFile, type OutputFile, type StepRecord, type StepRecords } from './run/outputs.ts'
+export { planPipeline, type PlannedStep, type PlanOptions } from './run/plan-pipeline.ts'
+export { endProcessGroup } from './command/process-group.ts'
+export { runPipeline, type PipelineOptions, type PipelineOutcome } from './run/run-pipeline.ts'
+export type { StepEnd } from './run/run-step.ts'
+export { Secret } from './mask/secret.ts'
+export { quoteArgument } from './command/shell.ts'
 export {
   commandFailed,
   spawnCommand,
   type CommandEnd,
   type CommandOptions,
-} from './spawn-command.ts'
-export { undoAll, type UndoEnd, type UndoOptions, type UndoOutcome } from './undo.ts'
+} from './command/spawn-command.ts'
+export { undoAll, type UndoEnd, type UndoOptions, type UndoOutcome } from './run/undo.ts'

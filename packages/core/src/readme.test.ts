@@ -13,9 +13,10 @@ test('the recipes of the README are right', async () => {
 })
 
 test('the README lists every code that recipes fail with, and no other', () => {
-  const sources = readdirSync(new URL('.', import.meta.url)).filter((name) =>
-    /^(?!.*\.test).*\.ts$/.test(name),
-  )
+  const sources = readdirSync(new URL('.', import.meta.url), {
+    recursive: true,
+    encoding: 'utf8',
+  }).filter((name) => /^(?!.*\.test).*\.ts$/.test(name))
   const written = sources
     .map((name) => readFileSync(new URL(name, import.meta.url), 'utf8'))
     .join('\n')

@@ -1,15 +1,15 @@
 import { z } from 'zod'
-import { duration } from './duration.ts'
+import { duration } from './plugin/duration.ts'
 import { BerthError } from './error.ts'
-import { checkRecipe } from './check-recipe.ts'
+import { checkRecipe } from './recipe/check-recipe.ts'
 import {
   definePlugin,
   defineStep,
   type Plugin,
   type PluginRegistry,
   type StepDefinition,
-} from './plugin.ts'
-import type { Recipe, RecipeStep } from './recipe.ts'
+} from './plugin/plugin.ts'
+import type { Recipe, RecipeStep } from './recipe/recipe.ts'
 
 function step(inputs: z.ZodType, outputs: z.ZodType = z.object({})): StepDefinition {
   return defineStep({

@@ -5,8 +5,8 @@ import { expect, test } from 'vitest'
 import { z } from 'zod'
 import { BerthError } from './error.ts'
 import { judgeRequirement } from './testing/requirement.ts'
-import { done, unchanged } from './outcome.ts'
-import { definePlugin, defineStep } from './plugin.ts'
+import { done, unchanged } from './plugin/outcome.ts'
+import { definePlugin, defineStep } from './plugin/plugin.ts'
 import {
   planStep,
   readTree,

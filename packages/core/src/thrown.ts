@@ -1,5 +1,5 @@
 import type { ProcessOutput } from 'zx/core'
-import { commandFailed } from './spawn-command.ts'
+import { commandFailed } from './command/spawn-command.ts'
 
 const TAIL_LINES = 20
 

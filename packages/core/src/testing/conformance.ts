@@ -2,7 +2,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { describe, expect, test } from 'vitest'
 import type { z } from 'zod'
 import type { StepResult } from '../event.ts'
-import type { Plugin, StepDefinition } from '../plugin.ts'
+import type { Plugin, StepDefinition } from '../plugin/plugin.ts'
 import { readTree } from './read-tree.ts'
 import {
   planStep,

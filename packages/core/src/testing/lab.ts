@@ -2,20 +2,20 @@ import { appendFile, readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { z } from 'zod'
-import { checkRecipe } from '../check-recipe.ts'
+import { checkRecipe } from '../recipe/check-recipe.ts'
 import { BerthError } from '../error.ts'
 import type { NewEvent, PipelineName } from '../event.ts'
-import { done, unchanged } from '../outcome.ts'
-import { definePlugin, defineStep } from '../plugin.ts'
-import { type PipelineOptions, type PipelineOutcome, runPipeline } from '../run-pipeline.ts'
-import { undoAll, type UndoOptions, type UndoOutcome } from '../undo.ts'
-import { resolveValues } from '../values.ts'
+import { done, unchanged } from '../plugin/outcome.ts'
+import { definePlugin, defineStep } from '../plugin/plugin.ts'
+import { type PipelineOptions, type PipelineOutcome, runPipeline } from '../run/run-pipeline.ts'
+import { undoAll, type UndoOptions, type UndoOutcome } from '../run/undo.ts'
+import { resolveValues } from '../recipe/values.ts'
 import { temporaryDirectory } from './temporary-directory.ts'
 
 const file = z.string().default('log').describe('Where to note what happens.')
 
 /** Steps that misbehave on command, and note in a file what they did. */
-export const lab = definePlugin({
+const lab = definePlugin({
   name: 'lab',
   description: 'Does what a test needs.',
   steps: {

@@ -1,0 +1,103 @@
+import type { Shell as ZxShell } from 'zx'
+import type { z } from 'zod'
+import type { LogLevel, PipelineName, Progress } from '../event.ts'
+import type { Facts, FactValue, Outcome } from './outcome.ts'
+
+/** What a step is given. One argument and nothing global: a plugin reads no `process.env`, no `process.cwd()`, and prints nothing. */
+export interface StepContext<Inputs = unknown> {
+  /** Validated, defaults filled in, expressions evaluated. */
+  inputs: Inputs
+  /** The step's environment: the recipe's `env` and the step's own, and of the declared secrets only those that the step names or its definition reads. */
+  env: Readonly<Record<string, string>>
+  /** Absolute; relative paths in inputs are resolved against it. */
+  workingDirectory: string
+  /** zx bound to the step: its directory, environment, log and signal. For a plugin's own short commands. */
+  $: ZxShell
+  log: StepLog
+  progress: (progress: Progress) => void
+  /** Aborts on cancel, on the step's timeout, and at the deadline. A step stops within a second and leaves nothing half-written. */
+  signal: AbortSignal
+  /** Milliseconds since the epoch by which the whole pipeline must have ended; absent where there is no limit. */
+  deadline: number | undefined
+  pipeline: PipelineName
+  /**
+   * Whether anything but a boot can have been at work here: main, or whoever waits for a signal. False in the shutdown after a boot that
+   * was cut: what it should have put in place may still be the image's.
+   */
+  wasUsed: boolean
+  /** In a round of `every:`, while main runs: nobody waits for it, and the shutdown runs the step again. */
+  periodic: boolean
+  attempt: number
+  /** Announces, before the action, what `undo` will need: the data is journalled and fsynced when this resolves. */
+  willUndo: (data: FactValue) => Promise<void>
+}
+
+export interface StepLog {
+  (text: string): void
+  info: (text: string) => void
+  warn: (text: string) => void
+  line: (level: LogLevel, text: string) => void
+}
+
+export interface UndoContext extends Omit<StepContext, 'inputs' | 'willUndo' | 'progress'> {
+  /** What the step gave to `willUndo`. */
+  data: FactValue
+}
+
+/** What a step would do, found out without writing anything. */
+export interface PlannedAction {
+  /** `run`: it would act. `unchanged` and `skipped`: as the outcomes. `unknown`: it depends on an earlier step. */
+  action: 'run' | 'unchanged' | 'skipped' | 'unknown'
+  /** One line: what would happen, to what, and why. */
+  summary: string
+  facts?: Facts
+}
+
+export interface StepDefinition<
+  Inputs extends z.ZodType = z.ZodType,
+  Outputs extends z.ZodType = z.ZodType,
+> {
+  /** One sentence, with a full stop. */
+  description: string
+  /** A `z.strictObject`; every field has a `.describe()`. */
+  inputs: Inputs
+  outputs: Outputs
+  /** Names of environment variables that hold secrets and that this step may read although the recipe declares them as secrets. */
+  reads?: readonly string[]
+  /**
+   * Throws a BerthError for what is wrong with the inputs together, or with them in this environment. Called before anything runs where
+   * the inputs are known by then, so that a pod doesn't learn at its end that it can't save. Writes nothing, contacts nothing.
+   */
+  check?: (
+    question: Pick<StepContext<z.output<Inputs>>, 'inputs' | 'env' | 'workingDirectory'>,
+  ) => void
+  /** Writes nothing. */
+  plan: (
+    context: Omit<StepContext<z.output<Inputs>>, 'willUndo' | 'progress'>,
+  ) => Promise<PlannedAction> | PlannedAction
+  run: (context: StepContext<z.output<Inputs>>) => Promise<Outcome<z.output<Outputs> & Facts>>
+  /** Takes back what `willUndo` announced, whether or not the action was reached; idempotent. */
+  undo?: (context: UndoContext) => Promise<void>
+}
+
+export interface Plugin {
+  /** The package's name without the scope, and the first half of `uses:`. */
+  name: string
+  description: string
+  steps: Record<string, StepDefinition>
+}
+
+/** Declares one step; exists for its type inference. */
+export function defineStep<Inputs extends z.ZodType, Outputs extends z.ZodType>(
+  definition: StepDefinition<Inputs, Outputs>,
+): StepDefinition {
+  return definition as unknown as StepDefinition
+}
+
+/** Declares a plugin: one noun, one folder, one exported object. */
+export function definePlugin(plugin: Plugin): Plugin {
+  return plugin
+}
+
+/** Plugin name to its module, loaded when a recipe names it. */
+export type PluginRegistry = Record<string, () => Promise<Plugin>>

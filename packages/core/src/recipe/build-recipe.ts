@@ -1,0 +1,110 @@
+import path from 'node:path'
+import type { Order } from './check-order.ts'
+import { valueAt } from './check-inputs.ts'
+import type { PipelineName } from '../event.ts'
+import { outputNames } from '../expression/expression-scope.ts'
+import type { Recipe, RecipeMain, RecipeStep, VarDeclaration } from './recipe.ts'
+import { keySpan, positionOf, type MapNode } from './recipe-node.ts'
+import type { RecipeDocument, StepDocument } from './recipe-schema.ts'
+import { pipelineNames, placeInStep, type StepDraft } from './step-draft.ts'
+import { wholeExpression } from '../expression/template.ts'
+
+/** A recipe in which nothing is wrong. */
+export interface SoundRecipe {
+  file: string
+  document: RecipeDocument
+  root: MapNode
+  drafts: readonly StepDraft[]
+  orders: Record<PipelineName, Order>
+}
+
+/** Puts a sound recipe into the shape that the runner takes, defaults filled in. */
+export function buildRecipe(sound: SoundRecipe): Recipe {
+  const { file, document, drafts } = sound
+  const pipelines: Recipe['pipelines'] = {}
+  for (const name of pipelineNames) {
+    if (document[name] !== undefined) {
+      const steps = drafts.filter(({ pipeline }) => pipeline === name)
+      pipelines[name] = steps.map((draft) => buildStep(draft, sound))
+    }
+  }
+  return {
+    file,
+    directory: path.dirname(path.resolve(file)),
+    name: document.name ?? path.parse(file).name,
+    description: document.description,
+    vars: buildVars(sound),
+    secrets: [...new Set(document.secrets)],
+    env: document.env ?? {},
+    graceMs: document.grace,
+    onBootFailure: document['on-boot-failure'] ?? 'exit',
+    main: document.main && buildMain(document.main),
+    pipelines,
+  }
+}
+
+function buildVars({ document, root }: SoundRecipe): Record<string, VarDeclaration> {
+  return Object.fromEntries(
+    Object.entries(document.vars ?? {}).map(([name, variable]) => [
+      name,
+      {
+        env: variable.env,
+        default: variable.default,
+        required: variable.required ?? false,
+        description: variable.description,
+        at: positionOf(keySpan(root, ['vars', name])),
+      },
+    ]),
+  )
+}
+
+function buildMain(main: NonNullable<RecipeDocument['main']>): RecipeMain {
+  return {
+    command: main.command,
+    workingDirectory: main['working-directory'],
+    env: main.env ?? {},
+    user: main.user,
+    stopSignal: main['stop-signal'] ?? 'SIGTERM',
+  }
+}
+
+function buildStep(draft: StepDraft, { document, orders }: SoundRecipe): RecipeStep {
+  const step = valueAt(document, draft.path) as StepDocument
+  const defaults = document.defaults ?? {}
+  const retry = { ...defaults.retry, ...step.retry }
+  return {
+    id: draft.id,
+    name: step.name ?? nameOf(draft, step),
+    uses: draft.uses,
+    run: step.run,
+    inputs: step.with ?? {},
+    env: { ...defaults.env, ...step.env },
+    if: conditionOf(step),
+    needs: [...(orders[draft.pipeline].get(draft.id) ?? [])],
+    optional: step.optional ?? false,
+    retry: {
+      attempts: retry.attempts ?? 1,
+      initialMs: retry.initial ?? 1000,
+      maxMs: retry.max ?? 30_000,
+    },
+    timeoutMs: step.timeout ?? defaults.timeout,
+    everyMs: step.every,
+    workingDirectory: step['working-directory'] ?? defaults['working-directory'],
+    shell: step.shell ?? defaults.shell ?? 'bash',
+    secrets: [...new Set(step.secrets)],
+    outputs: outputNames(draft),
+    at: positionOf(draft.node),
+    positionOf: (place) => positionOf(placeInStep(draft.node, place)),
+  }
+}
+
+function conditionOf(step: StepDocument): string | undefined {
+  return step.if === undefined ? undefined : (wholeExpression(step.if) ?? String(step.if)).trim()
+}
+
+function nameOf(draft: StepDraft, step: StepDocument): string {
+  if (draft.named || step.run === undefined) {
+    return draft.named ? draft.id : (step.uses ?? draft.id)
+  }
+  return step.run.trim().split('\n', 1)[0]?.slice(0, 60) ?? draft.id
+}
