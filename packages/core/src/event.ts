@@ -20,6 +20,15 @@ export interface Progress {
   label?: string
 }
 
+/** A step of a pipeline that begins. */
+export interface StepListing {
+  id: string
+  name: string
+  optional: boolean
+  /** The steps that it waits for. */
+  needs: string[]
+}
+
 /**
  * Everything that happens, as data. Core and the supervisor emit these; only the app layer prints them. `time` is milliseconds
  * since the epoch. Every text in an event has already passed the mask.
@@ -29,7 +38,7 @@ export type BerthEvent = { time: number } & (
       type: 'pipeline:start'
       pipeline: PipelineName
       recipe: string
-      steps: { id: string; name: string; optional: boolean }[]
+      steps: StepListing[]
       periodic?: boolean
     }
   | { type: 'step:start'; step: string; phase: StepPhase; attempt: number }

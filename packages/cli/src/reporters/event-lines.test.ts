@@ -24,8 +24,8 @@ const start: Told = {
   pipeline: 'boot',
   recipe: 'comfyui',
   steps: [
-    { id: 'volume', name: 'Find the volume', optional: false },
-    { id: 'requirements', name: 'Install', optional: true },
+    { id: 'volume', name: 'Find the volume', optional: false, needs: [] },
+    { id: 'requirements', name: 'Install', optional: true, needs: ['volume'] },
   ],
 }
 

@@ -30,7 +30,7 @@ test('shows a bar per running step, cut to the width, and nothing live while mai
     type: 'pipeline:start',
     pipeline: 'boot',
     recipe: 'app',
-    steps: [{ id: 'venv', name: 'venv', optional: false }],
+    steps: [{ id: 'venv', name: 'venv', optional: false, needs: [] }],
   })
   report({ type: 'step:start', step: 'venv', phase: 'run', attempt: 1 })
   const progress = {

@@ -134,13 +134,13 @@ test('hides the texts of an event but not what programs read in it', () => {
       type: 'pipeline:start',
       pipeline: 'boot',
       recipe: 'r',
-      steps: [{ id: 'volume', name: 'find volume', optional: false }],
+      steps: [{ id: 'volume', name: 'find volume', optional: false, needs: [] }],
     }),
   ).toEqual({
     type: 'pipeline:start',
     pipeline: 'boot',
     recipe: 'r',
-    steps: [{ id: 'volume', name: 'find [secret]', optional: false }],
+    steps: [{ id: 'volume', name: 'find [secret]', optional: false, needs: [] }],
   })
 })
 

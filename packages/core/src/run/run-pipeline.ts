@@ -60,7 +60,7 @@ export async function runPipeline(options: PipelineOptions): Promise<PipelineOut
   const earlier = await earlierRecords(run, outputs, steps)
   const periodic = options.periodic === true ? { periodic: true } : {}
   const startedAt = performance.now()
-  const shown = steps.map(({ id, name, optional }) => ({ id, name, optional }))
+  const shown = steps.map(({ id, name, optional, needs }) => ({ id, name, optional, needs }))
   run.emit({ type: 'pipeline:start', pipeline, recipe: recipe.name, steps: shown, ...periodic })
   warnOfUnmaskable(run)
   const stops = watchStops(options)
