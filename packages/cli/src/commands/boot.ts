@@ -1,3 +1,4 @@
+import type { BerthEvent } from '@berth/core'
 import { defineCommand } from '../command.ts'
 import { chooseReporter } from '../reporters/choose-reporter.ts'
 import { openReporter } from '../reporters/reporter.ts'
@@ -49,12 +50,18 @@ export const boot = defineCommand({
     const env = bootEnvironment(process.env)
     // Its engine starts while the rest of the supervisor is loaded.
     const firstChild = startPipelineChild(env)
-    const [{ survive }, { Supervisor }] = await Promise.all([
+    const [{ survive }, { Supervisor }, { Recorder }] = await Promise.all([
       import('../supervisor/survive.ts'),
       import('../supervisor/supervisor.ts'),
+      import('../report/recorder.ts'),
     ])
     survive()
     const reporter = await openReporter(reporterName)
+    const recorder = Recorder.begin(stateDirectory, positionals[0] ?? '')
+    const report = (event: BerthEvent): void => {
+      reporter.report(event)
+      recorder.report(event)
+    }
     const supervisor = new Supervisor(
       {
         recipe: positionals[0] ?? '',
@@ -66,17 +73,20 @@ export const boot = defineCommand({
         env,
       },
       firstChild,
-      reporter.report,
+      report,
     )
     signals.listen((signal) => supervisor.receive(signal))
     if (init === 'unavailable') {
       const text = 'this is PID 1 and no init (tini, …) was found: zombies will accumulate'
-      reporter.report({ type: 'note', level: 'warn', text, time: Date.now() })
+      report({ type: 'note', level: 'warn', text, time: Date.now() })
     }
+    let code: number | undefined
     try {
-      return await supervisor.run()
+      code = await supervisor.run()
+      return code
     } finally {
       reporter.close()
+      await recorder.close(code)
       release()
     }
   },

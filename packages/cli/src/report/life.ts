@@ -1,0 +1,112 @@
+import type { Facts, PipelineName, PipelineResult, Progress, StepResult } from '@berth/core'
+import type { ErrorFacts } from '@berth/core/error'
+
+export interface StepRetry {
+  time: number
+  attempt: number
+  delayMs: number
+  reason: string
+}
+
+/** What became of a step, or is becoming. */
+export interface StepLife {
+  id: string
+  name: string
+  optional: boolean
+  needs: string[]
+  /** Times are milliseconds since the epoch. A step that never began has only an end. */
+  startedAt?: number
+  endedAt?: number
+  /** Absent while it waits or runs. */
+  result?: StepResult
+  attempts: number
+  retries: StepRetry[]
+  reason?: string
+  facts?: Facts
+  error?: ErrorFacts
+  /** By what is worked on; the latest of each. */
+  progress: Record<string, Progress>
+  /** What it said last. */
+  lastLine?: string
+  warnings: string[]
+}
+
+export interface PipelineLife {
+  pipeline: PipelineName
+  startedAt: number
+  endedAt?: number
+  result?: PipelineResult
+  steps: StepLife[]
+}
+
+/** How main ran. */
+export interface MainLife {
+  command: string[]
+  pid: number
+  startedAt: number
+  /** The recipe says how it shows that it can be used. */
+  awaited?: true
+  /** When it was seen to be ready. */
+  readyAt?: number
+  endedAt?: number
+  code?: number | null
+  signal?: string | null
+}
+
+/** A boot from its first event to its last, as far as they have come. */
+export interface Life {
+  /** The recipe's name. */
+  recipe: string
+  /** The recipe's file. */
+  file: string
+  /** Of the supervisor. */
+  pid: number
+  startTime: string
+  startedAt: number
+  /** The newest event. */
+  lastAt: number
+  endedAt?: number
+  exitCode?: number
+  boot?: PipelineLife
+  shutdown?: PipelineLife
+  /** What was taken back, in its order. */
+  undo: StepLife[]
+  rounds: { count: number; failed: number; lastAt?: number; lastResult?: PipelineResult }
+  main?: MainLife
+  /** It waits for a signal: there is no main to run, or the boot failed. */
+  waitsSince?: number
+  signals: { time: number; name: string; action: string }[]
+  warnings: string[]
+  errors: ErrorFacts[]
+}
+
+export type LifeState =
+  /** The boot's steps run, or main is not ready yet. */
+  | 'booting'
+  | 'ready'
+  /** Main runs; an optional step of the boot failed. */
+  | 'degraded'
+  /** The boot failed, and nothing runs. */
+  | 'failed'
+  | 'stopping'
+  /** The supervisor is gone, as it should. */
+  | 'ended'
+  /** The supervisor is gone without a word: killed. */
+  | 'lost'
+
+/** In which state a life is. `isAlive` says whether its supervisor still is. */
+export function stateOf(life: Life, isAlive: boolean): LifeState {
+  if (life.endedAt !== undefined) return 'ended'
+  if (!isAlive) return 'lost'
+  if (life.signals.length > 0 || life.shutdown !== undefined || life.main?.endedAt !== undefined) {
+    return 'stopping'
+  }
+  const result = life.boot?.result
+  if (result === undefined) return 'booting'
+  const isUp = life.main !== undefined || life.waitsSince !== undefined
+  if (result === 'failed' || result === 'cancelled') {
+    return life.main === undefined ? 'failed' : 'degraded'
+  }
+  if (!isUp || (life.main?.awaited === true && life.main.readyAt === undefined)) return 'booting'
+  return result
+}

@@ -1,0 +1,185 @@
+import type { BerthEvent, Progress } from '@berth/core'
+import type { Life, PipelineLife, StepLife } from './life.ts'
+import type { RecordLine } from './record-line.ts'
+
+type LineOf<Type extends RecordLine['type']> = Extract<RecordLine, { type: Type }>
+
+/** Of what can come without end, so much is remembered. */
+const most = { warnings: 50, perStep: 5, errors: 20, signals: 20, retries: 50, bars: 20 }
+
+/** An event by which the supervisor says that it waits. */
+const waiting = 'waiting for a signal'
+
+/** A life of which nothing is known yet. */
+export function newLife(file: string, now: number): Life {
+  return {
+    recipe: file,
+    file,
+    pid: 0,
+    startTime: '',
+    startedAt: now,
+    lastAt: now,
+    undo: [],
+    rounds: { count: 0, failed: 0 },
+    signals: [],
+    warnings: [],
+    errors: [],
+  }
+}
+
+/** The life that a record tells; `undefined` for an empty one. Of several in one record the last. */
+export function lifeIn(lines: readonly RecordLine[]): Life | undefined {
+  const first = lines[0]
+  if (first === undefined) return undefined
+  const begins = lines.findLastIndex(({ type }) => type === 'record:start')
+  const own = begins === -1 ? lines : lines.slice(begins)
+  const teller = new LifeTeller(newLife('', own[0]?.time ?? first.time))
+  for (const line of own) teller.hear(line)
+  return teller.life
+}
+
+/** Follows a life, event by event. Its memory is bounded, however long that is. */
+export class LifeTeller {
+  readonly life: Life
+  /** The pipelines that run: the steps of events are theirs. */
+  #open: (PipelineLife & { periodic: boolean })[] = []
+
+  constructor(life: Life) {
+    this.life = life
+  }
+
+  hear(line: RecordLine): void {
+    const { life } = this
+    life.lastAt = Math.max(life.lastAt, line.time)
+    switch (line.type) {
+      case 'record:start':
+        Object.assign(life, { file: line.file, recipe: line.file, pid: line.pid })
+        Object.assign(life, { startTime: line.startTime, startedAt: line.time })
+        return
+      case 'record:end':
+        life.endedAt = line.time
+        life.exitCode = line.code
+        return
+      case 'record:left-out':
+        life.rounds.count += line.rounds?.count ?? 0
+        life.rounds.failed += line.rounds?.failed ?? 0
+        return
+      case 'pipeline:start':
+        return this.#begin(line)
+      case 'pipeline:end':
+        return this.#end(line)
+      case 'main:start':
+      case 'main:end':
+        return this.#main(line)
+      case 'signal':
+        return keep(life.signals, most.signals, line)
+      case 'note':
+        if (line.text.startsWith(waiting)) life.waitsSince = line.time
+        else if (line.level === 'warn') keep(life.warnings, most.warnings, line.text)
+        return
+      case 'error':
+        return keep(life.errors, most.errors, line.error)
+      default:
+        return this.#step(line)
+    }
+  }
+
+  #begin(event: LineOf<'pipeline:start'>): void {
+    const steps = event.steps.map((listing) => newStep(listing))
+    const pipeline = { pipeline: event.pipeline, startedAt: event.time, steps }
+    const periodic = event.periodic === true
+    this.life.recipe = event.recipe
+    if (!periodic && event.pipeline === 'boot') this.life.boot = pipeline
+    if (!periodic && event.pipeline === 'shutdown') this.life.shutdown = pipeline
+    this.#open.push(Object.assign(pipeline, { periodic }))
+  }
+
+  #end(event: LineOf<'pipeline:end'>): void {
+    const periodic = event.periodic === true
+    const index = this.#open.findLastIndex(
+      (open) => open.pipeline === event.pipeline && open.periodic === periodic,
+    )
+    const [ended] = index === -1 ? [] : this.#open.splice(index, 1)
+    if (ended !== undefined) Object.assign(ended, { endedAt: event.time, result: event.result })
+    if (!periodic) return
+    const { rounds } = this.life
+    rounds.count += 1
+    if (event.result === 'failed') rounds.failed += 1
+    Object.assign(rounds, { lastAt: event.time, lastResult: event.result })
+  }
+
+  #main(event: LineOf<'main:start' | 'main:end'>): void {
+    const { life } = this
+    if (event.type === 'main:start') {
+      life.main = { command: event.command, pid: event.pid, startedAt: event.time }
+    } else if (life.main !== undefined) {
+      Object.assign(life.main, { endedAt: event.time, code: event.code, signal: event.signal })
+    }
+  }
+
+  #step(event: Extract<BerthEvent, { step: string }>): void {
+    const step = this.#stepOf(event)
+    switch (event.type) {
+      case 'step:start':
+        step.startedAt ??= event.time
+        step.attempts = event.attempt
+        return
+      case 'step:log':
+        step.lastLine = event.text.slice(0, 500)
+        if (event.level === 'warn') keep(step.warnings, most.perStep, event.text)
+        return
+      case 'step:progress':
+        return this.#progress(step, event.progress)
+      case 'step:retry': {
+        const { time, attempt, delayMs, error } = event
+        return keep(step.retries, most.retries, { time, attempt, delayMs, reason: error.message })
+      }
+      case 'step:end': {
+        const { time, result, reason, facts, error } = event
+        step.endedAt = time
+        step.result = result
+        if (reason !== undefined) step.reason = reason
+        if (facts !== undefined) step.facts = facts
+        if (error !== undefined) step.error = error
+        return
+      }
+    }
+  }
+
+  #progress(step: StepLife, progress: Progress): void {
+    const label = progress.label ?? ''
+    const isKnown = label in step.progress || Object.keys(step.progress).length < most.bars
+    if (isKnown) step.progress[label] = progress
+  }
+
+  #stepOf(event: Extract<BerthEvent, { step: string }>): StepLife {
+    const isUndo = 'phase' in event && event.phase === 'undo'
+    if (!isUndo) {
+      const open = this.#open.findLast(({ steps }) => steps.some(({ id }) => id === event.step))
+      const step = open?.steps.find(({ id }) => id === event.step)
+      if (step !== undefined) return step
+    }
+    // What is taken back announces itself by its start, or by its end where it could not begin.
+    const { undo } = this.life
+    const running = undo.findLast(({ id, result }) => id === event.step && result === undefined)
+    if (running !== undefined) return running
+    const step = newStep({ id: event.step, name: event.step, optional: false, needs: [] })
+    keep(undo, 1000, step)
+    return step
+  }
+}
+
+function newStep({
+  id,
+  name,
+  optional,
+  needs,
+}: LineOf<'pipeline:start'>['steps'][number]): StepLife {
+  const told = { id, name, optional, needs }
+  return { ...told, attempts: 0, retries: [], progress: {}, warnings: [] }
+}
+
+function keep<Item>(items: Item[], count: number, item: Item): void {
+  items.push(item)
+  if (items.length > count) items.shift()
+}
