@@ -2,7 +2,7 @@ import { z } from 'zod'
 import type { Order } from '../recipe/check-order.ts'
 import type { PipelineName } from '../event.ts'
 import { nodeAt, textAt, type Path, type RecipeNode } from '../recipe/recipe-node.ts'
-import type { StepDraft } from '../recipe/step-draft.ts'
+import { isDeferred, type StepDraft } from '../recipe/step-draft.ts'
 import { stepsBefore } from '../recipe/needs.ts'
 import type { ContextName } from './parse-expression.ts'
 
@@ -47,13 +47,20 @@ export function scopeAt(path: Path, sources: ScopeSources): Scope | 'text' | 'an
   if (first === 'description' || (first === 'vars' && third === 'description')) {
     return 'any'
   }
-  const draft = sources.drafts.find((step) => step.path.every((key, index) => path[index] === key))
+  const holds = (step: StepDraft) => step.path.every((key, index) => path[index] === key)
+  const draft = sources.drafts.find(holds)
   if (draft) {
-    return stepScope(draft, path.slice(draft.path.length), sources)
+    const rung = draft.rungs?.find(holds)
+    const written = rung ?? draft
+    return stepScope(written, path.slice(written.path.length), { ...sources, item: draft })
   }
   const names = declared(sources.root)
   const steps = new Map<string, ScopedStep>()
   const base = { bare: false, ...names, secretEnv: names.secrets, steps }
+  if (first === 'health') {
+    const place = path.map(String).join('.')
+    return { ...base, place: `\`${place}\``, contexts: everywhere, secretsRefused: 'argv' }
+  }
   const isEnv = first === 'env' || (first === 'defaults' && second === 'env')
   if (isEnv || (first === 'defaults' && second === 'working-directory')) {
     const place = path.map(String).join('.')
@@ -64,22 +71,30 @@ export function scopeAt(path: Path, sources: ScopeSources): Scope | 'text' | 'an
       ...base,
       place: `\`main.${String(second)}\``,
       contexts: [...everywhere, 'secrets', 'steps'],
-      steps: scopedSteps(sources, (step) => step.pipeline === 'boot'),
+      steps: scopedSteps(sources, ({ pipeline, node }) => pipeline === 'boot' && !isDeferred(node)),
       ...(second === 'env' ? {} : { secretsRefused: 'argv' as const }),
     }
   }
   return 'text'
 }
 
-const mainKeys = new Set(['command', 'working-directory', 'user', 'env'])
+const mainKeys = new Set(['command', 'working-directory', 'user', 'env', 'ready'])
+const stepKeys = new Set(['with', 'env', 'run', 'undo', 'working-directory', 'if', 'lock'])
 
-function stepScope(draft: StepDraft, rest: Path, sources: ScopeSources): Scope | 'text' {
+interface ItemSources extends ScopeSources {
+  /** The step itself, or the ladder that it is a rung of. */
+  item: StepDraft
+}
+
+function stepScope(draft: StepDraft, rest: Path, sources: ItemSources): Scope | 'text' {
   const key = String(rest[0])
-  if (!['with', 'env', 'run', 'working-directory', 'if'].includes(key)) {
+  if (!stepKeys.has(key)) {
     return 'text'
   }
+  const { item } = sources
   const names = declared(sources.root)
-  const before = stepsBefore(draft.id, sources.orders[draft.pipeline])
+  const before = stepsBefore(item.id, sources.orders[draft.pipeline])
+  if (key === 'undo') before.add(item.id)
   return {
     place: `\`${key}\` of the step \`${draft.id}\``,
     pipeline: draft.pipeline,
@@ -93,7 +108,7 @@ function stepScope(draft: StepDraft, rest: Path, sources: ScopeSources): Scope |
         (step.pipeline === draft.pipeline && before.has(step.id)) ||
         (step.pipeline === 'boot' && draft.pipeline === 'shutdown'),
     ),
-    ...(key === 'run' ? { secretsRefused: 'argv' as const } : {}),
+    ...(['run', 'undo', 'lock'].includes(key) ? { secretsRefused: 'argv' as const } : {}),
   }
 }
 
@@ -132,6 +147,10 @@ function scopedSteps(
 
 /** The names of a step's outputs, or undefined where they can't be known. */
 export function outputNames(draft: StepDraft): string[] | undefined {
+  if (draft.rungs) {
+    const names = draft.rungs.map(outputNames)
+    return names.includes(undefined) ? undefined : [...new Set(names.flatMap((each) => each ?? []))]
+  }
   if (draft.uses) {
     const { outputs } = draft.uses.definition
     return outputs instanceof z.ZodObject ? Object.keys(outputs.shape) : undefined

@@ -3,10 +3,18 @@ import type { Order } from './check-order.ts'
 import { valueAt } from './check-inputs.ts'
 import type { PipelineName } from '../event.ts'
 import { outputNames } from '../expression/expression-scope.ts'
-import type { Recipe, RecipeMain, RecipeStep, VarDeclaration } from './recipe.ts'
+import type {
+  Recipe,
+  RecipeHealth,
+  RecipeMain,
+  RecipeReady,
+  RecipeStep,
+  VarDeclaration,
+} from './recipe.ts'
 import { keySpan, positionOf, type MapNode } from './recipe-node.ts'
-import type { RecipeDocument, StepDocument } from './recipe-schema.ts'
+import type { RecipeDocument } from './recipe-schema.ts'
 import { pipelineNames, placeInStep, type StepDraft } from './step-draft.ts'
+import type { StepDocument } from './step-schema.ts'
 import { wholeExpression } from '../expression/template.ts'
 
 /** A recipe in which nothing is wrong. */
@@ -39,6 +47,7 @@ export function buildRecipe(sound: SoundRecipe): Recipe {
     graceMs: document.grace,
     onBootFailure: document['on-boot-failure'] ?? 'exit',
     main: document.main && buildMain(document.main),
+    health: document.health && buildHealth(document.health),
     pipelines,
   }
 }
@@ -65,10 +74,26 @@ function buildMain(main: NonNullable<RecipeDocument['main']>): RecipeMain {
     env: main.env ?? {},
     user: main.user,
     stopSignal: main['stop-signal'] ?? 'SIGTERM',
+    ready: main.ready && buildReady(main.ready),
   }
 }
 
-function buildStep(draft: StepDraft, { document, orders }: SoundRecipe): RecipeStep {
+type ReadyDocument = NonNullable<NonNullable<RecipeDocument['main']>['ready']>
+
+function buildReady({ http, tcp, file, timeout }: ReadyDocument): RecipeReady {
+  return { http, tcp: addressOf(tcp, '127.0.0.1'), file, timeoutMs: timeout }
+}
+
+function buildHealth({ listen, progress }: NonNullable<RecipeDocument['health']>): RecipeHealth {
+  return { listen: addressOf(listen, '0.0.0.0'), progress: addressOf(progress, '0.0.0.0') }
+}
+
+function addressOf(written: string | number | undefined, host: string): string | undefined {
+  return typeof written === 'number' ? `${host}:${written}` : written
+}
+
+function buildStep(draft: StepDraft, sound: SoundRecipe): RecipeStep {
+  const { document, orders } = sound
   const step = valueAt(document, draft.path) as StepDocument
   const defaults = document.defaults ?? {}
   const retry = { ...defaults.retry, ...step.retry }
@@ -77,6 +102,15 @@ function buildStep(draft: StepDraft, { document, orders }: SoundRecipe): RecipeS
     name: step.name ?? nameOf(draft, step),
     uses: draft.uses,
     run: step.run,
+    anyOf: draft.rungs?.map((rung) => buildStep(rung, sound)),
+    undo: step.undo,
+    defer: step.defer ?? false,
+    lock: step.lock && {
+      file: step.lock.file,
+      ttlMs: step.lock.ttl,
+      onBusy: step.lock['on-busy'] ?? 'wait',
+    },
+    explain: step.explain,
     inputs: step.with ?? {},
     env: { ...defaults.env, ...step.env },
     if: conditionOf(step),

@@ -2,7 +2,7 @@ import type { BerthError } from '../error.ts'
 import type { PipelineName } from '../event.ts'
 import { findCycles, resolveNeeds, type OrderedItem, type OrderedStep } from './needs.ts'
 import { nodeAt, problem, textAt, type MapNode, type RecipeNode } from './recipe-node.ts'
-import { namespaceOf, pipelineNames, type StepDraft } from './step-draft.ts'
+import { isDeferred, namespaceOf, pipelineNames, withRungs, type StepDraft } from './step-draft.ts'
 import { didYouMean } from '../suggest.ts'
 
 /** What each step of a pipeline waits for, by its id. */
@@ -23,7 +23,7 @@ export function checkOrder(drafts: readonly StepDraft[]): CheckedOrder {
   }
   for (const pipeline of pipelineNames) {
     const steps = drafts.filter((draft) => draft.pipeline === pipeline)
-    problems.push(...needProblems(steps, drafts))
+    problems.push(...needProblems(steps, drafts), ...deferredNeedProblems(steps))
     orders[pipeline] = resolveNeeds(orderedItems(steps))
     problems.push(...cycleProblems(steps, orders[pipeline]))
   }
@@ -32,7 +32,7 @@ export function checkOrder(drafts: readonly StepDraft[]): CheckedOrder {
 
 function duplicateProblems(drafts: readonly StepDraft[]): BerthError[] {
   const first = new Map<string, StepDraft>()
-  return drafts.flatMap((draft) => {
+  return withRungs(drafts).flatMap((draft) => {
     const key = `${namespaceOf(draft.pipeline)}/${draft.id}`
     const earlier = first.get(key)
     if (!earlier) {
@@ -68,6 +68,21 @@ function needProblems(steps: readonly StepDraft[], all: readonly StepDraft[]): B
   )
 }
 
+/** What starts before main can't wait for what starts after it. */
+function deferredNeedProblems(steps: readonly StepDraft[]): BerthError[] {
+  const deferred = new Set(steps.filter(({ node }) => isDeferred(node)).map(({ id }) => id))
+  return steps.flatMap(({ id, node, group }) => {
+    if (deferred.has(id)) return []
+    const holder = node.entries.has('needs') ? node : (group ?? node)
+    return needsIn(holder).flatMap((item) => {
+      const need = textAt(item, []) ?? ''
+      if (!deferred.has(need)) return []
+      const message = `\`${id}\` needs \`${need}\`, which is deferred until main has started`
+      return [problem('recipe/not-ended', message, item, `defer \`${id}\` too`)]
+    })
+  })
+}
+
 function cycleProblems(steps: readonly StepDraft[], order: Order): BerthError[] {
   return findCycles(order).flatMap((cycle) => {
     const written = cycle
@@ -90,7 +105,7 @@ function orderedItems(steps: readonly StepDraft[]): OrderedItem[] {
   const items: OrderedItem[] = []
   const groups = new Map<MapNode, OrderedStep[]>()
   for (const { id, node, group } of steps) {
-    const step = { id, ...needsOf(node) }
+    const step = { id, ...needsOf(node), isDeferred: isDeferred(node) }
     const members = group && groups.get(group)
     if (members) {
       members.push(step)

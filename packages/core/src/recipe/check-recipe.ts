@@ -2,16 +2,19 @@ import { BerthError } from '../error.ts'
 import { buildRecipe } from './build-recipe.ts'
 import { expressionProblems } from './check-expressions.ts'
 import { inputProblems } from './check-inputs.ts'
+import { laterProblems } from './check-later-keys.ts'
+import { readyProblems } from './check-main.ts'
 import { checkOrder } from './check-order.ts'
 import { checkShape } from './check-shape.ts'
-import { findStep, groupProblems, keyProblems } from './check-steps.ts'
+import { groupProblems, keyProblems } from './check-step-keys.ts'
+import { findStep } from './check-steps.ts'
 import { variableProblems } from './check-variables.ts'
 import { declared } from '../expression/expression-scope.ts'
 import { loadRecipe, readRecipeText } from './load-recipe.ts'
 import type { PluginRegistry } from '../plugin/plugin.ts'
 import type { Recipe } from './recipe.ts'
 import type { MapNode } from './recipe-node.ts'
-import { collectSteps } from './step-draft.ts'
+import { collectSteps, withRungs } from './step-draft.ts'
 
 /**
  * Reads and validates a recipe file; the environment is not looked at and nothing is evaluated. Throws `recipe/not-found`,
@@ -50,9 +53,16 @@ async function checkLoaded(
 ): Promise<Checked> {
   const shape = checkShape(root)
   const drafts = collectSteps(root)
-  const problems = [...shape.problems, ...variableProblems(root), ...groupProblems(drafts)]
+  const all = withRungs(drafts)
+  const problems = [
+    ...shape.problems,
+    ...variableProblems(root),
+    ...readyProblems(root),
+    ...groupProblems(drafts),
+    ...laterProblems(root, all),
+  ]
   const secrets = new Set(declared(root).secrets)
-  for (const draft of drafts) {
+  for (const draft of all) {
     problems.push(...keyProblems(draft, secrets), ...(await findStep(draft, plugins)))
     problems.push(...inputProblems(draft))
   }

@@ -1,7 +1,7 @@
 import type { BerthError } from '../error.ts'
 import { valueAt } from './check-inputs.ts'
 import { keySpan, placeAt, plainValue, positionOf, type MapNode, type Path } from './recipe-node.ts'
-import { laterKeys, recipeSchema, type RecipeDocument } from './recipe-schema.ts'
+import { recipeSchema, type RecipeDocument } from './recipe-schema.ts'
 import { shapeProblems } from './shape-problems.ts'
 import { pipelineNames } from './step-draft.ts'
 
@@ -19,7 +19,6 @@ export function checkShape(root: MapNode): {
     schema: recipeSchema,
     noun: 'key',
     owner,
-    isLater: (path, key) => laterKeys[placeOf(path)].includes(key),
     valueAt: (path) => valueAt(values, path),
     positionOf: (path) => positionOf(placeAt(root, path)),
     keyPositionOf: (path) => positionOf(keySpan(root, path)),
@@ -31,6 +30,8 @@ function owner(path: Path): string {
   const names = {
     recipe: 'a recipe',
     step: 'a step',
+    rung: 'a step of `any-of`',
+    ready: '`main.ready`',
     variable: 'a variable',
     main: '`main`',
     other: '',
@@ -38,7 +39,7 @@ function owner(path: Path): string {
   return names[placeOf(path)] || `\`${String(path.findLast((key) => typeof key === 'string'))}\``
 }
 
-type PlaceName = 'recipe' | 'step' | 'variable' | 'main' | 'other'
+type PlaceName = 'recipe' | 'step' | 'variable' | 'rung' | 'main' | 'ready' | 'other'
 
 function placeOf(path: Path): PlaceName {
   const [first] = path
@@ -48,10 +49,16 @@ function placeOf(path: Path): PlaceName {
   if (first === 'main' && path.length === 1) {
     return 'main'
   }
+  if (first === 'main' && path.length === 2 && path[1] === 'ready') {
+    return 'ready'
+  }
   if (first === 'vars' && path.length === 2) {
     return 'variable'
   }
   const isItem = pipelineNames.some((name) => name === first) && typeof path.at(-1) === 'number'
-  const inGroup = path.length === 4 && path[2] === 'parallel'
-  return isItem && (path.length === 2 || inGroup) ? 'step' : 'other'
+  const lists = path.filter((_, index) => index > 0 && index % 2 === 0)
+  if (!isItem || !lists.every((key) => key === 'parallel' || key === 'any-of')) {
+    return 'other'
+  }
+  return lists.includes('any-of') ? 'rung' : 'step'
 }

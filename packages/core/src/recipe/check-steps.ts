@@ -1,65 +1,8 @@
 import type { BerthError } from '../error.ts'
 import type { Plugin, PluginRegistry } from '../plugin/plugin.ts'
-import { keySpan, nodeAt, problem, textAt, type MapNode, type Span } from './recipe-node.ts'
+import { nodeAt, problem, textAt, type Span } from './recipe-node.ts'
 import type { StepDraft } from './step-draft.ts'
 import { didYouMean, suggest } from '../suggest.ts'
-
-/** The rules between a step's keys, which its shape alone doesn't show. */
-export function keyProblems(draft: StepDraft, secrets: ReadonlySet<string>): BerthError[] {
-  const { node, pipeline } = draft
-  const problems: BerthError[] = []
-  const has = (key: string): boolean => node.entries.has(key)
-  if (has('uses') && has('run')) {
-    const message = `the step \`${draft.id}\` has both \`uses\` and \`run\``
-    problems.push(
-      problem('recipe/uses-or-run', message, keySpan(node, ['run']), 'make two steps of it'),
-    )
-  } else if (!has('uses') && !has('run')) {
-    const message = `the step${draft.named ? ` \`${draft.id}\`` : ''} has neither \`uses\` nor \`run\``
-    problems.push(problem('recipe/uses-or-run', message, node, 'say what it does'))
-  }
-  const misplaced = (key: string, message: string, hint?: string): void => {
-    if (has(key)) {
-      problems.push(problem('recipe/misplaced-key', message, keySpan(node, [key]), hint))
-    }
-  }
-  if (has('run') && !has('uses')) {
-    misplaced('with', '`with` belongs to a step with `uses`', 'hand values to `run` through `env`')
-  }
-  if (has('uses') && !has('run')) {
-    misplaced('shell', '`shell` belongs to a step with `run`')
-    misplaced('outputs', '`outputs` belongs to a step with `run`', 'a plugin declares its own')
-  }
-  if (pipeline !== 'shutdown') {
-    misplaced('every', `\`every\` belongs to a step of \`shutdown\`, not of \`${pipeline}\``)
-  }
-  return [...problems, ...secretProblems(draft, secrets)]
-}
-
-/** `parallel` is a group, not a step: it takes only `needs` beside it. */
-export function groupProblems(drafts: readonly StepDraft[]): BerthError[] {
-  const groups = new Set(drafts.flatMap(({ group }) => (group ? [group] : [])))
-  return [...groups].flatMap((group: MapNode) =>
-    [...group.entries.keys()]
-      .filter((key) => key !== 'parallel' && key !== 'needs')
-      .map((key) => {
-        const message = `\`${key}\` cannot stand beside \`parallel\``
-        const hint = 'put it into the steps of the group'
-        return problem('recipe/misplaced-key', message, keySpan(group, [key]), hint)
-      }),
-  )
-}
-
-function secretProblems({ node }: StepDraft, declared: ReadonlySet<string>): BerthError[] {
-  const list = nodeAt(node, ['secrets'])
-  return (list?.kind === 'list' ? list.items : []).flatMap((item) => {
-    const name = textAt(item, [])
-    if (name === undefined || declared.has(name)) {
-      return []
-    }
-    return [unknownSecret(name, declared, item)]
-  })
-}
 
 /** The problem of a secret that the recipe doesn't declare. */
 export function unknownSecret(name: string, declared: Iterable<string>, place: Span): BerthError {

@@ -16,14 +16,13 @@ export async function recipeJsonSchema(plugins: PluginRegistry): Promise<object>
   const loaded = await Promise.all(Object.values(plugins).map((open) => open()))
   const schema = toSchema(recipeSchema)
   const inputs = loaded.flatMap((plugin) => stepSchemas(plugin))
-  const items = pipelineNames.map((name) => itemsOf(schema.properties?.[name]))
-  const [item] = items
-  const group = item && asSchema(item.properties?.parallel)
-  const step = group && asSchema(group.items)
-  if (item && group && step) {
-    group.items = { $ref: '#/$defs/step' }
-    addUses(item, inputs)
-    addUses(step, inputs)
+  const [item] = pipelineNames.map((name) => itemsOf(schema.properties?.[name]))
+  const step = itemsOf(item?.properties?.parallel)
+  const rung = itemsOf(step?.properties?.['any-of'])
+  if (item && step && rung) {
+    refer(item, 'parallel', 'step')
+    for (const ladder of [item, step]) refer(ladder, 'any-of', 'rung')
+    for (const each of [item, step, rung]) addUses(each, inputs)
     for (const name of pipelineNames) {
       const list: Schema = {
         type: ['array', 'null'] as unknown as 'array',
@@ -35,9 +34,15 @@ export async function recipeJsonSchema(plugins: PluginRegistry): Promise<object>
         [name]: description === undefined ? list : { ...list, description },
       }
     }
-    schema.$defs = { item, step }
+    schema.$defs = { item, step, rung }
   }
   return { ...schema, title: 'Berth recipe', patternProperties: { '^x-': true } }
+}
+
+/** Says each kind of step once: the items of a key are the definition of that name. */
+function refer(schema: Schema, key: string, definition: string): void {
+  const list = asSchema(schema.properties?.[key])
+  if (list) list.items = { $ref: `#/$defs/${definition}` }
 }
 
 interface InputSchema {

@@ -3,6 +3,8 @@ export interface OrderedStep {
   id: string
   /** As written; absent means: after the item before this one. */
   needs?: readonly string[]
+  /** It starts after main; steps that are not deferred never wait for it unasked. */
+  isDeferred?: boolean
 }
 
 /** An item of a pipeline: one step, or several that start together. */
@@ -12,18 +14,23 @@ export type OrderedItem =
 
 /**
  * The ids that each step waits for. Without `needs` a step waits for the item before it, all of its steps if that is a `parallel`
- * group; within a group, for what the group waits for.
+ * group; within a group, for what the group waits for. A deferred step waits for the deferred item before it too, and only another
+ * deferred one waits for it unasked.
  */
 export function resolveNeeds(items: readonly OrderedItem[]): Map<string, string[]> {
   const resolved = new Map<string, string[]>()
-  let previous: string[] = []
+  let before: string[] = []
+  let deferredBefore: string[] = []
   for (const item of items) {
-    const inherited = item.needs ?? previous
     const steps = 'parallel' in item ? item.parallel : [item]
     for (const step of steps) {
-      resolved.set(step.id, [...new Set(step.needs ?? inherited)])
+      const inherited = step.isDeferred === true ? [...before, ...deferredBefore] : before
+      resolved.set(step.id, [...new Set(step.needs ?? item.needs ?? inherited)])
     }
-    previous = steps.map(({ id }) => id)
+    const deferred = steps.filter(({ isDeferred }) => isDeferred).map(({ id }) => id)
+    const others = steps.filter(({ isDeferred }) => !isDeferred).map(({ id }) => id)
+    if (deferred.length > 0) deferredBefore = deferred
+    if (others.length > 0 || steps.length === 0) before = others
   }
   return resolved
 }

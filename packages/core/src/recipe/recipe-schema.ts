@@ -1,49 +1,7 @@
 import { z } from 'zod'
 import { duration } from '../plugin/duration.ts'
-
-const environmentName = named(/^[A-Za-z_][A-Za-z0-9_]*$/, {
-  code: 'recipe/bad-name',
-  noun: 'the name of an environment variable',
-  hint: 'use letters, digits and `_`, and begin with a letter or `_`',
-})
-
-const identifier = {
-  hint: 'use letters, digits, `_` and `-`, and begin with a letter or `_`',
-  // Names that an expression can write behind a dot.
-  pattern: /^[A-Za-z_][A-Za-z0-9_-]{0,63}$/,
-}
-const variableName = named(identifier.pattern, {
-  code: 'recipe/bad-name',
-  noun: 'the name of a variable',
-  hint: identifier.hint,
-})
-const outputName = named(identifier.pattern, {
-  code: 'recipe/bad-name',
-  noun: 'the name of an output',
-  hint: identifier.hint,
-})
-const stepId = named(identifier.pattern, {
-  code: 'recipe/bad-id',
-  noun: 'the id of a step',
-  hint: identifier.hint,
-})
-
-function named(pattern: RegExp, fault: { code: string; noun: string; hint: string }) {
-  const error = ({ input }: { input?: unknown }) => `\`${String(input)}\` cannot be ${fault.noun}`
-  const { code, hint } = fault
-  return z
-    .string()
-    .refine((text) => pattern.test(text), { error, params: { code, hint } })
-    .meta({ pattern: pattern.source })
-}
-
-const environment = z.record(environmentName, z.string())
-
-const retry = z.strictObject({
-  attempts: z.int().min(1).max(20).describe('How often the step is tried in all.'),
-  initial: duration().optional().describe('The longest wait before the second attempt.'),
-  max: duration().optional().describe('The longest wait between two attempts.'),
-})
+import { environment, environmentName, variableName } from './recipe-names.ts'
+import { itemSchema, retry, shell } from './step-schema.ts'
 
 // Those by which programs are asked to end; the schema must not depend on the machine that prints it.
 const stopSignals = [
@@ -57,52 +15,6 @@ const stopSignals = [
   'SIGKILL',
 ] as const
 
-const shell = z.enum(['bash', 'sh'])
-
-const stepFields = {
-  id: stepId.optional().describe('How other steps name this one.'),
-  name: z
-    .string()
-    .min(1)
-    .optional()
-    .describe('What the step does, for readers; logs show its id, and JSON events both.'),
-  uses: z.string().optional().describe('The step of a plugin: `restore/shared`.'),
-  run: z.string().min(1).optional().describe('A shell script.'),
-  with: z.record(z.string(), z.unknown()).optional().describe('The inputs of the step.'),
-  env: environment.optional().describe('Environment variables of this step.'),
-  if: z
-    .union([z.string().min(1), z.boolean()])
-    .optional()
-    .describe('A bare expression; the step is skipped where it does not hold.'),
-  needs: z
-    .array(z.string())
-    .optional()
-    .describe('The steps this one waits for; `[]` starts at once. Default: the step before it.'),
-  optional: z.boolean().optional().describe('Its failure makes the boot degraded, not failed.'),
-  retry: retry.optional().describe('How often, and how long apart, it is tried.'),
-  timeout: duration().optional().describe('How long one attempt may take.'),
-  every: duration().optional().describe('Also runs this often while main runs (shutdown only).'),
-  'working-directory': z.string().min(1).optional().describe('Where it runs.'),
-  shell: shell.optional().describe('The shell of `run`.'),
-  outputs: z
-    .array(outputName)
-    .optional()
-    .describe('The outputs that `run` writes to `$BERTH_OUTPUT` as `name=value` lines.'),
-  secrets: z
-    .array(environmentName)
-    .optional()
-    .describe('The secrets that the step sees in its environment.'),
-}
-
-/** A step's own keys. What `with` may hold is the plugin's to say. */
-export const stepSchema = z.strictObject(stepFields)
-
-/** An item of a pipeline: a step, or `parallel` with steps. Rules between keys are checked apart. */
-const itemSchema = z.strictObject({
-  ...stepFields,
-  parallel: z.array(stepSchema).min(1).optional().describe('Steps that run side by side.'),
-})
-
 const pipeline = z.array(itemSchema).nullable().optional()
 
 const variable = z.strictObject({
@@ -115,12 +27,38 @@ const variable = z.strictObject({
   description: z.string().optional().describe('What it is for.'),
 })
 
+const addressPattern = /^(.+:.+|\$\{\{[\s\S]*\}\})$/
+
+// A number is a port of this container.
+const address = z.union([
+  z.int().min(1).max(65_535),
+  z
+    .string()
+    .refine((text) => addressPattern.test(text), { error: 'must be `host:port`' })
+    .meta({ pattern: addressPattern.source }),
+])
+
+const ready = z.strictObject({
+  http: z.string().min(1).optional().describe('A URL that answers with 200 to 399.'),
+  tcp: address.optional().describe('A port, or `host:port`, that takes connections.'),
+  file: z.string().min(1).optional().describe('A file that exists.'),
+  timeout: duration().optional().describe('How long main may take until it is ready.'),
+})
+
+const health = z.strictObject({
+  listen: address.optional().describe('Where the health endpoints answer.'),
+  progress: address
+    .optional()
+    .describe("Main's own address: a page shows how the boot gets on there until main starts."),
+})
+
 const main = z.strictObject({
   command: z.array(z.string()).min(1).optional().describe('The program and its arguments.'),
   'working-directory': z.string().min(1).optional().describe('Where it runs.'),
   user: z.string().min(1).optional().describe('The user, or `user:group`, that it runs as.'),
   env: environment.optional().describe('Environment variables of main.'),
   'stop-signal': z.enum(stopSignals).optional().describe('The signal that asks it to end.'),
+  ready: ready.optional().describe('How it shows that it can be used.'),
 })
 
 const defaults = z.strictObject({
@@ -135,7 +73,10 @@ const defaults = z.strictObject({
 export const recipeSchema = z.strictObject({
   name: z.string().min(1).optional().describe('What the recipe is called; default: its file.'),
   description: z.string().optional().describe('What the recipe is for.'),
-  extends: z.string().min(1).optional().describe('A recipe file that this one changes.'),
+  extends: z
+    .union([z.string().min(1), z.array(z.string().min(1)).min(1)])
+    .optional()
+    .describe('Recipe files that this one changes; of several, the later on top.'),
   vars: z.record(variableName, variable).optional().describe('What the recipe is told.'),
   secrets: z
     .array(environmentName)
@@ -154,19 +95,7 @@ export const recipeSchema = z.strictObject({
     .enum(['exit', 'hold', 'continue'])
     .optional()
     .describe('What happens when a critical step of the boot fails.'),
+  health: health.optional().describe('HTTP endpoints that say how the container is.'),
 })
 
 export type RecipeDocument = z.output<typeof recipeSchema>
-export type StepDocument = z.output<typeof stepSchema>
-
-/** Keys that a later version brings, by where they stand; refused until then rather than ignored. */
-export const laterKeys: Record<
-  'recipe' | 'main' | 'step' | 'variable' | 'other',
-  readonly string[]
-> = {
-  recipe: ['health'],
-  main: ['ready'],
-  step: ['any-of', 'undo', 'defer', 'lock', 'explain'],
-  variable: [],
-  other: [],
-}

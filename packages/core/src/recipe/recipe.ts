@@ -16,6 +16,7 @@ export interface Recipe {
   graceMs: number | undefined
   onBootFailure: 'exit' | 'hold' | 'continue'
   main: RecipeMain | undefined
+  health: RecipeHealth | undefined
   pipelines: Partial<Record<PipelineName, RecipeStep[]>>
 }
 
@@ -36,14 +37,53 @@ export interface RecipeMain {
   user: string | undefined
   /** `SIGTERM` unless said otherwise. */
   stopSignal: NodeJS.Signals
+  ready: RecipeReady | undefined
+}
+
+/** How main shows that it can be used: exactly one of `http`, `tcp` and `file`. Texts may hold expressions, with outputs of the boot. */
+export interface RecipeReady {
+  /** A URL that answers with 200 to 399. */
+  http: string | undefined
+  /** `host:port` that takes connections. */
+  tcp: string | undefined
+  file: string | undefined
+  timeoutMs: number | undefined
+}
+
+/** Texts are `host:port` and may hold expressions, with variables but no outputs. */
+export interface RecipeHealth {
+  listen: string | undefined
+  /** Main's own address, where a page shows how the boot gets on until main starts. */
+  progress: string | undefined
+}
+
+/** A lease that pods agree on. */
+export interface RecipeLock {
+  /** Its file; may hold expressions. */
+  file: string
+  /** Undefined where the recipe leaves it to the runner. */
+  ttlMs: number | undefined
+  onBusy: 'wait' | 'skip' | 'fail'
 }
 
 export interface RecipeStep {
   id: string
   name: string
-  /** Exactly one of `uses` and `run`. */
+  /** Exactly one of `uses`, `run` and `anyOf`. */
   uses: { name: string; definition: StepDefinition } | undefined
   run: string | undefined
+  /**
+   * The rungs of a ladder, the first to be tried first. They have no `needs`, are not optional, and their own ids; others name the ladder,
+   * whose outputs are those of the rung that ended well.
+   */
+  anyOf: RecipeStep[] | undefined
+  /** The script that takes back what `run` did. Its expressions see what those of `run` do, and the step's own outputs. */
+  undo: string | undefined
+  /** It starts after main was started, in the order of the deferred steps; no other step of the boot needs it. */
+  defer: boolean
+  lock: RecipeLock | undefined
+  /** What its failure means, for readers. */
+  explain: string | undefined
   /** `with`, as written; expressions unevaluated. */
   inputs: Record<string, unknown>
   env: Record<string, string>

@@ -19,8 +19,6 @@ export interface Shape {
   noun: 'key' | 'input'
   /** What has the keys at a path: `a step`. */
   owner: (path: Path) => string
-  /** Keys that exist but in a later version. */
-  isLater?: (path: Path, key: string) => boolean
 }
 
 /** Problems in a recipe's words for the issues that zod found. */
@@ -60,10 +58,6 @@ function withoutMisspelt(issues: readonly Issue[], shape: Shape): readonly Issue
 function unknownKey(key: string, path: Path, shape: Shape): BerthError {
   const at = shape.keyPositionOf([...path, key])
   const owner = shape.owner(path)
-  if (shape.isLater?.(path, key)) {
-    const message = `\`${key}\` is not supported in this version`
-    return problem('recipe/not-yet', message, at, 'remove it: it would have no effect')
-  }
   const hint = didYouMean(key, knownKeys(shape.schema, path))
   return problem(
     `recipe/unknown-${shape.noun}`,

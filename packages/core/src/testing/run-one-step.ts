@@ -6,7 +6,7 @@ import { type PlannedStep, planPipeline } from '../run/plan-pipeline.ts'
 import type { StepDefinition } from '../plugin/plugin.ts'
 import type { Recipe, RecipeStep } from '../recipe/recipe.ts'
 import { runPipeline } from '../run/run-pipeline.ts'
-import type { StepEnd } from '../run/run-step.ts'
+import type { StepEnd } from '../run/step-end.ts'
 import { undoAll, type UndoOutcome } from '../run/undo.ts'
 import { temporaryDirectory } from './temporary-directory.ts'
 
@@ -111,6 +111,7 @@ function testRecipe(secrets: string[], pipelines: Recipe['pipelines']): Recipe {
     graceMs: undefined,
     onBootFailure: 'exit',
     main: undefined,
+    health: undefined,
     pipelines,
   }
 }
@@ -126,6 +127,11 @@ function testStep(
     name: ID,
     uses: { name: 'test/step', definition },
     run: undefined,
+    anyOf: undefined,
+    undo: undefined,
+    defer: false,
+    lock: undefined,
+    explain: undefined,
     inputs,
     env: {},
     if: undefined,
