@@ -1,5 +1,4 @@
-import { randomUUID } from 'node:crypto'
-import { lstat, open, readdir, stat, unlink } from 'node:fs/promises'
+import { open, stat, unlink } from 'node:fs/promises'
 import type { FileHandle } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import { BerthError } from '@berth/core/error'
@@ -13,9 +12,10 @@ import {
   syncDirectory,
   tryLink,
 } from './directory-files.ts'
+import { DirectoryStaging } from './directory-staging.ts'
 import { streamFile } from './directory-stream.ts'
 import { walkKeys } from './directory-walk.ts'
-import { checkKey, checkPrefix, reservedComponent } from './key.ts'
+import { checkKey, checkPrefix } from './key.ts'
 import { allocator } from './memory.ts'
 import type {
   ByteRange,
@@ -29,8 +29,6 @@ import type {
   StreamOptions,
 } from './store.ts'
 
-const staleMs = 24 * 60 * 60 * 1000
-
 /**
  * A store in a directory. An object is written to a file under `.berth-tmp`, fsynced, and moved into place; `ifAbsent` is link(2).
  * A root that does not exist reads as empty and is made by the first put.
@@ -42,15 +40,14 @@ export function openDirectoryStore(root: string, storeSignal?: AbortSignal): Obj
 class DirectoryStore implements ObjectStore {
   readonly url: string
   private readonly root: string
-  private readonly temporary: string
+  private readonly staging: DirectoryStaging
   private readonly storeSignal: AbortSignal | undefined
   private canLink: boolean | undefined
-  private prepared: Promise<void> | undefined
 
   constructor(root: string, storeSignal: AbortSignal | undefined) {
     this.root = root
     this.url = `file://${root}`
-    this.temporary = join(root, reservedComponent)
+    this.staging = new DirectoryStaging(root)
     this.storeSignal = storeSignal
   }
 
@@ -58,7 +55,8 @@ class DirectoryStore implements ObjectStore {
     this.check(options)
     if (this.canLink === undefined) {
       await this.guard('probe', '', async () => {
-        const [first, second] = [await this.stage(Buffer.alloc(0), options), this.temporaryPath()]
+        const first = await this.staging.stage(Buffer.alloc(0), this.signalOf(options))
+        const second = this.staging.newPath()
         try {
           this.canLink = await tryLink(first, second)
         } finally {
@@ -114,7 +112,7 @@ class DirectoryStore implements ObjectStore {
     return this.guard('write', key, async () => {
       const path = join(this.root, key)
       if (options.ifAbsent && (await exists(path))) return 'exists'
-      const staged = await this.stage(body, options)
+      const staged = await this.staging.stage(body, this.signalOf(options))
       try {
         await makeDirectory(dirname(path))
         this.check(options)
@@ -205,63 +203,6 @@ class DirectoryStore implements ObjectStore {
       filled += bytesRead
     }
     return bytes.subarray(0, filled)
-  }
-
-  /** Writes the bytes to a temporary file that is on the disk when this resolves. */
-  private async stage(body: Uint8Array, options: RequestOptions): Promise<string> {
-    this.prepared ??= this.prepare()
-    try {
-      await this.prepared
-    } catch (error) {
-      this.prepared = undefined
-      throw error
-    }
-    const path = this.temporaryPath()
-    const file = await this.create(path)
-    try {
-      const signal = this.signalOf(options)
-      await file.writeFile(body, { ...(signal && { signal }) })
-      await file.sync()
-      this.check(options)
-    } catch (error) {
-      await removeFile(path)
-      this.check(options)
-      throw error
-    } finally {
-      await file.close()
-    }
-    return path
-  }
-
-  private async create(path: string): Promise<FileHandle> {
-    try {
-      return await open(path, 'wx')
-    } catch (error) {
-      // Someone has removed the whole store meanwhile.
-      if (!hasCode(error, ['ENOENT'])) throw error
-      await this.makeRoot()
-      return open(path, 'wx')
-    }
-  }
-
-  private async makeRoot(): Promise<void> {
-    // What only its owner could read in a tree must not be everyone's to read in a store.
-    await makeDirectory(this.root, 0o750)
-    await makeDirectory(this.temporary)
-  }
-
-  /** Makes the root, and clears what writers that were killed have left behind. */
-  private async prepare(): Promise<void> {
-    await this.makeRoot()
-    for (const name of await readdir(this.temporary)) {
-      const path = join(this.temporary, name)
-      const status = await lstat(path).catch(() => undefined)
-      if (status?.isFile() && Date.now() - status.mtimeMs > staleMs) await removeFile(path)
-    }
-  }
-
-  private temporaryPath(): string {
-    return join(this.temporary, `${process.pid}-${randomUUID()}`)
   }
 
   private async publishIfAbsent(staged: string, path: string): Promise<PutResult> {
