@@ -39,7 +39,7 @@ test('a ladder has its outputs from its rungs, and what they see is what it sees
     '19:41 recipe/unknown-output: the step `models` has no output `flies`',
   ])
   expect(await said(ladder.replace('vars.bucket', 'steps.models.outputs.files'))).toEqual([
-    '13:30 recipe/not-ended: the step `models` of `boot` has not ended by then',
+    '13:35 recipe/not-ended: the step `models` of `boot` has not ended by then',
   ])
 })
 
