@@ -31,7 +31,8 @@ export interface StepListing {
 
 /**
  * Everything that happens, as data. Core and the supervisor emit these; only the app layer prints them. `time` is milliseconds
- * since the epoch. Every text in an event has already passed the mask.
+ * since the epoch. Every text in an event has already passed the mask. `of` is the ladder that a step is a rung of (`any-of`): a
+ * rung that ends without success was refused, which alone is no failure.
  */
 export type BerthEvent = { time: number } & (
   | {
@@ -40,13 +41,16 @@ export type BerthEvent = { time: number } & (
       recipe: string
       steps: StepListing[]
       periodic?: boolean
+      /** The steps of a boot that begin after main. */
+      deferred?: boolean
     }
-  | { type: 'step:start'; step: string; phase: StepPhase; attempt: number }
-  | { type: 'step:log'; step: string; level: LogLevel; text: string }
-  | { type: 'step:progress'; step: string; progress: Progress }
+  | { type: 'step:start'; step: string; of?: string; phase: StepPhase; attempt: number }
+  | { type: 'step:log'; step: string; of?: string; level: LogLevel; text: string }
+  | { type: 'step:progress'; step: string; of?: string; progress: Progress }
   | {
       type: 'step:retry'
       step: string
+      of?: string
       attempt: number
       attempts: number
       delayMs: number
@@ -55,6 +59,7 @@ export type BerthEvent = { time: number } & (
   | {
       type: 'step:end'
       step: string
+      of?: string
       phase: StepPhase
       result: StepResult
       optional: boolean
@@ -62,6 +67,10 @@ export type BerthEvent = { time: number } & (
       reason?: string
       facts?: Facts
       error?: ErrorFacts
+      /** What the recipe says of its failure. */
+      explain?: string
+      /** It did not stop when it was told to, and may still be at work. */
+      leftBehind?: true
     }
   | {
       type: 'pipeline:end'
@@ -70,8 +79,11 @@ export type BerthEvent = { time: number } & (
       durationMs: number
       counts: Record<StepResult, number>
       periodic?: boolean
+      deferred?: boolean
     }
   | { type: 'main:start'; command: string[]; pid: number }
+  /** It can be used, as the recipe's `main.ready` says. */
+  | { type: 'main:ready'; durationMs: number }
   | { type: 'main:end'; code: number | null; signal: string | null; durationMs: number }
   | { type: 'signal'; name: string; action: string }
   | { type: 'note'; level: LogLevel; text: string }

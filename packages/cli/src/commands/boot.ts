@@ -42,6 +42,7 @@ export const boot = defineCommand({
   },
   run: async ({ positionals, rest, values }) => {
     const signals = catchSignals()
+    const isFirstProcess = process.pid === 1 || process.ppid === 1
     const init = handOverToInit()
     const set = parseSettings(values.set)
     const reporterName = chooseReporter(values)
@@ -49,10 +50,12 @@ export const boot = defineCommand({
     const release = claimStateDirectory(stateDirectory)
     const env = bootEnvironment(process.env)
     // Its engine starts while the rest of the supervisor is loaded.
-    const firstChild = startPipelineChild(env)
-    const [{ survive }, { Supervisor }, { Recorder }] = await Promise.all([
+    const workingDirectory = process.cwd()
+    const firstChild = startPipelineChild(env, workingDirectory)
+    const [{ survive }, { Supervisor }, { openControl }, { Recorder }] = await Promise.all([
       import('../supervisor/survive.ts'),
       import('../supervisor/supervisor.ts'),
+      import('../supervisor/control-socket.ts'),
       import('../report/recorder.ts'),
     ])
     survive()
@@ -71,6 +74,8 @@ export const boot = defineCommand({
         stateDirectory,
         command: rest?.length === 0 ? undefined : rest,
         env,
+        workingDirectory,
+        isFirstProcess,
       },
       firstChild,
       report,
@@ -80,11 +85,13 @@ export const boot = defineCommand({
       const text = 'this is PID 1 and no init (tini, …) was found: zombies will accumulate'
       report({ type: 'note', level: 'warn', text, time: Date.now() })
     }
+    const control = await openControl(stateDirectory, supervisor.controls, report)
     let code: number | undefined
     try {
       code = await supervisor.run()
       return code
     } finally {
+      await control.close()
       reporter.close()
       await recorder.close(code)
       release()

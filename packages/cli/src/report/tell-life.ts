@@ -69,6 +69,7 @@ export class LifeTeller {
       case 'pipeline:end':
         return this.#end(line)
       case 'main:start':
+      case 'main:ready':
       case 'main:end':
         return this.#main(line)
       case 'signal':
@@ -108,10 +109,12 @@ export class LifeTeller {
     Object.assign(rounds, { lastAt: event.time, lastResult: event.result })
   }
 
-  #main(event: LineOf<'main:start' | 'main:end'>): void {
+  #main(event: LineOf<'main:start' | 'main:ready' | 'main:end'>): void {
     const { life } = this
     if (event.type === 'main:start') {
       life.main = { command: event.command, pid: event.pid, startedAt: event.time }
+    } else if (event.type === 'main:ready') {
+      Object.assign(life.main ?? {}, { readyAt: event.time })
     } else if (life.main !== undefined) {
       Object.assign(life.main, { endedAt: event.time, code: event.code, signal: event.signal })
     }

@@ -69,6 +69,10 @@ export class EventLines {
         const text = `running ${event.command.join(' ')} (pid ${event.pid})`
         return [this.#line(event, 'main', 'running', text)]
       }
+      case 'main:ready': {
+        const text = `ready after ${formatDuration(event.durationMs)}`
+        return [this.#line(event, 'main', 'done', text)]
+      }
       case 'main:end':
         return [this.#mainEnd(event)]
       case 'signal':

@@ -17,6 +17,11 @@ export function halfDeadline(signalAt: number, graceMs: number): number {
   return signalAt + graceMs / 2
 }
 
+/** When a round, or a deferred step, that is being cancelled is killed: it runs beside main's own end, and must not outlast it. */
+export function cancelDeadline(at: number, graceMs: number): number {
+  return at + Math.min(2000, graceMs / 5)
+}
+
 // What is mounted must come down though a save would use all of the time.
 const undo = { share: 0.15, mostMs: 3000 }
 // To stop a step that did not end by itself, and to say so.

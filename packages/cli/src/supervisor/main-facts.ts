@@ -1,6 +1,13 @@
-import { createMask, credentialVariables, evaluateText, outputFile } from '@berth/core'
+import {
+  createMask,
+  credentialVariables,
+  evaluateText,
+  outputFile,
+  type RecipeMain,
+} from '@berth/core'
 import type { LoadedRecipe } from '../load.ts'
 import type { MainFacts } from './protocol.ts'
+import type { ReadyFacts } from './readiness.ts'
 
 /**
  * Evaluates how main is to be started, with the outputs of the boot that has ended. A command after `--` is taken word for word.
@@ -30,7 +37,17 @@ export async function evaluateMain(
     env: { ...recipeEnvironment(recipe.env, values.env), ...Object.fromEntries(own) },
     user: main?.user === undefined ? undefined : evaluate(main.user),
     stopSignal: main?.stopSignal ?? 'SIGTERM',
+    ready: main?.ready === undefined ? undefined : readyFacts(main.ready, evaluate),
   }
+}
+
+function readyFacts(
+  { http, tcp, file, timeoutMs }: NonNullable<RecipeMain['ready']>,
+  evaluate: (text: string) => string,
+): ReadyFacts {
+  const known = (text: string | undefined): string | undefined =>
+    text === undefined ? undefined : evaluate(text)
+  return { http: known(http), tcp: known(tcp), file: known(file), timeoutMs }
 }
 
 /** Of the evaluated environment the recipe's own part; main has the rest from the supervisor. */

@@ -3,7 +3,6 @@ import { constants } from 'node:os'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { BerthError } from '@berth/core/error'
 import type { Ending } from './exit-code.ts'
-import { createMark } from './mark.ts'
 import {
   endProcesses,
   killProcesses,
@@ -15,7 +14,7 @@ import type { MainFacts } from './protocol.ts'
 import { findUser } from './user.ts'
 
 /** The environment variable by which what main started is found, also where it left main's group. */
-const mainMark = 'BERTH_MAIN'
+export const mainMark = 'BERTH_MAIN'
 
 /** What main leaves behind gets this long between SIGTERM and SIGKILL. */
 const leftoverPatienceMs = 2000
@@ -31,10 +30,16 @@ export interface MainProcess {
   clear: (deadline: number) => Promise<void>
 }
 
-/** Starts main with our terminal and the whole environment. Throws `cli/main-not-started` when there is no such command. */
-export async function startMain(main: MainFacts, env: NodeJS.ProcessEnv): Promise<MainProcess> {
+/**
+ * Starts main with our terminal and the whole environment; `mark` is for it, and all that it starts, to be found by. Throws
+ * `cli/main-not-started` when there is no such command.
+ */
+export async function startMain(
+  main: MainFacts,
+  env: NodeJS.ProcessEnv,
+  mark: string,
+): Promise<MainProcess> {
   const [file = '', ...args] = main.command
-  const mark = createMark()
   const user = main.user === undefined ? undefined : findUser(main.user)
   // Only the terminal's foreground group may read from it, and Node can't hand the foreground over.
   const hasTerminal = process.stdin.isTTY === true
@@ -68,7 +73,7 @@ export async function startMain(main: MainFacts, env: NodeJS.ProcessEnv): Promis
       else signalProcess(hasTerminal ? pid : -pid, 'SIGKILL')
       await killProcesses(ours)
       // A process in an uninterruptible wait (a hung volume) may not even die of SIGKILL in time.
-      await Promise.race([ended, sleep(1000)])
+      await Promise.race([ended, sleep(500)])
     },
   }
 }

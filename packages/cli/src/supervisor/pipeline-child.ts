@@ -27,10 +27,11 @@ export interface PipelineChild {
 }
 
 /** Starts a process for a pipeline. It loads Berth, and waits to be told which pipeline it is. */
-export function startPipelineChild(env: NodeJS.ProcessEnv): PipelineChild {
+export function startPipelineChild(env: NodeJS.ProcessEnv, directory: string): PipelineChild {
   const mark = createMark()
   const child = spawn(process.execPath, [...process.execArgv, entry], {
     detached: true,
+    cwd: directory,
     stdio: ['ignore', 'pipe', 'pipe', 'ipc'],
     env: { ...env, [pipelineMark]: mark },
   })

@@ -16,18 +16,23 @@ const outlet = new Outlet(
   (report) => new Promise((resolve) => process.send?.(report, undefined, {}, resolve)),
 )
 let loaded: LoadedPipeline | undefined
+let hasBegun = false
 
 for (const name of ['SIGTERM', 'SIGINT', 'SIGQUIT', 'SIGHUP', 'SIGUSR1', 'SIGUSR2'] as const) {
   process.on(name, () => {})
 }
 process.once('disconnect', () => {
+  // Nobody will say go any more.
+  if (!hasBegun) process.exit(0)
   cancel.abort('the supervisor is gone')
-  go.resolve(undefined)
 })
 process.on('message', (message) => {
   const order = message as Order
   if (order.type === 'load') requested.resolve(order.request)
-  if (order.type === 'go') go.resolve(order.deadline)
+  if (order.type === 'go') {
+    hasBegun = true
+    go.resolve(order.deadline)
+  }
   if (order.type === 'deadline') void loaded?.hasten(order.deadline)
   if (order.type === 'cancel') cancel.abort(order.reason)
   if (order.type === 'skip-optional') skipOptional.abort()

@@ -70,6 +70,7 @@ function factsOf(
     graceMs: fromOption ?? recipe.graceMs ?? platformFacts.graceMs,
     onBootFailure: recipe.onBootFailure,
     rounds,
+    deferred: (recipe.pipelines.boot ?? []).filter(({ defer }) => defer).map(({ id }) => id),
   }
 }
 
@@ -87,17 +88,17 @@ function parseGrace(text: string): number {
 
 async function runBoot(loaded: LoadedRecipe, surroundings: PipelineSurroundings): Promise<Report> {
   const { request, emit, cancel, skipOptional } = surroundings
-  const { stateDirectory } = request
+  const { stateDirectory, deferred = false } = request
+  const steps = loaded.recipe.pipelines.boot ?? []
+  const only = steps.filter(({ defer }) => defer === deferred).map(({ id }) => id)
+  const options = { ...loaded, only, emit, signal: cancel.signal, stateDirectory, skipOptional }
+  if (deferred) {
+    const { result } = await runPipeline({ ...options, pipeline: 'boot' })
+    return { type: 'ended', result }
+  }
   // What an earlier life announced and did not live to take back; nothing, in most containers.
   await undoAll({ ...loaded, emit, stateDirectory, signal: cancel.signal })
-  const { result } = await runPipeline({
-    ...loaded,
-    pipeline: 'boot',
-    emit,
-    signal: cancel.signal,
-    stateDirectory,
-    skipOptional,
-  })
+  const { result } = await runPipeline({ ...options, pipeline: 'boot' })
   if (result === 'cancelled') return { type: 'ended', result }
   try {
     return {

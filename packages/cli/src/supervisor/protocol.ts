@@ -1,5 +1,6 @@
 import type { BerthEvent, PipelineResult } from '@berth/core'
 import type { ErrorFacts } from '@berth/core/error'
+import type { ReadyFacts } from './readiness.ts'
 
 /** What a pipeline process is to do. It loads the recipe at once and waits for `go` before it touches anything. */
 export interface PipelineRequest {
@@ -17,6 +18,8 @@ export interface PipelineRequest {
   wasUsed: boolean
   /** A round while main runs: only these steps, and no undo. */
   round?: string[]
+  /** The boot's deferred steps, and none but them. */
+  deferred?: true
 }
 
 /** What the supervisor must know of a recipe, without ever reading one. */
@@ -29,6 +32,8 @@ export interface RecipeFacts {
   onBootFailure: 'exit' | 'hold' | 'continue'
   /** The shutdown steps that also run while main does. */
   rounds: { step: string; everyMs: number }[]
+  /** The boot's steps that begin when main has started. */
+  deferred: string[]
 }
 
 /** How to start main, evaluated after the boot. */
@@ -41,6 +46,7 @@ export interface MainFacts {
   env: Record<string, string>
   user: string | undefined
   stopSignal: NodeJS.Signals
+  ready: ReadyFacts | undefined
 }
 
 /** From the supervisor to a pipeline process. Times are milliseconds since the epoch. */

@@ -1,5 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { PipelineHandle } from './pipeline-handle.ts'
+import { type EndOfMain, runBeside } from './run-beside.ts'
 
 /** Pods that were started together should not all turn to the store in the same second. */
 const jitter = 0.1
@@ -16,31 +17,18 @@ interface Round {
 export async function keepRounds(
   rounds: readonly Round[],
   start: (steps: string[]) => PipelineHandle,
-  { signal, killAt }: { signal: AbortSignal; killAt: () => number },
+  endOfMain: EndOfMain,
 ): Promise<void> {
+  const { signal } = endOfMain
   const dueAt = new Map(rounds.map(({ step, everyMs }) => [step, Date.now() + spread(everyMs)]))
   while (dueAt.size > 0) {
     const wait = Math.max(0, Math.min(...dueAt.values()) - Date.now())
     if (!(await slept(wait, signal))) return
     const now = Date.now()
     const due = rounds.filter(({ step }) => (dueAt.get(step) ?? 0) <= now)
-    await runRound(start(due.map(({ step }) => step)), { signal, killAt })
+    await runBeside(start(due.map(({ step }) => step)), endOfMain)
     for (const { step, everyMs } of due) dueAt.set(step, Date.now() + spread(everyMs))
   }
-}
-
-async function runRound(
-  round: PipelineHandle,
-  { signal, killAt }: { signal: AbortSignal; killAt: () => number },
-): Promise<void> {
-  const cancel = (): void => {
-    round.cancel('the shutdown begins')
-    round.killAt(killAt(), 'it did not stop when the shutdown began')
-  }
-  signal.addEventListener('abort', cancel, { once: true })
-  round.go()
-  await round.ended
-  signal.removeEventListener('abort', cancel)
 }
 
 function spread(everyMs: number): number {

@@ -1,32 +1,68 @@
-import { defaultGraceMs, halfDeadline, stopDeadline } from './grace.ts'
+import { cancelDeadline, defaultGraceMs, halfDeadline, stopDeadline } from './grace.ts'
 import type { ReceivedSignal } from './signals.ts'
 
-/** Whether, since when and how urgently the pod is to stop; and what of the grace is whose. */
+/** Someone who wants the pod to stop: a signal, or `berth shutdown`. */
+export interface StopCause {
+  at: number
+  /** Its own grace; the recipe's unless given. */
+  graceMs?: number | undefined
+}
+
+/** Whether, since when and how urgently the pod is to stop; and what of the grace is whose. Of several causes the most pressing counts. */
 export class StopRequest {
   /** Known once the recipe is. */
   graceMs = defaultGraceMs
+  /** The first that stops. */
   signal: ReceivedSignal | undefined
   /** A second signal came: what is optional is skipped. */
   isUrgent = false
+  #causes: StopCause[] = []
   #requested = Promise.withResolvers<void>()
+  #signalled = Promise.withResolvers<void>()
 
-  /** Resolves with the first signal that stops. */
+  /** Resolves when anyone wants the pod to stop. */
   get requested(): Promise<void> {
     return this.#requested.promise
   }
 
-  request(signal: ReceivedSignal): void {
-    this.signal = signal
+  /** Resolves with the first signal that stops. */
+  get signalled(): Promise<void> {
+    return this.#signalled.promise
+  }
+
+  get isRequested(): boolean {
+    return this.#causes.length > 0
+  }
+
+  request(cause: StopCause): void {
+    this.#causes.push(cause)
     this.#requested.resolve()
+  }
+
+  obey(signal: ReceivedSignal): void {
+    this.signal ??= signal
+    this.request({ at: signal.at })
+    this.#signalled.resolve()
   }
 
   /** When everything must have ended; `undefined` while nobody is waiting to kill us. */
   deadline(): number | undefined {
-    return this.signal === undefined ? undefined : stopDeadline(this.signal.at, this.graceMs)
+    const ends = this.#causes.map(({ at, graceMs = this.graceMs }) => stopDeadline(at, graceMs))
+    return ends.length === 0 ? undefined : Math.min(...ends)
   }
 
-  /** When what is being stopped (main, a boot, a round) is killed: half of a grace from the signal, or from now without one. */
+  /** When main, or a boot, is killed: half of a grace after the request, or after now without one. */
   halfDeadline(): number {
-    return halfDeadline(this.signal?.at ?? Date.now(), this.graceMs)
+    return this.#earliest(halfDeadline)
+  }
+
+  /** When what runs beside main (a round, deferred steps) is killed. */
+  cancelDeadline(): number {
+    return this.#earliest(cancelDeadline)
+  }
+
+  #earliest(deadlineOf: (at: number, graceMs: number) => number): number {
+    const causes = this.isRequested ? this.#causes : [{ at: Date.now() }]
+    return Math.min(...causes.map(({ at, graceMs = this.graceMs }) => deadlineOf(at, graceMs)))
   }
 }

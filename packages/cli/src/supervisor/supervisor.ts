@@ -1,53 +1,53 @@
-import { flushCompileCache } from 'node:module'
-import { setTimeout as sleep } from 'node:timers/promises'
-import type { BerthEvent, NewEvent } from '@berth/core'
-import { exitCodes } from '../exit-codes.ts'
+import type { BerthEvent, NewEvent, PipelineResult } from '@berth/core'
+import { exitCodeOfSignal, exitCodes } from '../exit-codes.ts'
 import { hideVariables, shownError } from '../output-mask.ts'
 import { formatDuration } from '../reporters/format.ts'
-import { type BootEnvironment, bootMark } from './boot-environment.ts'
+import { bootMark } from './boot-environment.ts'
+import type { BootRequest } from './boot-request.ts'
+import type { ControlHandlers } from './control-socket.ts'
 import { type Ending, podExitCode } from './exit-code.ts'
-import { unhurriedMs } from './grace.ts'
-import { type MainProcess, notStartedCode, startMain } from './main-process.ts'
-import { type PipelineChild, startPipelineChild } from './pipeline-child.ts'
-import { type PipelineEnd, PipelineHandle } from './pipeline-handle.ts'
-import { endProcesses, processesMarked } from './process-table.ts'
+import { readLife } from './life-file.ts'
+import { awake, MainPhase } from './main-phase.ts'
+import type { PipelineChild } from './pipeline-child.ts'
+import type { PipelineEnd, PipelineHandle } from './pipeline-handle.ts'
+import { Pipelines } from './pipelines.ts'
+import { endProcesses, processesMarked, signalProcess } from './process-table.ts'
 import type { MainFacts, RecipeFacts } from './protocol.ts'
-import { keepRounds } from './rounds.ts'
-import { isStopSignal, type ReceivedSignal } from './signals.ts'
+import { endRemains } from './remains.ts'
+import { ShutdownPhase } from './shutdown-phase.ts'
+import { readShutdownRequest, type ShutdownAnswer } from './shutdown-request.ts'
+import { isStopSignal, type ReceivedSignal, type StopSignal } from './signals.ts'
 import { StopRequest } from './stop-request.ts'
 import { lifeSummary } from './summary.ts'
 
 /** Between SIGTERM and SIGKILL for what is left in the container at the very end. */
 const sweepPatienceMs = 200
 
-export interface BootRequest {
-  recipe: string
-  set: Record<string, string>
-  grace: string | undefined
-  strict: boolean
-  stateDirectory: string
-  /** After `--`; overrides the recipe's. */
-  command: string[] | undefined
-  /** Of all that it starts. */
-  env: BootEnvironment
-}
+type Phase = 'boot' | 'main' | 'shutdown' | 'ended'
 
 /**
  * The container's life: boot, main, and, whatever ends main, shutdown and undo under one deadline. Touches no step's files: each
  * pipeline runs in a process of its own. `run` resolves with the exit code; every signal goes to `receive`.
  */
 export class Supervisor {
+  /** What the control socket answers to. */
+  readonly controls: ControlHandlers = {
+    status: () => this.#status(),
+    shutdown: (request) => this.#shutDownFor(request),
+  }
   #request: BootRequest
   #report: (event: BerthEvent) => void
-  #env: BootEnvironment
-  #firstChild: PipelineChild | undefined
   #stop = new StopRequest()
+  #pipelines: Pipelines
+  #main: MainPhase
+  #shutdown: ShutdownPhase
+  #phase: Phase = 'boot'
+  #startedAt = Date.now()
   #recipe: RecipeFacts | undefined
   #boot: PipelineHandle | undefined
-  #main: MainProcess | undefined
-  #shutdown: PipelineHandle | undefined
-  /** Main was started, or someone may have worked here while it waited for a signal. */
-  #wasUsed = false
+  #bootResult: PipelineResult | undefined
+  #finished = Promise.withResolvers<ShutdownAnswer>()
+  #abandoned = Promise.withResolvers<number>()
 
   constructor(
     request: BootRequest,
@@ -55,35 +55,71 @@ export class Supervisor {
     report: (event: BerthEvent) => void,
   ) {
     this.#request = request
-    this.#firstChild = firstChild
     this.#report = report
-    this.#env = request.env
+    this.#pipelines = new Pipelines(request, firstChild, report)
+    const emit = (event: NewEvent): void => this.#emit(event)
+    this.#shutdown = new ShutdownPhase({ pipelines: this.#pipelines, stop: this.#stop, emit })
+    this.#main = new MainPhase({
+      pipelines: this.#pipelines,
+      stop: this.#stop,
+      env: request.env,
+      emit,
+      // Its modules load while main stops; a short grace has no time to waste.
+      stopping: () => this.#shutdown.prepare(),
+    })
   }
 
   async run(): Promise<number> {
+    return Promise.race([this.#liveSafely(), this.#abandoned.promise])
+  }
+
+  /** Acts on a signal: the first that stops begins the end, the second skips what is optional, the third ends at once. */
+  receive(signal: ReceivedSignal): void {
+    const { name } = signal
+    // A terminal has sent these to main itself, and what they mean is main's to say: a shell stays.
+    const isTerminals = name === 'SIGINT' || name === 'SIGQUIT' || name === 'SIGWINCH'
+    if (this.#main.process?.hasTerminal === true && isTerminals) return
+    if (!isStopSignal(name)) {
+      this.#main.process?.signal(name)
+    } else if (this.#stop.signal === undefined) {
+      this.#stop.obey(signal)
+      this.#emit({ type: 'signal', name, action: this.#beginStop() })
+    } else if (!this.#stop.isUrgent) {
+      this.#stop.isUrgent = true
+      this.#emit({ type: 'signal', name, action: 'again: skipping what is optional' })
+      void this.#main.process?.clear(0)
+      this.#shutdown.skipOptional()
+    } else {
+      this.#endAtOnce(name)
+    }
+  }
+
+  async #liveSafely(): Promise<number> {
     try {
       return await this.#live()
     } catch (error) {
       // A bug of ours must not cost the save.
       this.#emit({ type: 'error', error: shownError(error) })
-      await this.#main?.clear(this.#stop.halfDeadline())
-      await this.#runShutdown(Date.now())
+      await this.#main.process?.clear(this.#stop.halfDeadline())
+      await this.#shutdown.run()
       return exitCodes.failed
     }
   }
 
   async #live(): Promise<number> {
-    const startedAt = Date.now()
     const boot = await this.#runBoot()
     if (boot === 'refused') return exitCodes.usage
-    const bootMs = Date.now() - startedAt
+    const bootMs = Date.now() - this.#startedAt
+    this.#bootResult = boot.result
     const main = await this.#runMain(boot)
+    this.#phase = 'shutdown'
     const shutdownAt = Date.now()
-    const shutdown = await this.#runShutdown(shutdownAt)
+    const shutdown = await this.#shutdown.run()
+    const { env } = this.#request
+    await endProcesses(() => processesMarked(bootMark, env[bootMark]), this.#sweepPatience())
     const shutdownMs = Date.now() - shutdownAt
-    await endProcesses(() => processesMarked(bootMark, this.#env[bootMark]), sweepPatienceMs)
     const code = podExitCode({
-      boot: boot.result,
+      boot: worse(boot.result, this.#main.deferred),
       onBootFailure: this.#onBootFailure(),
       hasCommand: this.#mainFacts(boot).command.length > 0,
       main,
@@ -94,51 +130,79 @@ export class Supervisor {
     const recipe = this.#recipe?.name ?? this.#request.recipe
     const text = lifeSummary({ recipe, boot, bootMs, main, shutdown, shutdownMs, code })
     this.#emit({ type: 'note', level: code === exitCodes.right ? 'info' : 'warn', text })
+    await this.#finish({ result: shutdown.result, exitCode: code, shutdownMs, summary: text })
     return code
   }
 
-  /** Acts on a signal: the first that stops begins the end, the second skips what is optional; others are main's. */
-  receive(signal: ReceivedSignal): void {
-    const { name } = signal
-    // A terminal has sent these to main itself, and what they mean is main's to say: a shell stays.
-    const isTerminals = name === 'SIGINT' || name === 'SIGQUIT' || name === 'SIGWINCH'
-    if (this.#main?.hasTerminal === true && isTerminals) return
-    if (!isStopSignal(name)) {
-      this.#main?.signal(name)
-    } else if (this.#stop.signal === undefined) {
-      this.#stop.request(signal)
-      this.#emit({ type: 'signal', name, action: this.#beginStop() })
-    } else if (!this.#stop.isUrgent) {
-      this.#stop.isUrgent = true
-      this.#emit({ type: 'signal', name, action: 'again: skipping what is optional' })
-      void this.#main?.clear(0)
-      this.#shutdown?.skipOptional()
-    }
+  /** Tells whoever asked for the shutdown; where a platform would start the container again, its signal is waited for. */
+  async #finish(answer: ShutdownAnswer): Promise<void> {
+    this.#phase = 'ended'
+    this.#pipelines.end()
+    this.#finished.resolve(answer)
+    const isAsked = this.#stop.isRequested && this.#stop.signal === undefined
+    if (!isAsked || !this.#request.isFirstProcess) return
+    const text = 'everything is put away, as `berth shutdown` asked: waiting for the signal to end'
+    this.#emit({ type: 'note', level: 'info', text })
+    await awake(this.#stop.signalled)
   }
 
   /** Tells what runs that it must stop; answers what was done. */
   #beginStop(): string {
-    const deadline = this.#stop.deadline() ?? 0
+    if (this.#phase === 'ended') return 'everything is put away: ending'
     if (this.#boot !== undefined) {
       this.#cancelBoot(this.#boot)
       return 'cancelling the boot'
     }
-    const left = `${formatDuration(deadline - Date.now())} left`
-    this.#shutdown?.hasten(deadline)
-    if (this.#shutdown !== undefined) return `the shutdown has ${left}`
-    return `${this.#main === undefined ? 'shutting down' : 'stopping main'}, ${left}`
+    const left = `${formatDuration((this.#stop.deadline() ?? 0) - Date.now())} left`
+    if (this.#shutdown.hasten()) return `the shutdown has ${left}`
+    return `${this.#main.process === undefined ? 'shutting down' : 'stopping main'}, ${left}`
+  }
+
+  /** What the third signal asks for: nothing is saved or taken back any more. The journal stays, for `berth shutdown` or the next boot. */
+  #endAtOnce(name: StopSignal): void {
+    const { env } = this.#request
+    this.#emit({ type: 'signal', name, action: 'a third time: ending at once' })
+    for (const pid of processesMarked(bootMark, env[bootMark])) signalProcess(pid, 'SIGKILL')
+    this.#abandoned.resolve(exitCodeOfSignal(name))
+  }
+
+  #shutDownFor(line: Record<string, unknown>): unknown {
+    const { reason, graceMs, wait } = readShutdownRequest(line)
+    if (this.#phase !== 'ended') {
+      this.#stop.request({ at: Date.now(), graceMs })
+      const because = reason === undefined ? '' : ` (${reason})`
+      const text = `\`berth shutdown\`${because}: ${this.#beginStop()}`
+      this.#emit({ type: 'note', level: 'info', text })
+    }
+    return wait ? this.#finished.promise : { begun: true }
+  }
+
+  #status(): unknown {
+    const main = this.#main.process
+    return {
+      version: 1,
+      pid: process.pid,
+      recipe: this.#recipe?.name ?? this.#request.recipe,
+      phase: this.#phase,
+      startedAt: this.#startedAt,
+      boot: this.#bootResult ?? null,
+      main: main === undefined ? null : { pid: main.pid, ready: this.#main.isReady ?? null },
+      deadline: this.#stop.deadline() ?? null,
+    }
   }
 
   async #runBoot(): Promise<PipelineEnd | 'refused'> {
-    const boot = this.#start('boot')
+    const boot = this.#pipelines.start('boot')
     this.#boot = boot
     const loaded = await boot.loaded
     if ('recipe' in loaded) {
       this.#recipe = loaded.recipe
       hideVariables(loaded.recipe.secrets)
       this.#stop.graceMs = loaded.recipe.graceMs
+      await this.#endEarlierLife()
+      this.#pipelines.begin(loaded.recipe)
       // The grace may have changed what was decided before the recipe was known.
-      if (this.#stop.signal !== undefined) this.#cancelBoot(boot)
+      if (this.#stop.isRequested) this.#cancelBoot(boot)
       boot.go()
     }
     const end = await boot.ended
@@ -148,6 +212,12 @@ export class Supervisor {
     return 'refused'
   }
 
+  /** What a killed supervisor left must not write into what this boot puts in place. */
+  async #endEarlierLife(): Promise<void> {
+    const life = readLife(this.#request.stateDirectory)
+    if (life !== undefined) await endRemains(life, this.#stop.halfDeadline())
+  }
+
   #cancelBoot(boot: PipelineHandle): void {
     boot.cancel(this.#stop.signal?.name ?? 'stop')
     boot.killAt(this.#stop.halfDeadline(), 'it did not stop when the boot was cancelled')
@@ -155,83 +225,21 @@ export class Supervisor {
 
   /** Resolves when main is gone, with how it ended; with `undefined` when there was none to run. */
   async #runMain(boot: PipelineEnd): Promise<Ending | undefined> {
-    if (this.#stop.signal !== undefined) return undefined
-    const goesOn = boot.result !== 'failed' || this.#onBootFailure() !== 'exit'
-    this.#wasUsed = goesOn
-    if (boot.result === 'failed' && this.#onBootFailure() !== 'continue') {
-      if (goesOn) await this.#waitForStop('the boot failed')
-      return undefined
+    if (this.#stop.isRequested) return undefined
+    const hasFailed = boot.result === 'failed'
+    if (hasFailed && this.#onBootFailure() === 'exit') return undefined
+    this.#phase = 'main'
+    this.#pipelines.use()
+    if (!hasFailed || this.#onBootFailure() === 'continue') {
+      return this.#main.run(this.#mainFacts(boot), this.#recipe)
     }
-    const ending = new AbortController()
-    const rounds = keepRounds(
-      this.#recipe?.rounds ?? [],
-      (steps) => this.#start('shutdown', steps),
-      { signal: ending.signal, killAt: () => this.#stop.halfDeadline() },
-    )
-    const facts = this.#mainFacts(boot)
-    if (facts.command.length === 0) await this.#waitForStop('no command was given')
-    const main = facts.command.length === 0 ? undefined : await this.#liveWithMain(facts, ending)
-    ending.abort()
-    await rounds
-    return main
+    await this.#main.wait('the boot failed')
+    return undefined
   }
 
-  async #liveWithMain(facts: MainFacts, ending: AbortController): Promise<Ending> {
-    const startedAt = Date.now()
-    let main: MainProcess
-    try {
-      main = await startMain(facts, this.#env)
-    } catch (error) {
-      this.#emit({ type: 'error', error: shownError(error) })
-      return { code: notStartedCode(error), signal: null }
-    }
-    this.#main = main
-    this.#emit({ type: 'main:start', command: facts.shown, pid: main.pid })
-    // Node does it at the end of a process, and a pod's often ends by SIGKILL: the next start would compile everything anew.
-    flushCompileCache()
-    await Promise.race([main.ended, this.#stop.requested])
-    ending.abort()
-    if (this.#stop.signal === undefined) await main.clear(Date.now() + this.#stop.graceMs)
-    else await this.#stopMain(main, facts.stopSignal)
-    // What not even SIGKILL ends (it waits for a hung volume) must not hold up the saves.
-    const stuck = sleep(0).then((): Ending => ({ code: null, signal: 'SIGKILL' }))
-    const end = await Promise.race([main.ended, stuck])
-    this.#main = undefined
-    this.#emit({ type: 'main:end', ...end, durationMs: Date.now() - startedAt })
-    return end
-  }
-
-  async #stopMain(main: MainProcess, stopSignal: NodeJS.Signals): Promise<void> {
-    main.signal(stopSignal)
-    // Its modules load while main stops; a short grace has no time to waste.
-    this.#shutdown = this.#start('shutdown')
-    const deadline = this.#stop.halfDeadline()
-    if (!this.#stop.isUrgent) {
-      await Promise.race([main.ended, sleep(Math.max(0, deadline - Date.now()))])
-    }
-    await main.clear(deadline)
-  }
-
-  async #runShutdown(now: number): Promise<PipelineEnd> {
-    this.#shutdown ??= this.#start('shutdown')
-    const shutdown = this.#shutdown
-    const limit = (): number =>
-      this.#stop.deadline() ?? now + Math.max(unhurriedMs, this.#stop.graceMs)
-    shutdown.killAt(limit(), 'it was killed because its time was over')
-    const loaded = await shutdown.loaded
-    if ('refused' in loaded) this.#emit({ type: 'error', error: loaded.refused })
-    else shutdown.go(limit())
-    if (this.#stop.isUrgent) shutdown.skipOptional()
-    const end = await shutdown.ended
-    return 'refused' in loaded ? { result: 'failed' } : end
-  }
-
-  async #waitForStop(reason: string): Promise<void> {
-    this.#emit({ type: 'note', level: 'info', text: `waiting for a signal: ${reason}` })
-    // A pending promise alone does not keep Node alive.
-    const alive = setInterval(() => {}, 2 ** 30)
-    await this.#stop.requested
-    clearInterval(alive)
+  #sweepPatience(): number {
+    const deadline = this.#stop.deadline() ?? Number.POSITIVE_INFINITY
+    return Math.max(0, Math.min(sweepPatienceMs, deadline - Date.now()))
   }
 
   #mainFacts(boot: PipelineEnd): MainFacts {
@@ -242,20 +250,15 @@ export class Supervisor {
     return this.#recipe?.onBootFailure ?? 'exit'
   }
 
-  #start(pipeline: 'boot' | 'shutdown', round?: string[]): PipelineHandle {
-    const { recipe, set, grace, stateDirectory, command } = this.#request
-    const own = round === undefined ? {} : { round }
-    const text = this.#recipe?.text
-    const life = { wasUsed: this.#wasUsed, stateDirectory, command }
-    const request = { recipe, text, pipeline, set, grace, ...life, ...own }
-    const child = this.#firstChild ?? startPipelineChild(this.#env)
-    this.#firstChild = undefined
-    return new PipelineHandle(request, child, this.#report)
-  }
-
   #emit(event: NewEvent): void {
     this.#report({ ...event, time: Date.now() })
   }
+}
+
+/** Main runs when deferred steps fail, so they can make a boot no worse than degraded. */
+function worse(boot: PipelineResult, deferred: PipelineResult | undefined): PipelineResult {
+  const isWorse = deferred === 'failed' || deferred === 'degraded'
+  return boot === 'ready' && isWorse ? 'degraded' : boot
 }
 
 /** What main is when the boot's process died before it could say; its arguments could hold what only that process can mask. */
@@ -268,5 +271,6 @@ function mainWithoutRecipe(command: string[]): MainFacts {
     env: {},
     user: undefined,
     stopSignal: 'SIGTERM',
+    ready: undefined,
   }
 }

@@ -1,0 +1,21 @@
+import type { BootEnvironment } from './boot-environment.ts'
+
+/** What the command line asks of a boot. */
+export interface BootRequest {
+  recipe: string
+  /** What the recipe holds, where that is known; else it is read. */
+  text?: string
+  set: Record<string, string>
+  /** `--grace`, as written. */
+  grace: string | undefined
+  strict: boolean
+  stateDirectory: string
+  /** After `--`; overrides the recipe's. */
+  command: string[] | undefined
+  /** Of all that it starts. */
+  env: BootEnvironment
+  /** Absolute: where the relative directories of steps start. */
+  workingDirectory: string
+  /** A platform would start again what ends by itself: after `berth shutdown` the signal is waited for. */
+  isFirstProcess: boolean
+}

@@ -1,0 +1,48 @@
+import { readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+
+/** What another process must know to end a life whose supervisor was killed. Nothing of the environment, which may hold secrets. */
+export interface Life {
+  version: 1
+  /** Absolute. */
+  recipe: string
+  /** What it held when the pod booted. */
+  text: string
+  set: Record<string, string>
+  /** Where the boot was called; absolute. */
+  workingDirectory: string
+  graceMs: number
+  /** Of all that this life started, in `BERTH_BOOT`. */
+  mark: string
+  wasUsed: boolean
+  /** The pipelines' processes that may still be running. */
+  pipelines: number[]
+  main: { mark: string; stopSignal: NodeJS.Signals } | undefined
+}
+
+function fileIn(stateDirectory: string): string {
+  return join(stateDirectory, 'life.json')
+}
+
+/** Replaces what is known of the life: whole or not at all. */
+export function writeLife(stateDirectory: string, life: Life): void {
+  const file = fileIn(stateDirectory)
+  const temporary = `${file}.${process.pid}.tmp`
+  writeFileSync(temporary, `${JSON.stringify(life)}\n`, { mode: 0o600 })
+  renameSync(temporary, file)
+}
+
+/** The life that has begun in a state directory and was not ended; `undefined` where there is none, or none that can be read. */
+export function readLife(stateDirectory: string): Life | undefined {
+  try {
+    const life = JSON.parse(readFileSync(fileIn(stateDirectory), 'utf8')) as Life
+    return life.version === 1 ? life : undefined
+  } catch {
+    return undefined
+  }
+}
+
+/** Everything was put away: nobody has to end this life again. */
+export function forgetLife(stateDirectory: string): void {
+  rmSync(fileIn(stateDirectory), { force: true })
+}

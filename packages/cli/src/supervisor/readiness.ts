@@ -1,0 +1,83 @@
+import { access } from 'node:fs/promises'
+import { connect } from 'node:net'
+import { setTimeout as sleep } from 'node:timers/promises'
+
+/** How main shows that it can be used: one of these, evaluated. */
+export interface ReadyFacts {
+  http: string | undefined
+  tcp: string | undefined
+  file: string | undefined
+  timeoutMs: number | undefined
+}
+
+/** A start of main that is under way is asked about often, one that takes minutes seldom. */
+const wait = { firstMs: 100, factor: 1.3, longestMs: 1000 }
+
+/** How long one answer may take. */
+const answerMs = 2000
+
+/**
+ * Asks again and again until main can be used, and resolves with true then; with false when the signal aborts before. Calls `late`, once,
+ * when the timeout is over, and goes on asking.
+ */
+export async function untilReady(
+  ready: ReadyFacts,
+  { signal, late }: { signal: AbortSignal; late: () => void },
+): Promise<boolean> {
+  const lateAt = ready.timeoutMs === undefined ? undefined : Date.now() + ready.timeoutMs
+  let [waitMs, isLate] = [wait.firstMs, false]
+  while (!signal.aborted) {
+    if (await isReady(ready)) return !signal.aborted
+    if (!isLate && lateAt !== undefined && Date.now() >= lateAt) {
+      isLate = true
+      late()
+    }
+    const left = isLate || lateAt === undefined ? waitMs : Math.max(1, lateAt - Date.now())
+    await sleep(Math.min(waitMs, left), undefined, { signal }).catch(() => {})
+    waitMs = Math.min(waitMs * wait.factor, wait.longestMs)
+  }
+  return false
+}
+
+async function isReady({ http, tcp, file }: ReadyFacts): Promise<boolean> {
+  if (http !== undefined) return answersHttp(http)
+  if (tcp !== undefined) return takesConnections(tcp)
+  return access(file ?? '').then(
+    () => true,
+    () => false,
+  )
+}
+
+async function answersHttp(url: string): Promise<boolean> {
+  // Loaded only where it is asked for: the supervisor stays small.
+  const { get } = url.startsWith('https:') ? await import('node:https') : await import('node:http')
+  return new Promise((resolve) => {
+    try {
+      const request = get(url, { agent: false, timeout: answerMs }, (response) => {
+        response.resume()
+        const { statusCode = 0 } = response
+        resolve(statusCode >= 200 && statusCode < 400)
+        request.destroy()
+      })
+      request.on('timeout', () => request.destroy(new Error('no answer')))
+      request.on('error', () => resolve(false))
+    } catch {
+      // No URL.
+      resolve(false)
+    }
+  })
+}
+
+function takesConnections(address: string): Promise<boolean> {
+  const [, host = '', port = ''] = /^\[?([^\]]*)\]?:(\d+)$/.exec(address) ?? []
+  return new Promise((resolve) => {
+    const socket = connect({ host, port: Number(port), timeout: answerMs })
+    const settle = (isTaken: boolean): void => {
+      socket.destroy()
+      resolve(isTaken)
+    }
+    socket.once('connect', () => settle(true))
+    socket.once('timeout', () => settle(false))
+    socket.once('error', () => settle(false))
+  })
+}
