@@ -6,15 +6,15 @@ import type { MountDriver, MountSpec, Pending } from '../driver/driver.ts'
 import { flyCanary } from './canary.ts'
 import type { Keeper, StopAnswer } from './keeper-contract.ts'
 import type { LinkStatus, StatusReason } from './link-status.ts'
-import { judgeMount, judgeSafety, restartDelayMs, type Verdict } from './mount-state.ts'
+import { judgeMount, restartDelayMs, type Verdict } from './mount-state.ts'
 import { Observer } from './observer.ts'
 import { readProcess } from './process-facts.ts'
 import { explainState } from './reasons.ts'
 import type { LinkRecord, Registry } from './registry.ts'
-import { retarget, targetOf } from './retarget.ts'
-import { shownKey } from './shown-key.ts'
-import type { Spool } from './spool.ts'
+import { retarget } from './retarget.ts'
+import { addPending, type Spool } from './spool.ts'
 import { type Daemon, startDaemon } from './start-daemon.ts'
+import { StatusPublisher } from './status-publisher.ts'
 import { storeUrlOf } from './store-of.ts'
 import { unmount } from './unmount.ts'
 import { openWriters } from './writers.ts'
@@ -36,6 +36,7 @@ export interface KeeperParts {
 export class MountKeeper implements Keeper {
   readonly #parts: KeeperParts
   readonly #observer: Observer
+  readonly #publisher: StatusPublisher
   readonly #ending = new AbortController()
   #daemon: Daemon | undefined
   #verdict: Verdict = { state: 'starting', colour: 'yellow', links: 'spool', daemon: 'keep' }
@@ -45,14 +46,14 @@ export class MountKeeper implements Keeper {
   #canary: LinkStatus['lastCanary'] = null
   #spooled: Pending | undefined
   #drained: Promise<void> | undefined
-  #before: { at: number; bytes: number } | undefined
-  #rate: number | undefined
   #isForgotten = false
   #looking: Promise<void> = Promise.resolve()
 
   constructor(parts: KeeperParts) {
     this.#parts = parts
-    this.#observer = new Observer(parts.driver, parts.spec, parts.store)
+    const { driver, spec, store, registry } = parts
+    this.#observer = new Observer(driver, spec, store)
+    this.#publisher = new StatusPublisher(driver.name, spec, registry)
   }
 
   async start(): Promise<void> {
@@ -142,7 +143,7 @@ export class MountKeeper implements Keeper {
       if (Date.now() >= deadline) {
         this.#become({ ...this.#verdict, state: 'drain-timeout', colour: 'red' }, undefined)
         await this.#publish()
-        return { isStopped: false, pending: sum(open, await spooled), holders }
+        return { isStopped: false, pending: addPending(open, await spooled), holders }
       }
       await sleep(100)
     }
@@ -238,37 +239,14 @@ export class MountKeeper implements Keeper {
 
   async #publish(): Promise<void> {
     if (this.#isForgotten) return
-    const { spec, driver, registry } = this.#parts
-    const pending = sum(this.#observer.pending, this.#spooled)
-    this.#measure(pending.bytes)
-    const links = await registry.readLinks()
-    await mkdir(registry.folder, { recursive: true, mode: 0o711 })
-    await registry.writeStatus({
-      version: 1,
-      key: spec.key,
-      driver: driver.name,
-      state: this.#verdict.state,
-      colour: this.#verdict.colour,
+    await this.#publisher.publish({
+      verdict: this.#verdict,
       reason: this.#reason,
       since: this.#since,
-      updatedAt: Date.now(),
-      store: storeUrlOf(spec),
-      accessKey: shownKey(spec.credentials.accessKeyId),
-      mountPoint: spec.mountPoint,
-      links: await Promise.all(links.map(describeLink)),
-      pending,
-      safeToStop: judgeSafety(pending, this.#rate),
+      pending: addPending(this.#observer.pending, this.#spooled),
       lastCanary: this.#canary,
       restarts: this.#restarts.length,
     })
-  }
-
-  #measure(bytes: number): void {
-    const at = performance.now()
-    if (this.#before !== undefined && bytes < this.#before.bytes) {
-      this.#rate = ((this.#before.bytes - bytes) * 1000) / (at - this.#before.at)
-    }
-    if (bytes !== this.#before?.bytes) this.#before = { at, bytes }
   }
 }
 
@@ -276,23 +254,6 @@ export class MountKeeper implements Keeper {
 async function turn(link: LinkRecord, to: 'mount' | 'spool'): Promise<void> {
   if (to === 'spool') await mkdir(link.spool, { recursive: true })
   await retarget(link.path, link[to === 'spool' ? 'spool' : 'target'], [link.spool, link.target])
-}
-
-async function describeLink(link: LinkRecord): Promise<LinkStatus['links'][number]> {
-  const target = await targetOf(link.path)
-  const leadsTo = target === link.target ? 'mount' : target === link.spool ? 'spool' : 'elsewhere'
-  return { path: link.path, user: link.user, leadsTo }
-}
-
-function sum(one: Pending, other: Pending | undefined): Pending {
-  if (other === undefined) return one
-  return {
-    files: one.files + other.files,
-    bytes: one.bytes + other.bytes,
-    oldestAgeMs: Math.max(one.oldestAgeMs, other.oldestAgeMs),
-    confidence: one.confidence,
-    names: [...one.names, ...other.names].slice(0, 20),
-  }
 }
 
 async function ownProcess() {

@@ -44,3 +44,15 @@ export function pendingOf(files: readonly SpooledFile[]): Pending {
     names: found.slice(0, mostNames).map(({ name }) => name),
   }
 }
+
+/** What waits in two places, as one amount. */
+export function addPending(one: Pending, other: Pending | undefined): Pending {
+  if (other === undefined) return one
+  return {
+    files: one.files + other.files,
+    bytes: one.bytes + other.bytes,
+    oldestAgeMs: Math.max(one.oldestAgeMs, other.oldestAgeMs),
+    confidence: one.confidence,
+    names: [...one.names, ...other.names].slice(0, mostNames),
+  }
+}
