@@ -89,7 +89,8 @@ testFault('no key stands in an argument, an environment or a file that others ca
   const holding = readFilesBelow(pod.env['BERTH_LINK_DIR'] ?? '').filter(({ text }) =>
     text.includes(secret),
   )
-  expect(holding.map(({ mode }) => mode & 0o077)).toEqual([0])
+  expect(holding.length).toBeGreaterThan(0)
+  expect(holding.filter(({ mode }) => (mode & 0o077) !== 0)).toEqual([])
   expect(pod.berth(['mounts', '--json', '--log']).stdout).not.toContain(secret)
 })
 
@@ -102,7 +103,7 @@ testFault(
     process.kill(keeper, 'SIGKILL')
     process.kill(daemon, 'SIGKILL')
     // As after the restart of a pod: the mount and all that was in memory are gone, and the volume with the link is still there.
-    await until(() => pod.berth(['mounts']).code === 3)
+    await until(async () => (await pod.status()).colour === 'red')
     pod.unmountLazily(mountPoint)
     fs.rmSync(pod.env['BERTH_LINK_DIR'] ?? '', { recursive: true })
     expect(fs.existsSync(folder)).toBe(false)

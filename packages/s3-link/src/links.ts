@@ -10,6 +10,7 @@ export {
 } from './mount-bucket.ts'
 export type { LinkStatus } from './mount/link-status.ts'
 export { findPlaces } from './mount/places.ts'
+export { reviveKeepers } from './mount/revive.ts'
 export { readLogs } from './mount/logs.ts'
 export { linkFolder, type LinkContext } from './steps/link.ts'
 export { readStatuses, statusLines } from './steps/status.ts'

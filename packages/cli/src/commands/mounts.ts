@@ -24,8 +24,10 @@ export async function describeMounts(
   bucket: string | undefined,
   withLog: boolean,
 ): Promise<LinkAnswer> {
-  const { findPlaces, readLogs, readStatuses, statusLines } = await import('@berth/s3-link/links')
+  const { findPlaces, readLogs, readStatuses, reviveKeepers, statusLines } =
+    await import('@berth/s3-link/links')
   const places = findPlaces(env)
+  await reviveKeepers(places)
   const all = await readStatuses(places)
   const shown = all.filter((status) => bucket === undefined || isOf(status, bucket))
   const logs = withLog ? await readLogs(places, 50) : {}

@@ -1,4 +1,5 @@
 import type { Secret } from '@berth/core'
+import type { HeldFile } from './held-file.ts'
 import type { LinkOptions } from './link-options.ts'
 
 export type DriverName = 's3fs' | 'rclone' | 'watch'
@@ -24,6 +25,8 @@ export interface MountSpec {
   /** On the pod's own disk, and kept: what was not sent yet lies here. */
   cache: string
   options: LinkOptions
+  /** Where the driver's program is; looked for by its name unless given. */
+  program?: string
 }
 
 export interface MountCredentials {
@@ -76,11 +79,20 @@ export interface MountDriver {
   explain: (log: readonly string[]) => MountFault | undefined
   /** What closed and open files are not in S3 yet. Never touches the mount itself, which may hang. */
   pending: (daemon: RunningDaemon) => Promise<Pending>
+  /** The same as files that can be copied, also from a daemon that hangs. */
+  held: (daemon: HoldingDaemon) => Promise<HeldFile[]>
+  /** Lets go of what is proven to be in S3, when no daemon runs: it is not to be sent again. */
+  discard: (held: readonly HeldFile[]) => Promise<void>
 }
 
 export interface RunningDaemon {
   pid: number
   spec: Pick<MountSpec, 'cache'>
+}
+
+export interface HoldingDaemon {
+  pid: number
+  spec: Pick<MountSpec, 'cache' | 'bucket' | 'prefix'>
 }
 
 /** Why a daemon did not start, or ended. */

@@ -3,6 +3,8 @@ import { readdir, readlink, stat } from 'node:fs/promises'
 export interface OpenFile {
   /** As the process's descriptors name it, also when the name is gone by now. */
   path: string
+  /** Where it can be read, also without a name. */
+  descriptor: string
   bytes: number
 }
 
@@ -15,10 +17,11 @@ export async function openFilesOf(pid: number, folder: string): Promise<OpenFile
   const names = await readdir(table).catch(() => [])
   const found = await Promise.all(
     names.map(async (name) => {
-      const path = await readlink(`${table}/${name}`).catch(() => '')
+      const descriptor = `${table}/${name}`
+      const path = await readlink(descriptor).catch(() => '')
       if (!path.startsWith(`${folder}/`)) return []
-      const { size } = await stat(`${table}/${name}`).catch(() => ({ size: 0 }))
-      return [{ path, bytes: size }]
+      const { size } = await stat(descriptor).catch(() => ({ size: 0 }))
+      return [{ path, descriptor, bytes: size }]
     }),
   )
   return found.flat()

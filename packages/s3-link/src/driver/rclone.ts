@@ -1,7 +1,7 @@
 import { join } from 'node:path'
 import { Secret } from '@berth/core'
 import { childEnvironment } from './child-environment.ts'
-import { dirtyFilesIn } from './dirty-files.ts'
+import { dirtyFilesIn, discardFromCache, heldByRclone } from './dirty-files.ts'
 import type { MountDriver, MountSpec } from './driver.ts'
 import { explainLog } from './explain-log.ts'
 
@@ -28,7 +28,7 @@ export const rclone: MountDriver = {
     const config = join(runtime, 'rclone.conf')
     return {
       command: [
-        'rclone',
+        spec.program ?? 'rclone',
         'mount',
         `${remote}:${[spec.bucket, spec.prefix].filter(Boolean).join('/')}`,
         spec.mountPoint,
@@ -43,6 +43,8 @@ export const rclone: MountDriver = {
   },
   explain: explainLog,
   pending: ({ spec }) => dirtyFilesIn(spec.cache),
+  held: ({ spec }) => heldByRclone(spec.cache, spec),
+  discard: discardFromCache,
 }
 
 function flagsOf({ cache, options }: MountSpec, config: string): [string, string | number][] {

@@ -1,4 +1,4 @@
-import { join } from 'node:path'
+import { dirname, join } from 'node:path'
 import { Secret } from '@berth/core'
 import { childEnvironment } from './child-environment.ts'
 import type { MountDriver, MountSpec } from './driver.ts'
@@ -15,26 +15,19 @@ export const s3fs: MountDriver = {
   name: 's3fs',
   program: 's3fs',
   plan: (spec) => {
-    const { credentials, mountPoint, runtime, cache } = spec
-    const password = join(runtime, 'passwd-s3fs')
+    const { mountPoint, runtime, cache } = spec
+    const keys = keyFile(spec)
     return {
       command: [
-        's3fs',
+        spec.program ?? 's3fs',
         spec.prefix === '' ? spec.bucket : `${spec.bucket}:/${spec.prefix}`,
         mountPoint,
         '-f',
-        ...optionsOf(spec, password).flatMap((option) => ['-o', option]),
+        ...[...keys.options, ...optionsOf(spec)].flatMap((option) => ['-o', option]),
       ],
       env: childEnvironment(runtime),
-      files: [
-        {
-          path: password,
-          content: new Secret(
-            `${credentials.accessKeyId}:${credentials.secretAccessKey.reveal()}\n`,
-          ),
-        },
-      ],
-      directories: [runtime, temporaryFolder(cache)],
+      files: [{ path: keys.path, content: new Secret(keys.text) }],
+      directories: [...new Set([runtime, dirname(keys.path), temporaryFolder(cache)])],
       type: 'fuse.s3fs',
     }
   },
@@ -50,12 +43,41 @@ export const s3fs: MountDriver = {
       names: [],
     }
   },
+  held: async ({ pid, spec }) => {
+    const open = await openFilesOf(pid, temporaryFolder(spec.cache))
+    // A part that was sent already may have been given up on the disk.
+    return open.map(({ descriptor: source, bytes }) => {
+      return { source, name: undefined, bytes, isWhole: false }
+    })
+  },
+  // Its files have no names, and are gone with it.
+  discard: async () => undefined,
 }
 
-function optionsOf(spec: MountSpec, password: string): string[] {
+/** A session token has no place in a password file; the file of the AWS command has one, in the daemon's own home. */
+function keyFile({ credentials, runtime }: MountSpec) {
+  const { accessKeyId, secretAccessKey, sessionToken } = credentials
+  if (sessionToken === undefined) {
+    const path = join(runtime, 'passwd-s3fs')
+    const text = `${accessKeyId}:${secretAccessKey.reveal()}\n`
+    return { path, text, options: [`passwd_file=${path}`] }
+  }
+  const lines = {
+    aws_access_key_id: accessKeyId,
+    aws_secret_access_key: secretAccessKey.reveal(),
+    aws_session_token: sessionToken.reveal(),
+  }
+  const text = Object.entries(lines).map(([name, value]) => `${name}=${value}\n`)
+  return {
+    path: join(runtime, '.aws', 'credentials'),
+    text: `[default]\n${text.join('')}`,
+    options: ['use_session_token'],
+  }
+}
+
+function optionsOf(spec: MountSpec): string[] {
   const { options } = spec
   return [
-    `passwd_file=${password}`,
     ...(spec.endpoint === undefined ? [] : [`url=${spec.endpoint}`]),
     ...(spec.pathStyle ? ['use_path_request_style'] : []),
     // Not `region`: only versions from 1.96 on know that, and all take the region by this name.

@@ -3,7 +3,7 @@ import { closeSync, mkdirSync, openSync } from 'node:fs'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { BerthError, type ErrorFacts } from '@berth/core/error'
-import { acquireLease } from '@berth/filesystem'
+import { acquireLease, readFileIfPresent } from '@berth/filesystem'
 import type { DriverName, MountSpec } from '../driver/driver.ts'
 import { type CarriedSpec, packSpec } from './carried-spec.ts'
 import { childEnvironment } from '../driver/child-environment.ts'
@@ -72,16 +72,42 @@ async function withLock<Result>(
 }
 
 async function startKeeper({ driver, spec, places, signal, watched }: MountRequest): Promise<void> {
-  const log = openSync(join(spec.runtime, 'keeper.log'), 'a', 0o600)
+  const orders: KeeperOrders<CarriedSpec> = { spec: packSpec(spec), driver, places, watched }
+  return spawnKeeper(orders, signal)
+}
+
+/**
+ * Starts the keeper of a mount again that was killed, with what it was started with; it takes over what is there. False where a keeper runs,
+ * or nothing is known of one.
+ */
+export async function reviveKeeper(
+  places: Places,
+  key: string,
+  signal: AbortSignal,
+): Promise<boolean> {
+  const registry = openRegistry(places, key)
+  return withLock(join(places.runtime, `${key}.lock`), signal, async () => {
+    const record = await registry.readMount()
+    if (record === undefined || (await isRunning(record.keeper))) return false
+    const told = await readFileIfPresent(registry.orders)
+    if (told === undefined) return false
+    const orders = JSON.parse(told.toString()) as KeeperOrders<CarriedSpec>
+    await spawnKeeper({ ...orders, isRevived: true }, signal)
+    return true
+  })
+}
+
+async function spawnKeeper(orders: KeeperOrders<CarriedSpec>, signal: AbortSignal): Promise<void> {
+  const { runtime, bucket } = orders.spec
+  const log = openSync(join(runtime, 'keeper.log'), 'a', 0o600)
   const program = new URL('./keeper.ts', import.meta.url)
   const child = spawn(process.execPath, [program.pathname], {
-    env: childEnvironment(spec.runtime),
+    env: childEnvironment(runtime),
     cwd: '/',
     stdio: ['pipe', 'pipe', log],
     detached: true,
   })
   closeSync(log)
-  const orders: KeeperOrders<CarriedSpec> = { spec: packSpec(spec), driver, places, watched }
   const onAbort = () => child.kill('SIGTERM')
   signal.addEventListener('abort', onAbort, { once: true })
   try {
@@ -92,9 +118,9 @@ async function startKeeper({ driver, spec, places, signal, watched }: MountReque
     if (answer === undefined) {
       throw new BerthError(
         's3-link/keeper-ended',
-        `could not mount \`${spec.bucket}\`: the process that stays with it ended`,
+        `could not mount \`${bucket}\`: the process that stays with it ended`,
         {
-          hint: `see \`${join(spec.runtime, 'keeper.log')}\``,
+          hint: `see \`${join(runtime, 'keeper.log')}\``,
         },
       )
     }

@@ -17,6 +17,6 @@ export interface Keeper {
   /** Looks, judges and acts; called every second, and at once when `awakened` resolves. */
   tick: () => Promise<void>
   awakened: () => Promise<unknown>
-  /** Sends everything, then ends; when the time is over first it goes on, and the answer says what is not in S3. */
+  /** Turns links to the disk, sends everything, then ends; when the time is over first it goes on, and the answer says what is not in S3. */
   stop: (deadline: number) => Promise<StopAnswer>
 }

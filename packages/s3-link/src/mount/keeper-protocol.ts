@@ -13,6 +13,8 @@ export interface KeeperOrders<Spec> {
   places: Places
   /** The folder to watch, for that driver. */
   watched?: LinkRecord | undefined
+  /** In the place of one that was killed. */
+  isRevived?: boolean
 }
 
 /** Answers questions on a socket; whoever may open the socket may ask. */

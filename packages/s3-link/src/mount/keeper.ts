@@ -4,7 +4,7 @@ import { rmSync } from 'node:fs'
 import { text } from 'node:stream/consumers'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { errorFacts } from '@berth/core'
-import { makeDirectory } from '@berth/filesystem'
+import { makeDirectory, writeFileAtomic } from '@berth/filesystem'
 import { mountDrivers } from '../driver/mount-drivers.ts'
 import { type CarriedSpec, unpackSpec } from './carried-spec.ts'
 import { drainSpool } from './drain-spool.ts'
@@ -18,7 +18,8 @@ import { WatchKeeper } from './watch-keeper.ts'
 
 const tickMs = 1_000
 
-const orders = JSON.parse(await text(process.stdin)) as KeeperOrders<CarriedSpec>
+const told = await text(process.stdin)
+const orders = JSON.parse(told) as KeeperOrders<CarriedSpec>
 const spec = unpackSpec(orders.spec)
 const registry = openRegistry(orders.places, spec.key)
 const { signal } = new AbortController()
@@ -30,14 +31,18 @@ for (const name of ['SIGHUP', 'SIGPIPE', 'SIGINT'] as const) process.on(name, ()
 const keeper = await openKeeper()
 process.on('SIGTERM', () => keeper.giveUpStart())
 try {
+  // As private as the file of the daemon's keys; should this process be killed, another goes on with them.
+  await writeFileAtomic(registry.orders, told, { mode: 0o600 }).catch(() => undefined)
   await keeper.start()
 } catch (error) {
   process.stdout.write(`${JSON.stringify({ error: errorFacts(error) })}\n`)
-  await registry.forget()
+  if (orders.isRevived !== true) await registry.forget()
   process.exit(1)
 }
 let isOver = false
+let lastFault = ''
 let looking = Promise.resolve()
+await lookOnce()
 await makeDirectory(spec.runtime, 0o700)
 rmSync(registry.socket, { force: true })
 await answerOn(registry.socket, async (question) => {
@@ -58,7 +63,15 @@ process.exit(0)
 /** One look at a time, whoever wants it. */
 function lookOnce(): Promise<void> {
   looking = looking.then(async () => {
-    if (!isOver) await keeper.tick()
+    if (isOver) return
+    try {
+      await keeper.tick()
+    } catch (error) {
+      // A disk that is full, for example: a mount must not lose who watches over it.
+      const fault = error instanceof Error ? (error.stack ?? error.message) : String(error)
+      if (fault !== lastFault) process.stderr.write(`${new Date().toISOString()} ${fault}\n`)
+      lastFault = fault
+    }
   })
   return looking
 }
@@ -78,6 +91,7 @@ async function openKeeper(): Promise<Keeper> {
     store,
     registry,
     spool: openSpool(),
+    isRevived: orders.isRevived === true,
   })
 }
 

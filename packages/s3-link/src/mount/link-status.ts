@@ -10,6 +10,8 @@ export interface LinkStatus {
   colour: Colour
   /** Why it is not green, and what to do next. */
   reason: StatusReason | null
+  /** What has happened and needs a look, whatever the colour is by now. */
+  warnings: StatusReason[]
   /** Milliseconds since the epoch, as all times here. */
   since: number
   updatedAt: number

@@ -27,8 +27,9 @@ export interface Observation {
   /** What the bucket's own API says, apart from the mount. */
   server: 'answers' | 'silent' | 'refuses'
   silentMs: number
-  /** Free on the disk where the daemon keeps what is not sent. */
+  /** Free on the disk where the daemon keeps what is not sent, and how much of it there must be. */
   roomBytes: number
+  neededBytes: number
   /** How often the daemon was started again in the last ten minutes. */
   restarts: number
   /** What waits in the spools of its links. */
@@ -47,10 +48,13 @@ export interface Verdict {
 export const limits = {
   /** Looks in a row until a mount counts as hung. */
   lateProbes: 3,
-  /** A daemon that hangs so long is ended; what it held open is lost to it, and saved before. */
+  /** A daemon that hangs so long while the service answers is ended; what it has open is saved before. */
   hungMs: 300_000,
-  silentMs: 60_000,
+  /** With s3fs closing a file fails when the service is silent, so that links should not lead there for long. */
+  silentMs: 20_000,
   roomBytes: 256 * 1024 ** 2,
+  /** Of a small disk this share is enough. */
+  roomShare: 0.1,
   restarts: 5,
 } as const
 
@@ -68,18 +72,20 @@ export function judgeMount(seen: Observation): Verdict {
       daemon: 'start',
     }
   }
-  if (seen.lateProbes >= limits.lateProbes) {
-    const daemon = seen.lateMs >= limits.hungMs ? 'kill' : 'keep'
-    return { state: 'hung', colour: 'red', links: 'spool', daemon }
-  }
+  // Before the hang, which it explains: a daemon that waits for the service still has what it will send.
   if (seen.server === 'refuses') {
     return { state: 'refused', colour: 'red', links: 'spool', daemon: 'keep' }
   }
-  if (seen.roomBytes < limits.roomBytes) {
-    return { state: 'no-room', colour: 'red', links: 'spool', daemon: 'keep' }
-  }
-  if (seen.server === 'silent' && seen.silentMs >= limits.silentMs) {
+  const isLate = seen.lateProbes >= limits.lateProbes
+  if (seen.server === 'silent' && (isLate || seen.silentMs >= limits.silentMs)) {
     return { state: 'spooling', colour: 'yellow', links: 'spool', daemon: 'keep' }
+  }
+  if (isLate) {
+    const daemon = seen.lateMs >= limits.hungMs ? 'kill' : 'keep'
+    return { state: 'hung', colour: 'red', links: 'spool', daemon }
+  }
+  if (seen.roomBytes < seen.neededBytes) {
+    return { state: 'no-room', colour: 'red', links: 'spool', daemon: 'keep' }
   }
   if (seen.server === 'silent' || seen.lateProbes > 0) {
     return { state: 'degraded', colour: 'yellow', links: 'stay', daemon: 'keep' }

@@ -2,7 +2,7 @@ import { statfs } from 'node:fs/promises'
 import { isBerthError } from '@berth/core/error'
 import type { ObjectStore } from '@berth/object-store'
 import type { MountDriver, MountSpec, Pending } from '../driver/driver.ts'
-import type { Observation } from './mount-state.ts'
+import { limits, type Observation } from './mount-state.ts'
 import { mountAt } from './mount-table.ts'
 import { isRunning, type ProcessFacts, readProcess } from './process-facts.ts'
 import { runShort } from './short-command.ts'
@@ -11,6 +11,8 @@ import type { Daemon } from './start-daemon.ts'
 const probeEveryMs = 5_000
 const probeMs = 3_000
 const serverEveryMs = 15_000
+/** While the service does not answer: apps wait for it. */
+const silentEveryMs = 3_000
 
 const refusals = new Set(
   ['bad-credentials', 'access-denied', 'no-such-bucket', 'no-credentials', 'wrong-region'].map(
@@ -32,7 +34,6 @@ export class Observer {
   #stuck: ProcessFacts | undefined
   #server: Observation['server'] = 'answers'
   #silentSince = 0
-  #room = Number.POSITIVE_INFINITY
   #refusal: string | undefined
   #pending: Pending = { files: 0, bytes: 0, oldestAgeMs: 0, confidence: 'unknown', names: [] }
 
@@ -67,8 +68,10 @@ export class Observer {
       seen?.id === daemon.mount.id &&
       seen.device === daemon.mount.device
     if (mounted && now - this.#probedAt >= probeEveryMs) void this.#probe()
-    if (now - this.#askedAt >= serverEveryMs) void this.#ask()
-    this.#room = await roomOf(this.#spec.cache)
+    const everyMs = this.#server === 'answers' ? serverEveryMs : silentEveryMs
+    if (now - this.#askedAt >= everyMs) void this.#ask()
+    // A daemon that waits for the service does not hang by itself.
+    if (this.#server !== 'answers') this.#lateSince = now
     this.#pending = await this.#driver.pending({ pid: daemon?.pid ?? 0, spec: this.#spec })
     return {
       mounted,
@@ -76,7 +79,7 @@ export class Observer {
       lateMs: this.#late === 0 ? 0 : now - this.#lateSince,
       server: this.#server,
       silentMs: this.#server === 'silent' ? now - this.#silentSince : 0,
-      roomBytes: this.#room,
+      ...(await roomOf(this.#spec.cache)),
     }
   }
 
@@ -120,11 +123,13 @@ export class Observer {
   }
 }
 
-async function roomOf(path: string): Promise<number> {
+/** Room of a disk that can't be asked counts as enough. */
+async function roomOf(path: string): Promise<Pick<Observation, 'roomBytes' | 'neededBytes'>> {
   try {
-    const { bavail, bsize } = await statfs(path)
-    return bavail * bsize
+    const { bavail, blocks, bsize } = await statfs(path)
+    const neededBytes = Math.min(limits.roomBytes, blocks * bsize * limits.roomShare)
+    return { roomBytes: bavail * bsize, neededBytes }
   } catch {
-    return Number.POSITIVE_INFINITY
+    return { roomBytes: Number.POSITIVE_INFINITY, neededBytes: 0 }
   }
 }

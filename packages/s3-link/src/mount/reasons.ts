@@ -48,3 +48,20 @@ const reasons: Partial<Record<MountState, [message: string, hint: string]>> = {
     'wait and unmount again; it stays mounted, and goes on sending',
   ],
 }
+
+const mostNames = 5
+
+/** What was saved from a daemon or from below a mount, which its programs took for written elsewhere; by path, and whether it is whole. */
+export function explainRescue(rescued: ReadonlyMap<string, boolean>): StatusReason[] {
+  if (rescued.size === 0) return []
+  const parts = [...rescued.values()].filter((isWhole) => !isWhole).length
+  const names = [...rescued.keys()].slice(0, mostNames).map((path) => `\`${path}\``)
+  const more = rescued.size > mostNames ? ', …' : ''
+  return [
+    {
+      code: 's3-link/rescued',
+      message: `${rescued.size} files were saved from a mount, ${parts} of them perhaps only in part: ${names.join(', ')}${more}`,
+      hint: 'they are sent like all others, under those names; see whether they are whole',
+    },
+  ]
+}

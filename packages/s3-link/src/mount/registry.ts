@@ -41,6 +41,8 @@ export function openRegistry(places: Places, key: string) {
   return {
     folder,
     socket: join(folder, 'private', 'keeper.sock'),
+    /** What the keeper was started with, keys included. */
+    orders: join(folder, 'private', 'orders.json'),
     readMount: () => readJson<MountRecord>(join(folder, 'mount.json')),
     writeMount: (record: MountRecord) => writeJson(join(folder, 'mount.json'), record),
     readStatus: () => readJson<LinkStatus>(join(folder, 'status.json')),

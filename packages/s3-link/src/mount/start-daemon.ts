@@ -7,7 +7,6 @@ import { BerthError } from '@berth/core/error'
 import { makeDirectory, type Mount, writeFileAtomic } from '@berth/filesystem'
 import type { MountDriver, MountSpec } from '../driver/driver.ts'
 import { mountAt } from './mount-table.ts'
-import { detach } from './unmount.ts'
 
 export interface Daemon {
   pid: number
@@ -34,7 +33,6 @@ export async function startDaemon(
   for (const { path, content } of plan.files) {
     await writeFileAtomic(path, content.reveal(), { mode: 0o600 })
   }
-  if ((await mountAt(spec.mountPoint)) !== undefined) await detach(spec)
   mkdirSync(spec.mountPoint, { recursive: true, mode: 0o555 })
   const log = logOf(spec)
   const begin = await sizeOf(log)

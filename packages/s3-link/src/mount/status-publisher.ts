@@ -11,6 +11,7 @@ import { storeUrlOf } from './store-of.ts'
 export interface MountFacts {
   verdict: Verdict
   reason: StatusReason | null
+  warnings: StatusReason[]
   since: number
   pending: Pending
   lastCanary: LinkStatus['lastCanary']

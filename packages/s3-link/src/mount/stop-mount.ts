@@ -1,16 +1,22 @@
+import { mkdir } from 'node:fs/promises'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { BerthError } from '@berth/core/error'
 import { mountDrivers } from '../driver/mount-drivers.ts'
+import { reviveKeeper } from './ensure-mount.ts'
 import { ask } from './keeper-protocol.ts'
 import type { StopAnswer } from './keeper-contract.ts'
 import { mountAt } from './mount-table.ts'
 import type { Places } from './places.ts'
 import { isRunning } from './process-facts.ts'
-import { type MountRecord, openRegistry } from './registry.ts'
+import { type MountRecord, openRegistry, type Registry } from './registry.ts'
+import { retarget } from './retarget.ts'
 import { detach, unmount } from './unmount.ts'
 import { openWriters } from './writers.ts'
 
 const nothing = { files: 0, bytes: 0, oldestAgeMs: 0, confidence: 'exact' as const, names: [] }
+
+/** How much longer than it may take a keeper is waited for. */
+const lateMs = 5_000
 
 /**
  * Ends a mount: what is not sent is sent first. After the deadline it stays mounted, and the answer says what is not in S3. A mount that is
@@ -24,11 +30,17 @@ export async function stopMount(
   const registry = openRegistry(places, key)
   const record = await registry.readMount()
   if (record === undefined) return { isStopped: true, pending: nothing, holders: [] }
-  if (await isRunning(record.keeper)) {
-    const answer = await ask<StopAnswer>(registry.socket, { verb: 'stop', deadline })
+  if (!(await isRunning(record.keeper))) await revive(places, key, deadline)
+  const kept = await registry.readMount()
+  if (kept !== undefined && (await isRunning(kept.keeper))) {
+    const answer = await Promise.race([
+      ask<StopAnswer>(registry.socket, { verb: 'stop', deadline }),
+      // It may hang itself; what it knew last is what there is to say then.
+      sleep(Math.max(0, deadline - Date.now()) + lateMs).then(() => lastKnown(registry)),
+    ])
     if (answer !== undefined) {
       for (let waits = 0; answer.isStopped && waits < 100; waits += 1) {
-        if (!(await isRunning(record.keeper))) break
+        if (!(await isRunning(kept.keeper))) break
         await sleep(20)
       }
       return answer
@@ -41,12 +53,27 @@ export async function stopMount(
       { hint: 'link the folder again, then unmount it' },
     )
   }
+  for (const { path, target, spool } of await registry.readLinks()) {
+    await mkdir(spool, { recursive: true })
+    await retarget(path, spool, [target, spool])
+  }
   const answer = await stopOrphan(record, deadline)
   if (answer.isStopped) await registry.forget()
   return answer
 }
 
-/** A mount whose keeper was killed: its daemon goes on alone, or is gone too. */
+async function lastKnown(registry: Registry): Promise<StopAnswer> {
+  const status = await registry.readStatus()
+  return { isStopped: false, pending: status?.pending ?? nothing, holders: [] }
+}
+
+/** One that was killed ends the mount best, taken over by another. */
+async function revive(places: Places, key: string, deadline: number): Promise<void> {
+  const signal = AbortSignal.timeout(Math.max(1_000, (deadline - Date.now()) / 2))
+  await reviveKeeper(places, key, signal).catch(() => false)
+}
+
+/** A mount that no keeper can take over: its daemon goes on alone, or is gone too. */
 async function stopOrphan(record: MountRecord, deadline: number): Promise<StopAnswer> {
   const { mountPoint, cache, daemon, driver } = record
   const isAlive = daemon !== undefined && (await isRunning(daemon))

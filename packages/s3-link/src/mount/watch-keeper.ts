@@ -95,6 +95,7 @@ export class WatchKeeper implements Keeper {
       state,
       colour,
       reason: seen.reason ?? null,
+      warnings: [],
       since: this.#since,
       updatedAt: Date.now(),
       store: storeUrlOf(spec),

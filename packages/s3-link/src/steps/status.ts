@@ -3,6 +3,10 @@ import { findPlaces, type Places } from '../mount/places.ts'
 import type { LinkStatus } from '../mount/link-status.ts'
 import { isRunning } from '../mount/process-facts.ts'
 import { listMounts, openRegistry } from '../mount/registry.ts'
+import { reviveKeepers } from '../mount/revive.ts'
+
+/** It is written every second, and later only when the machine or a disk makes everyone wait. */
+const staleSeconds = 60
 
 /** Every mount's last status, from the disk: nothing that hangs is asked. */
 export async function readStatuses(places: Places): Promise<LinkStatus[]> {
@@ -15,7 +19,7 @@ async function readOne(places: Places, key: string): Promise<LinkStatus | undefi
   const registry = openRegistry(places, key)
   const [status, mount] = await Promise.all([registry.readStatus(), registry.readMount()])
   if (status === undefined || mount === undefined) return undefined
-  if (await isRunning(mount.keeper)) return status
+  if (await isRunning(mount.keeper)) return withAge(status)
   return {
     ...status,
     state: 'broken',
@@ -29,12 +33,31 @@ async function readOne(places: Places, key: string): Promise<LinkStatus | undefi
   }
 }
 
+/** A keeper that does not get to writing any more knows nothing of what waits. */
+function withAge(status: LinkStatus): LinkStatus {
+  const age = Math.round((Date.now() - status.updatedAt) / 1000)
+  if (age < staleSeconds) return status
+  return {
+    ...status,
+    colour: 'red',
+    reason: {
+      code: 's3-link/stale-status',
+      message: `the process that stays with the mount has said nothing for ${age} s`,
+      hint: 'see whether its disk is full, or the machine is overloaded',
+    },
+    safeToStop: { ...status.safeToStop, safe: false, seconds: null },
+  }
+}
+
 export function planStatus(): PlannedAction {
   return { action: 'run', summary: 'says how each link is' }
 }
 
 export async function showStatus({ env, log }: Pick<StepContext, 'env' | 'log'>) {
-  const statuses = await readStatuses(findPlaces(env))
+  const places = findPlaces(env)
+  const revived = await reviveKeepers(places)
+  if (revived.length > 0) log.warn(`${revived.length} mounts had lost who stays with them`)
+  const statuses = await readStatuses(places)
   for (const status of statuses) for (const line of statusLines(status)) log(line)
   const waiting = statuses.map(({ safeToStop }) => safeToStop)
   const order = ['green', 'yellow', 'red']
@@ -49,12 +72,14 @@ export async function showStatus({ env, log }: Pick<StepContext, 'env' | 'log'>)
 
 /** A status in lines: the colour, where links lead, and whether the pod may be stopped. */
 export function statusLines(status: LinkStatus): string[] {
-  const { colour, state, driver, store, reason, links, safeToStop } = status
+  const { colour, state, driver, store, reason, warnings, links, safeToStop } = status
   const { safe, files, bytes, seconds } = safeToStop
   const about = seconds === null ? '' : `, about ${seconds} s`
   return [
     `${colour}: ${store} is ${state} with ${driver}`,
-    ...(reason === null ? [] : [`  ${reason.message}`, `  ${reason.hint}`]),
+    ...[reason ?? [], warnings]
+      .flat()
+      .flatMap(({ message, hint }) => [`  ${message}`, `  ${hint}`]),
     ...links.map(({ path, leadsTo }) => `  ${path} leads to the ${leadsTo}`),
     safe
       ? '  safe to stop this pod: yes'

@@ -1,0 +1,147 @@
+import { setTimeout as sleep } from 'node:timers/promises'
+import { errorFacts } from '@berth/core/error'
+import type { ObjectStore } from '@berth/object-store'
+import type { MountDriver, MountSpec } from '../driver/driver.ts'
+import { adoptDaemon } from './adopt-daemon.ts'
+import { flyCanary } from './canary.ts'
+import type { LinkStatus, StatusReason } from './link-status.ts'
+import { restartDelayMs } from './mount-state.ts'
+import { type ProcessFacts, readProcess } from './process-facts.ts'
+import type { Registry } from './registry.ts'
+import { type Daemon, startDaemon } from './start-daemon.ts'
+import { storeUrlOf } from './store-of.ts'
+
+const mountMs = 30_000
+const canaryMs = 30_000
+const restartsWithinMs = 600_000
+
+export interface SupervisorParts {
+  driver: MountDriver
+  spec: MountSpec
+  store: ObjectStore
+  registry: Registry
+  /** Ends a start that is under way. */
+  signal: AbortSignal
+  /** A daemon has just been proven to work. */
+  onProven: () => void
+  /** Before anything is mounted: what lies in the place must not be hidden. */
+  clearPlace: () => Promise<void>
+}
+
+/** Starts a mount's daemon, proves that it works, takes over one that is there already, and starts it again when it has ended. */
+export class DaemonSupervisor {
+  readonly #parts: SupervisorParts
+  #daemon: Daemon | undefined
+  #starting: Promise<void> | undefined
+  #restarts: number[] = []
+  #canary: LinkStatus['lastCanary'] = null
+  #fault: StatusReason | null = null
+
+  constructor(parts: SupervisorParts) {
+    this.#parts = parts
+  }
+
+  /** The one that was proven to work, or was taken over; undefined while one is being started. */
+  get daemon(): Daemon | undefined {
+    return this.#starting === undefined ? this.#daemon : undefined
+  }
+
+  /** 0 where there is none. */
+  get pid(): number {
+    return this.#daemon?.pid ?? 0
+  }
+
+  /** In the last ten minutes. */
+  get restarts(): number {
+    const now = Date.now()
+    this.#restarts = this.#restarts.filter((at) => now - at < restartsWithinMs)
+    return this.#restarts.length
+  }
+
+  get lastCanary(): LinkStatus['lastCanary'] {
+    return this.#canary
+  }
+
+  /** Why the last start came to nothing. */
+  get fault(): StatusReason | null {
+    return this.#fault
+  }
+
+  /** Throws what keeps it from working. */
+  async start(): Promise<void> {
+    const { driver, spec, store, signal, onProven, clearPlace } = this.#parts
+    await clearPlace()
+    this.#daemon = await startDaemon(driver, spec, { withinMs: mountMs, signal })
+    const { pid } = this.#daemon
+    await this.#note((await readProcess(pid)) ?? { pid, startedAt: '' })
+    const refresh = () => this.refresh()
+    const { ms } = await flyCanary({ spec, store, refresh, withinMs: canaryMs, signal })
+    this.#canary = { at: Date.now(), ms }
+    this.#fault = null
+    onProven()
+  }
+
+  /** Takes over the daemon of a keeper that was killed; says whether there is one. */
+  async adopt(): Promise<boolean> {
+    const { driver, spec, registry } = this.#parts
+    const record = await registry.readMount()
+    this.#daemon = await adoptDaemon(driver, spec, record)
+    if (this.#daemon === undefined) return false
+    this.#canary = (await registry.readStatus())?.lastCanary ?? null
+    await this.#note(record?.daemon)
+    return true
+  }
+
+  /** Begins to start it again, later with each time; at most one start is under way, and none is waited for. */
+  startAgain(): void {
+    if (this.#starting !== undefined) return
+    const { signal } = this.#parts
+    this.#daemon = undefined
+    this.#restarts.push(Date.now())
+    const delayMs = restartDelayMs(this.restarts, Math.random())
+    this.#starting = sleep(delayMs, undefined, { signal })
+      .then(() => this.start())
+      .catch((error: unknown) => {
+        if (signal.aborted) return
+        const { code, message, hint = '' } = errorFacts(error)
+        this.#fault = { code, message, hint }
+      })
+      .finally(() => (this.#starting = undefined))
+  }
+
+  /** Resolves when no start is under way. */
+  async settled(): Promise<void> {
+    await this.#starting
+  }
+
+  /** rclone looks at the bucket again on SIGHUP; s3fs has nothing to forget of a new name. */
+  refresh(): void {
+    if (this.#parts.driver.name === 'rclone') this.#signal('SIGHUP')
+  }
+
+  kill(): void {
+    this.#signal('SIGKILL')
+  }
+
+  #signal(name: NodeJS.Signals): void {
+    if (this.#daemon === undefined || this.#daemon.hasEnded()) return
+    try {
+      process.kill(this.#daemon.pid, name)
+    } catch {
+      // It has just ended, which the next look sees.
+    }
+  }
+
+  async #note(daemon: ProcessFacts | undefined): Promise<void> {
+    const { driver, spec, registry } = this.#parts
+    await registry.writeMount({
+      key: spec.key,
+      driver: driver.name,
+      store: storeUrlOf(spec),
+      mountPoint: spec.mountPoint,
+      cache: spec.cache,
+      keeper: (await readProcess(process.pid)) ?? { pid: process.pid, startedAt: '' },
+      ...(daemon === undefined ? {} : { daemon }),
+    })
+  }
+}
