@@ -69,14 +69,23 @@ testLink('a bucket is mounted by a remote of rclone.conf', () => {
 })
 
 testLink('a pod says what it can do, step by step', () => {
-  const well = pod.berth(['doctor', '--store', pod.url])
-  expect(well.stderr.replaceAll(/\d+ ms/g, 'N ms')).toContain('write ✔ 1024 bytes (N ms)')
-  expect(well.code).toBe(0)
-  const wrong = pod.berth(['doctor', '--store', pod.url], {
-    env: { AWS_SECRET_ACCESS_KEY: 'wrong' },
-  })
-  expect(wrong.stderr).toContain('object-store/bad-credentials')
+  const { root, berth, url } = pod
+  const well = berth(['doctor', root, '--store', url])
+  expect(well.stdout.replaceAll(/\d+ ms/g, 'N ms')).toContain('write ✔ 1024 bytes (N ms)')
+  expect(well.stdout).toContain('mounting ✔ this process may mount')
+  expect(well.stdout).toContain('a folder can be linked: mounted with s3fs')
+  expect(well).toMatchObject({ code: 0, stderr: '' })
+  const env = { AWS_SECRET_ACCESS_KEY: 'wrong' }
+  const wrong = berth(['doctor', root, '--store', url, '--json'], { env })
   expect(wrong.code).toBe(1)
+  const report = JSON.parse(wrong.stdout)
+  expect(report).toMatchObject({ ok: false, bucket: pod.server.bucket, driver: 's3fs' })
+  const found = report.checks.find((check: { result: string }) => check.result === 'failed')
+  expect(found).toMatchObject({ name: 'list', code: 'object-store/bad-credentials' })
+  expect(found.hint).toContain('AWS_SECRET_ACCESS_KEY')
+  const none = berth(['doctor', root])
+  expect(none.stdout).toContain('settings ✖ could not link: no bucket was named')
+  expect(none.code).toBe(1)
 })
 
 testLink('the recipe has the app’s output in the bucket when the pod has ended', async () => {

@@ -42,9 +42,10 @@ export const s3Link = definePlugin({
     test: defineStep({
       description:
         'Checks step by step whether the bucket can be used, and whether this container may mount it.',
-      inputs: z.strictObject({ store: storeInput }),
+      inputs: z.strictObject({ ...folderInputs, store: storeInput }),
       outputs: z.object({
-        mounts: z.boolean().describe('Whether this container may mount.'),
+        mounts: z.boolean().describe('Whether a bucket can be mounted here.'),
+        driver: z.string().describe('What `driver: auto` would take.'),
         bucket: z.string().describe('The bucket.'),
       }),
       reads: storeSecrets,

@@ -3,19 +3,16 @@ import { homedir, hostname } from 'node:os'
 import { join, resolve } from 'node:path'
 import { BerthError } from '@berth/core/error'
 import type { Environment } from '@berth/object-store'
-import { chooseDriver } from './driver/choose-driver.ts'
-import type { DriverName } from './driver/driver.ts'
+import type { DriverName, MountDriver, MountSpec } from './driver/driver.ts'
 import { type OptionText, readOptions } from './driver/link-options.ts'
 import { ensureMount } from './mount/ensure-mount.ts'
 import { requirePlainPath } from './mount/layout.ts'
 import { inspectFolder, putFolderLink, removeFolderLink, repairLink } from './mount/link-folder.ts'
-import { createMountSpec } from './mount/mount-spec.ts'
 import { findPlaces } from './mount/places.ts'
 import { listMounts, openRegistry } from './mount/registry.ts'
 import { stopMount } from './mount/stop-mount.ts'
 import { requireBucketAnswers } from './preflight/check-bucket.ts'
-import { readFuseFacts } from './preflight/fuse-facts.ts'
-import { judgeFuse } from './preflight/judge-fuse.ts'
+import { type ChoiceQuestion, chooseSpec } from './preflight/choose-spec.ts'
 import { readRemote } from './rclone-remote.ts'
 
 export interface MountBucketRequest {
@@ -58,8 +55,12 @@ export async function mountBucket(request: MountBucketRequest): Promise<MountedB
   const { options, notes: optionNotes } = readOptions(request.options ?? {})
   for (const note of [...notes, ...optionNotes]) onNote(note)
   const places = findPlaces(env)
-  const driver = requireMounting(request.driver ?? 'auto', env, options.allowOther)
-  const spec = createMountSpec({ store, env, driver, options, places })
+  const { spec, driver } = await requireMounting(request.driver ?? 'auto', {
+    store,
+    env,
+    options,
+    places,
+  })
   const name = [spec.bucket, ...spec.prefix.split('/')].filter(Boolean).join('-')
   const paths = request.links?.length
     ? request.links.map((path) => resolve(path))
@@ -170,22 +171,17 @@ function withoutKeys(env: Environment): Environment {
   return Object.fromEntries(Object.entries(env).filter(([name]) => !isKey.test(name)))
 }
 
-function requireMounting(
+/** Throws why nothing can be mounted here: a bucket by hand has no folder that could be watched instead. */
+async function requireMounting(
   wanted: DriverName | 'auto',
-  env: Environment,
-  wantsOthers: boolean,
-): 's3fs' | 'rclone' {
-  const facts = readFuseFacts(env['PATH'])
-  const problems = judgeFuse(facts, wantsOthers)
-  const { programs } = facts
-  const hasSessionToken = Boolean(env['AWS_SESSION_TOKEN']?.trim())
-  const { driver, why } = chooseDriver({ wanted, problems, programs, hasSessionToken })
-  if (driver !== 'watch') return driver
-  const [problem] = problems
+  question: ChoiceQuestion['question'],
+): Promise<{ spec: MountSpec; driver: MountDriver['name'] }> {
+  const { choice, spec } = await chooseSpec({ wanted, question, tries: true })
+  if (choice.driver !== 'watch') return { spec, driver: choice.driver }
   throw (
-    problem ??
-    new BerthError('s3-link/no-driver', why ?? 'could not mount a bucket by watching', {
-      hint: 'install one: `apt-get install s3fs fuse3`; a folder can be watched with `berth link`',
+    choice.why ??
+    new BerthError('s3-link/no-driver', 'could not mount a bucket with the driver `watch`', {
+      hint: 'use `s3fs` or `rclone`; a folder is watched with `berth link`',
     })
   )
 }

@@ -1,58 +1,43 @@
 import { BerthError } from '@berth/core/error'
+import type { FuseFacts } from '../preflight/fuse-facts.ts'
+import { judgeDriver, judgeFuse, type MountNeeds } from '../preflight/judge-fuse.ts'
 import type { DriverName } from './driver.ts'
 
 export interface DriverQuestion {
   wanted: DriverName | 'auto'
-  /** Why nothing can be mounted here, the root cause first. */
-  problems: readonly BerthError[]
-  programs: { s3fs: boolean; rclone: boolean }
-  /** s3fs 1.90 takes no session token. */
-  hasSessionToken: boolean
+  facts: FuseFacts
+  needs: MountNeeds
 }
 
 export interface DriverChoice {
   driver: DriverName
-  /** Why it is another than the best, to be said. */
-  why: string | undefined
+  /** Why the folder is watched and not mounted, with what it would take; absent where that was asked for. */
+  why: BerthError | undefined
 }
 
 /**
  * Chooses a driver. `auto` mounts where that is possible, and watches otherwise; only what this machine lacks leads there, never a key or a
  * bucket that is wrong. Throws when a driver was asked for by name and can't work here.
  */
-export function chooseDriver({
-  wanted,
-  problems,
-  programs,
-  hasSessionToken,
-}: DriverQuestion): DriverChoice {
+export function chooseDriver({ wanted, facts, needs }: DriverQuestion): DriverChoice {
   if (wanted === 'watch') return { driver: 'watch', why: undefined }
+  const [general] = judgeFuse(facts, needs)
+  if (wanted !== 'auto') {
+    const problem = general ?? judgeDriver(wanted, facts, needs)[0]
+    if (problem !== undefined) throw problem
+    return { driver: wanted, why: undefined }
+  }
+  if (general !== undefined) return { driver: 'watch', why: general }
+  const problems: BerthError[] = []
+  for (const driver of ['s3fs', 'rclone'] as const) {
+    const [problem] = judgeDriver(driver, facts, needs)
+    if (problem === undefined) return { driver, why: undefined }
+    problems.push(problem)
+  }
   const [first] = problems
-  if (wanted === 'auto') {
-    if (first !== undefined) return { driver: 'watch', why: first.message }
-    if (programs.s3fs && !hasSessionToken) return { driver: 's3fs', why: undefined }
-    if (programs.rclone) return { driver: 'rclone', why: undefined }
-    const why = 'could not mount: neither s3fs nor rclone can be used here'
-    return { driver: 'watch', why }
-  }
-  if (!programs[wanted]) {
-    throw new BerthError(
-      's3-link/no-driver',
-      `could not link with ${wanted}: it is not installed`,
-      {
-        hint: `install it: \`apt-get install ${wanted} fuse3\`, or use \`driver: auto\``,
-      },
-    )
-  }
-  if (wanted === 's3fs' && hasSessionToken) {
-    throw new BerthError(
-      's3-link/session-token',
-      'could not link with s3fs: the keys need a session token',
-      {
-        hint: 'use `driver: rclone` or `driver: watch`, or keys that last',
-      },
-    )
-  }
-  if (first !== undefined) throw first
-  return { driver: wanted, why: undefined }
+  const reasons = problems.map(({ message }) => message.replace(/^could not mount: /, ''))
+  const why = new BerthError('s3-link/no-driver', `could not mount: ${reasons.join('; ')}`, {
+    hint: first?.hint ?? 'install s3fs or rclone',
+  })
+  return { driver: 'watch', why }
 }

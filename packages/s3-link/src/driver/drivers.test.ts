@@ -3,9 +3,9 @@ import { join } from 'node:path'
 import { Secret } from '@berth/core'
 import { temporaryDirectory } from '@berth/core/testing'
 import { expect, onTestFinished, test } from 'vitest'
-import type { MountSpec } from './driver.ts'
+import type { MountDriver, MountSpec } from './driver.ts'
 import { explainLog } from './explain-log.ts'
-import { defaultOptions, readOptions } from './link-options.ts'
+import { defaultOptions } from './link-options.ts'
 import { rclone } from './rclone.ts'
 import { s3fs } from './s3fs.ts'
 
@@ -24,46 +24,64 @@ const spec: MountSpec = {
   options: defaultOptions,
 }
 
+const amazon: MountSpec = {
+  ...spec,
+  prefix: '',
+  endpoint: undefined,
+  region: 'eu-central-1',
+  pathStyle: false,
+  provider: 'aws',
+  options: { ...defaultOptions, uid: 1000, gid: 1000, umask: '002', allowOther: true },
+}
+
+const temporary: MountSpec = {
+  ...spec,
+  credentials: { ...spec.credentials, sessionToken: new Secret('FwoGZXIv+very/long==') },
+}
+
+const tuned: MountSpec = {
+  ...spec,
+  program: '/opt/tools/bin/driver',
+  options: {
+    ...defaultOptions,
+    retries: 0,
+    connectTimeoutMs: 1_500,
+    readTimeoutMs: 120_000,
+    partBytes: 67_108_864,
+    parallel: 12,
+    statCacheEntries: 1_000,
+    statCacheMs: 200,
+    writeBackMs: 0,
+    cacheBytes: 1_073_741_824,
+  },
+}
+
 test('plans s3fs in the foreground, with the key in a file', () => {
-  const plan = s3fs.plan(spec)
-  expect(plan).toMatchInlineSnapshot(`
+  expect(commandOf(s3fs, spec)).toMatchInlineSnapshot(`
+    "s3fs art:/pods/one /run/berth-s3/0123456789ab/mount -f
+    -o passwd_file=/run/berth-s3/0123456789ab/private/passwd-s3fs
+    -o url=https://s3api-eu-ro-1.runpod.io
+    -o use_path_request_style
+    -o endpoint=EU-RO-1
+    -o umask=0022
+    -o mp_umask=0022
+    -o tmpdir=/var/tmp/berth-s3/0123456789ab/open
+    -o retries=5
+    -o connect_timeout=10
+    -o readwrite_timeout=60
+    -o multipart_size=16
+    -o parallel_count=4
+    -o max_stat_cache_size=100000
+    -o stat_cache_expire=60
+    -o dbglevel=warn"
+  `)
+  expect(filesOf(s3fs, spec)).toMatchInlineSnapshot(`
+    "/run/berth-s3/0123456789ab/private/passwd-s3fs:
+    user_1:rps_very/secret+
+    "
+  `)
+  expect(surroundingsOf(s3fs, spec)).toMatchInlineSnapshot(`
     {
-      "command": [
-        "s3fs",
-        "art:/pods/one",
-        "/run/berth-s3/0123456789ab/mount",
-        "-f",
-        "-o",
-        "passwd_file=/run/berth-s3/0123456789ab/private/passwd-s3fs",
-        "-o",
-        "url=https://s3api-eu-ro-1.runpod.io",
-        "-o",
-        "use_path_request_style",
-        "-o",
-        "endpoint=EU-RO-1",
-        "-o",
-        "umask=0022",
-        "-o",
-        "mp_umask=0022",
-        "-o",
-        "tmpdir=/var/tmp/berth-s3/0123456789ab/open",
-        "-o",
-        "retries=5",
-        "-o",
-        "connect_timeout=10",
-        "-o",
-        "readwrite_timeout=60",
-        "-o",
-        "multipart_size=16",
-        "-o",
-        "parallel_count=4",
-        "-o",
-        "max_stat_cache_size=100000",
-        "-o",
-        "stat_cache_expire=60",
-        "-o",
-        "dbglevel=warn",
-      ],
       "directories": [
         "/run/berth-s3/0123456789ab/private",
         "/var/tmp/berth-s3/0123456789ab/open",
@@ -73,74 +91,31 @@ test('plans s3fs in the foreground, with the key in a file', () => {
         "LC_ALL": "C.UTF-8",
         "PATH": "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
       },
-      "files": [
-        {
-          "content": "[secret]",
-          "path": "/run/berth-s3/0123456789ab/private/passwd-s3fs",
-        },
-      ],
       "type": "fuse.s3fs",
     }
   `)
-  expect(plan.files.map(({ content }) => content.reveal())).toEqual(['user_1:rps_very/secret+\n'])
 })
 
 test('plans rclone with all of the remote in a file', () => {
-  const plan = rclone.plan(spec)
-  expect(plan).toMatchInlineSnapshot(`
-    {
-      "command": [
-        "rclone",
-        "mount",
-        "berth:art/pods/one",
-        "/run/berth-s3/0123456789ab/mount",
-        "--config",
-        "/run/berth-s3/0123456789ab/private/rclone.conf",
-        "--cache-dir",
-        "/var/tmp/berth-s3/0123456789ab",
-        "--vfs-cache-mode",
-        "writes",
-        "--vfs-write-back",
-        "2000ms",
-        "--vfs-cache-max-size",
-        "20480Mi",
-        "--vfs-cache-max-age",
-        "24h",
-        "--dir-cache-time",
-        "60000ms",
-        "--transfers",
-        "4",
-        "--timeout",
-        "60000ms",
-        "--contimeout",
-        "10000ms",
-        "--low-level-retries",
-        "5",
-        "--umask",
-        "0022",
-        "--log-level",
-        "INFO",
-      ],
-      "directories": [
-        "/run/berth-s3/0123456789ab/private",
-        "/var/tmp/berth-s3/0123456789ab",
-      ],
-      "env": {
-        "HOME": "/run/berth-s3/0123456789ab/private",
-        "LC_ALL": "C.UTF-8",
-        "PATH": "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
-      },
-      "files": [
-        {
-          "content": "[secret]",
-          "path": "/run/berth-s3/0123456789ab/private/rclone.conf",
-        },
-      ],
-      "type": "fuse.rclone",
-    }
+  expect(commandOf(rclone, spec)).toMatchInlineSnapshot(`
+    "rclone mount berth:art/pods/one /run/berth-s3/0123456789ab/mount
+    --config /run/berth-s3/0123456789ab/private/rclone.conf
+    --cache-dir /var/tmp/berth-s3/0123456789ab
+    --vfs-cache-mode writes
+    --vfs-write-back 2000ms
+    --vfs-cache-max-size 20480Mi
+    --vfs-cache-max-age 24h
+    --dir-cache-time 60000ms
+    --transfers 4
+    --timeout 60000ms
+    --contimeout 10000ms
+    --low-level-retries 5
+    --umask 0022
+    --log-level INFO"
   `)
-  expect(plan.files[0]?.content.reveal()).toMatchInlineSnapshot(`
-    "[berth]
+  expect(filesOf(rclone, spec)).toMatchInlineSnapshot(`
+    "/run/berth-s3/0123456789ab/private/rclone.conf:
+    [berth]
     type = s3
     provider = Other
     env_auth = false
@@ -154,97 +129,113 @@ test('plans rclone with all of the remote in a file', () => {
     upload_concurrency = 4
     "
   `)
+  expect(surroundingsOf(rclone, spec)).toMatchInlineSnapshot(`
+    {
+      "directories": [
+        "/run/berth-s3/0123456789ab/private",
+        "/var/tmp/berth-s3/0123456789ab",
+      ],
+      "env": {
+        "HOME": "/run/berth-s3/0123456789ab/private",
+        "LC_ALL": "C.UTF-8",
+        "PATH": "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
+      },
+      "type": "fuse.rclone",
+    }
+  `)
 })
 
 test('plans a whole bucket of Amazon, shared with other users', () => {
-  const amazon = {
-    ...spec,
-    prefix: '',
-    endpoint: undefined,
-    region: 'eu-central-1',
-    pathStyle: false,
-    provider: 'aws',
-    options: { ...defaultOptions, uid: 1000, gid: 1000, umask: '002', allowOther: true },
-  }
-  expect(s3fs.plan(amazon).command).toMatchInlineSnapshot(`
-    [
-      "s3fs",
-      "art",
-      "/run/berth-s3/0123456789ab/mount",
-      "-f",
-      "-o",
-      "passwd_file=/run/berth-s3/0123456789ab/private/passwd-s3fs",
-      "-o",
-      "endpoint=eu-central-1",
-      "-o",
-      "uid=1000",
-      "-o",
-      "gid=1000",
-      "-o",
-      "umask=0002",
-      "-o",
-      "mp_umask=0002",
-      "-o",
-      "tmpdir=/var/tmp/berth-s3/0123456789ab/open",
-      "-o",
-      "retries=5",
-      "-o",
-      "connect_timeout=10",
-      "-o",
-      "readwrite_timeout=60",
-      "-o",
-      "multipart_size=16",
-      "-o",
-      "parallel_count=4",
-      "-o",
-      "max_stat_cache_size=100000",
-      "-o",
-      "stat_cache_expire=60",
-      "-o",
-      "dbglevel=warn",
-      "-o",
-      "allow_other",
-    ]
+  expect(commandOf(s3fs, amazon)).toMatchInlineSnapshot(`
+    "s3fs art /run/berth-s3/0123456789ab/mount -f
+    -o passwd_file=/run/berth-s3/0123456789ab/private/passwd-s3fs
+    -o endpoint=eu-central-1
+    -o uid=1000
+    -o gid=1000
+    -o umask=0002
+    -o mp_umask=0002
+    -o tmpdir=/var/tmp/berth-s3/0123456789ab/open
+    -o retries=5
+    -o connect_timeout=10
+    -o readwrite_timeout=60
+    -o multipart_size=16
+    -o parallel_count=4
+    -o max_stat_cache_size=100000
+    -o stat_cache_expire=60
+    -o dbglevel=warn
+    -o allow_other"
   `)
-  expect(rclone.plan(amazon).command).toMatchInlineSnapshot(`
-    [
-      "rclone",
-      "mount",
-      "berth:art",
-      "/run/berth-s3/0123456789ab/mount",
-      "--config",
-      "/run/berth-s3/0123456789ab/private/rclone.conf",
-      "--cache-dir",
-      "/var/tmp/berth-s3/0123456789ab",
-      "--vfs-cache-mode",
-      "writes",
-      "--vfs-write-back",
-      "2000ms",
-      "--vfs-cache-max-size",
-      "20480Mi",
-      "--vfs-cache-max-age",
-      "24h",
-      "--dir-cache-time",
-      "60000ms",
-      "--transfers",
-      "4",
-      "--timeout",
-      "60000ms",
-      "--contimeout",
-      "10000ms",
-      "--low-level-retries",
-      "5",
-      "--umask",
-      "0002",
-      "--uid",
-      "1000",
-      "--gid",
-      "1000",
-      "--log-level",
-      "INFO",
-      "--allow-other",
-    ]
+  expect(commandOf(rclone, amazon)).toMatchInlineSnapshot(`
+    "rclone mount berth:art /run/berth-s3/0123456789ab/mount
+    --config /run/berth-s3/0123456789ab/private/rclone.conf
+    --cache-dir /var/tmp/berth-s3/0123456789ab
+    --vfs-cache-mode writes
+    --vfs-write-back 2000ms
+    --vfs-cache-max-size 20480Mi
+    --vfs-cache-max-age 24h
+    --dir-cache-time 60000ms
+    --transfers 4
+    --timeout 60000ms
+    --contimeout 10000ms
+    --low-level-retries 5
+    --umask 0002
+    --uid 1000
+    --gid 1000
+    --log-level INFO
+    --allow-other"
   `)
+})
+
+test('plans keys with a session token', () => {
+  expect(commandOf(s3fs, temporary).split('\n')[1]).toBe('-o use_session_token')
+  expect(filesOf(s3fs, temporary)).toMatchInlineSnapshot(`
+    "/run/berth-s3/0123456789ab/private/.aws/credentials:
+    [default]
+    aws_access_key_id=user_1
+    aws_secret_access_key=rps_very/secret+
+    aws_session_token=FwoGZXIv+very/long==
+    "
+  `)
+  expect(commandOf(rclone, temporary)).toBe(commandOf(rclone, spec))
+  expect(filesOf(rclone, temporary)).toContain('session_token = FwoGZXIv+very/long==\n')
+})
+
+test('plans every option that can be set, in the units of each driver', () => {
+  expect(commandOf(s3fs, tuned)).toMatchInlineSnapshot(`
+    "/opt/tools/bin/driver art:/pods/one /run/berth-s3/0123456789ab/mount -f
+    -o passwd_file=/run/berth-s3/0123456789ab/private/passwd-s3fs
+    -o url=https://s3api-eu-ro-1.runpod.io
+    -o use_path_request_style
+    -o endpoint=EU-RO-1
+    -o umask=0022
+    -o mp_umask=0022
+    -o tmpdir=/var/tmp/berth-s3/0123456789ab/open
+    -o retries=0
+    -o connect_timeout=2
+    -o readwrite_timeout=120
+    -o multipart_size=64
+    -o parallel_count=12
+    -o max_stat_cache_size=1000
+    -o stat_cache_expire=1
+    -o dbglevel=warn"
+  `)
+  expect(commandOf(rclone, tuned)).toMatchInlineSnapshot(`
+    "/opt/tools/bin/driver mount berth:art/pods/one /run/berth-s3/0123456789ab/mount
+    --config /run/berth-s3/0123456789ab/private/rclone.conf
+    --cache-dir /var/tmp/berth-s3/0123456789ab
+    --vfs-cache-mode writes
+    --vfs-write-back 0ms
+    --vfs-cache-max-size 1024Mi
+    --vfs-cache-max-age 24h
+    --dir-cache-time 200ms
+    --transfers 12
+    --timeout 120000ms
+    --contimeout 1500ms
+    --low-level-retries 1
+    --umask 0022
+    --log-level INFO"
+  `)
+  expect(filesOf(rclone, tuned)).toContain('chunk_size = 64Mi\nupload_concurrency = 12\n')
 })
 
 test('spares services that can’t copy parts the copying of parts', () => {
@@ -253,47 +244,10 @@ test('spares services that can’t copy parts the copying of parts', () => {
 })
 
 test.each([s3fs, rclone])('shows no secret in the plan of $name but in its files', ({ plan }) => {
-  const shown = JSON.stringify(plan(spec))
+  const shown = JSON.stringify(plan(temporary))
   expect(shown).not.toContain('rps_very')
+  expect(shown).not.toContain('FwoGZXIv')
   expect(shown).toContain('[secret]')
-})
-
-test.each([
-  ['retries', 5, { retries: 5 }],
-  ['parallel_count', 4, { parallel: 4 }],
-  ['max_stat_cache_size', 100_000, { statCacheEntries: 100_000 }],
-  ['multipart_size', 10_485_760, { partBytes: 10_485_760 }],
-  ['multipart_size', '10', { partBytes: 10_485_760 }],
-  ['connect_timeout', 30, { connectTimeoutMs: 30_000 }],
-  ['part-size', '64MiB', { partBytes: 67_108_864 }],
-  ['read-timeout', '2m', { readTimeoutMs: 120_000 }],
-  ['--vfs-cache-max-size', '1G', { cacheBytes: 1_073_741_824 }],
-  ['allow_other', '', { allowOther: true }],
-  ['umask', '0077', { umask: '077' }],
-])('takes the option %s=%s', (name, value, expected) => {
-  expect(readOptions({ [name]: value }).options).toEqual({ ...defaultOptions, ...expected })
-})
-
-test('says what an old name was taken for', () => {
-  expect(readOptions({ multipart_size: 10_485_760, retries: 5 }).notes).toEqual([
-    'took `multipart_size=10485760` for `part-size: 10MiB`',
-  ])
-})
-
-test.each([
-  [{ cache: '/tmp/s3fs_cache' }, '`cache`: s3fs has no option `cache`'],
-  [{ region: 'EU-RO-1' }, '`region`: the region belongs to the store'],
-  [{ nonempty: true }, '`nonempty`: it would hide the files'],
-  [{ 'allow-other': true, umask: '000' }, '`umask`: with `allow-other` the umask `000`'],
-  [{ passwd_file: '/workspace/.s3fs_passwd' }, '`passwd_file`: keys come from the environment'],
-  [{ 'part-size': '10' }, '`part-size`: `10` is no size with a unit'],
-  [{ 'part-size': '1MiB' }, '`part-size`: `1MiB` is not from 5 MiB to 5120 MiB'],
-  [{ retries: 'many' }, '`retries`: `many` is no number from 0 to 100'],
-  [{ paralel: 4 }, '`paralel`: it is unknown'],
-  [{ parallel: 4, parallel_count: 5 }, '`parallel_count`: `parallel` says the same'],
-  [{ retries: '5,nonempty' }, '`retries`: `5,nonempty` is no number'],
-])('refuses the options %j', (options, why) => {
-  expect(() => readOptions(options)).toThrow(`could not use the option ${why}`)
 })
 
 test.each([
@@ -337,3 +291,21 @@ test('counts what s3fs has not sent by the files without a name that it has open
     bytes: 14,
   })
 })
+
+/** An option a line, as one would write it in a shell. */
+function commandOf({ plan }: MountDriver, of: MountSpec): string {
+  return plan(of)
+    .command.join(' ')
+    .replaceAll(/ (?=-o |--)/g, '\n')
+}
+
+function filesOf({ plan }: MountDriver, of: MountSpec): string {
+  return plan(of)
+    .files.map(({ path, content }) => `${path}:\n${content.reveal()}`)
+    .join('')
+}
+
+function surroundingsOf({ plan }: MountDriver, of: MountSpec) {
+  const { env, directories, type } = plan(of)
+  return { env, directories, type }
+}

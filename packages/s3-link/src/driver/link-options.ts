@@ -1,4 +1,5 @@
 import { BerthError, didYouMean, parseDuration } from '@berth/core'
+import { legacyOptions } from './legacy-options.ts'
 
 /** How a bucket is mounted, in units that say what they are. */
 export interface LinkOptions {
@@ -68,54 +69,22 @@ const readers: Record<string, (text: string, name: string) => Partial<LinkOption
   'cache-size': (text, name) => ({ cacheBytes: size(text, name, [mebi, 2 ** 50]) }),
 }
 
-/** Names that old guides give, and what they mean here. A text is the reason why one is refused. */
-const legacy: Record<string, { name: string; value: (text: string) => string } | string> = {
-  parallel_count: { name: 'parallel', value: same },
-  max_thread_count: { name: 'parallel', value: same },
-  max_stat_cache_size: { name: 'stat-cache-entries', value: same },
-  stat_cache_expire: { name: 'stat-cache', value: seconds },
-  connect_timeout: { name: 'connect-timeout', value: seconds },
-  readwrite_timeout: { name: 'read-timeout', value: seconds },
-  allow_other: { name: 'allow-other', value: (text) => (text === '' ? 'true' : text) },
-  multipart_size: { name: 'part-size', value: multipartSize },
-  cache:
-    's3fs has no option `cache`: `use_cache` is what was meant, and files are kept on the disk only until they are sent',
-  use_cache: 'a read cache of s3fs has lost data when the disk was nearly full; leave it out',
-  ensure_diskfree: 'Berth watches the free space itself; leave it out',
-  region: 'the region belongs to the store: `s3://bucket?region=…`, or RUNPOD_S3_REGION',
-  endpoint: 'the endpoint belongs to the store: `s3://bucket?endpoint=…`, or RUNPOD_S3_ENDPOINT',
-  url: 'the endpoint belongs to the store: `s3://bucket?endpoint=…`, or RUNPOD_S3_ENDPOINT',
-  passwd_file:
-    'keys come from the environment: RUNPOD_S3_ACCESS_KEY and RUNPOD_S3_SECRET_KEY, or AWS_…',
-  use_path_request_style:
-    'it belongs to the store: `s3://bucket?path-style=true`; most services have it already',
-  nonempty: 'it would hide the files that lie where the bucket is mounted; leave it out',
-  daemon: 'the daemon stays in the foreground, under supervision; leave it out',
-  'vfs-cache-mode': 'it is always `writes`: without a cache apps can neither seek nor append',
-  'vfs-cache-max-size': { name: 'cache-size', value: same },
-  'vfs-write-back': { name: 'write-back', value: same },
-  's3-chunk-size': { name: 'part-size', value: same },
-  's3-upload-concurrency': { name: 'parallel', value: same },
-  contimeout: { name: 'connect-timeout', value: same },
-  timeout: { name: 'read-timeout', value: same },
-  'low-level-retries': { name: 'retries', value: same },
-}
-
 /**
  * Reads a link's options. Names and values that old guides give are translated, with a note, or refused with the reason:
  * `s3-link/bad-option`.
  */
 export function readOptions(given: Readonly<Record<string, OptionText>>): ReadOptions {
   const notes: string[] = []
-  const seen = new Map<string, string>()
+  const seen = new Map<string, { key: string; meant: string }>()
   let options = defaultOptions
   for (const [key, value] of Object.entries(given)) {
     const text = String(value).trim()
     const { name, meant } = translated(key, text)
     const before = seen.get(name)
-    if (before !== undefined)
-      throw badOption(key, `\`${before}\` says the same`, 'keep one of them')
-    seen.set(name, key)
+    // Of two names for one thing guides give both, with one value.
+    if (before !== undefined && before.meant !== meant)
+      throw badOption(key, `\`${before.key}\` says \`${before.meant}\``, 'keep one of them')
+    seen.set(name, { key, meant })
     if (name !== key) notes.push(`took \`${key}=${text}\` for \`${name}: ${meant}\``)
     options = { ...options, ...readers[name]?.(meant, key) }
   }
@@ -132,26 +101,11 @@ export function readOptions(given: Readonly<Record<string, OptionText>>): ReadOp
 function translated(key: string, text: string): { name: string; meant: string } {
   if (readers[key] !== undefined) return { name: key, meant: text }
   const bare = key.replace(/^--?/, '')
-  const known = legacy[bare] ?? legacy[bare.replaceAll('-', '_')]
+  const known = legacyOptions[bare] ?? legacyOptions[bare.replaceAll('-', '_')]
   if (typeof known === 'string') throw badOption(key, known)
   if (known !== undefined) return { name: known.name, meant: known.value(text) }
   if (readers[bare] !== undefined) return { name: bare, meant: text }
   throw badOption(key, 'it is unknown', didYouMean(key, Object.keys(readers)))
-}
-
-function same(text: string): string {
-  return text
-}
-
-function seconds(text: string): string {
-  return /^\d+$/.test(text) ? `${text}s` : text
-}
-
-/** s3fs counts it in MB, and guides give bytes. */
-function multipartSize(text: string): string {
-  if (!/^\d+$/.test(text)) return text
-  const count = Number(text)
-  return count > 5120 ? `${Math.round(count / mebi)}MiB` : `${count}MiB`
 }
 
 function integer(text: string, name: string, [least, most]: [number, number]): number {
@@ -187,6 +141,8 @@ function umask(text: string, name: string): string {
 
 function truth(text: string, name: string): boolean {
   if (text === 'true' || text === 'false') return text === 'true'
+  // As a flag on a command line.
+  if (text === '') return true
   throw badOption(name, `\`${text}\` is neither true nor false`)
 }
 

@@ -4,7 +4,6 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { BerthError } from '@berth/core/error'
 import {
   hasErrno,
-  isInside,
   isMountpoint,
   temporaryName,
   writeFileAtomic,
@@ -23,6 +22,7 @@ import {
 } from './registry.ts'
 import { ask } from './keeper-protocol.ts'
 import { kindOf, putLink, targetOf } from './retarget.ts'
+import { refuseNested } from './refuse-nested.ts'
 import { runShort } from './short-command.ts'
 
 /** What is in the place of a link before. */
@@ -35,10 +35,14 @@ interface LinkMemory {
 }
 
 /**
- * Says what is in a link's place. Throws for what must stay untouched: `s3-link/foreign-link`, `s3-link/is-mountpoint`,
- * `s3-link/not-a-directory`, and `s3-link/nested` when it lies in another link, or another in it.
+ * Says what is in a link's place. Throws for what must stay untouched: `s3-link/foreign-link`, `s3-link/is-mountpoint` unless the folder is
+ * to be `watched` where it is, `s3-link/not-a-directory`, and `s3-link/nested` when it lies in another link, or another in it.
  */
-export async function inspectFolder(path: string, places: Places): Promise<FoundFolder> {
+export async function inspectFolder(
+  path: string,
+  places: Places,
+  watched = false,
+): Promise<FoundFolder> {
   await refuseNested(path, places)
   const kind = await kindOf(path)
   if (kind === 'absent') return 'absent'
@@ -58,7 +62,7 @@ export async function inspectFolder(path: string, places: Places): Promise<Found
       hint: 'move the file away',
     })
   }
-  if (await isMountpoint(path)) {
+  if (!watched && (await isMountpoint(path))) {
     throw new BerthError(
       's3-link/is-mountpoint',
       `could not link \`${path}\`: something is mounted there`,
@@ -176,21 +180,6 @@ export async function makeInMount(target: string, spec: MountSpec): Promise<void
 export async function leaveOthers(path: string, key: string, places: Places): Promise<void> {
   for (const other of await listMounts(places)) {
     if (other !== key) await openRegistry(places, other).removeLink(path)
-  }
-}
-
-async function refuseNested(path: string, places: Places): Promise<void> {
-  for (const key of await listMounts(places)) {
-    for (const link of await openRegistry(places, key).readLinks()) {
-      if (!isInside(path, link.path) && !isInside(link.path, path)) continue
-      throw new BerthError(
-        's3-link/nested',
-        `could not link \`${path}\`: \`${link.path}\` is a link already`,
-        {
-          hint: 'links can’t lie in each other; unlink that one first',
-        },
-      )
-    }
   }
 }
 

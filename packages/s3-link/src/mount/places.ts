@@ -1,5 +1,5 @@
-import { lstatSync, mkdirSync, statfsSync } from 'node:fs'
-import { join } from 'node:path'
+import { existsSync, lstatSync, mkdirSync, statfsSync } from 'node:fs'
+import { dirname, join } from 'node:path'
 import { BerthError } from '@berth/core/error'
 import type { Environment } from '@berth/object-store'
 
@@ -22,7 +22,11 @@ const TMPFS = 0x01021994
 export function findPlaces(env: Environment): Places {
   const own = env['BERTH_LINK_DIR']
   if (own) {
-    return { runtime: join(own, 'run'), cache: join(own, 'cache'), inMemory: isTmpfs(own) }
+    return {
+      runtime: join(own, 'run'),
+      cache: join(own, 'cache'),
+      inMemory: isTmpfs(existing(own)),
+    }
   }
   const name = `berth-s3-${process.getuid?.() ?? 0}`
   const memory = ['/dev/shm', '/run'].find(isTmpfs)
@@ -58,4 +62,9 @@ function isTmpfs(path: string): boolean {
   } catch {
     return false
   }
+}
+
+/** What is there already of a path. */
+function existing(path: string): string {
+  return existsSync(path) || dirname(path) === path ? path : existing(dirname(path))
 }

@@ -20,8 +20,16 @@ export function storeOf(
 }
 
 /** The same for whole files. */
-export function fileStoreOf(spec: MountSpec, signal: AbortSignal): Promise<FileStore> {
-  return openFileStore(storeUrlOf(spec), { env: storeEnvironment(spec), signal })
+export function fileStoreOf(
+  spec: MountSpec,
+  signal: AbortSignal,
+  patience?: StoreQuestion['patience'],
+): Promise<FileStore> {
+  return openFileStore(storeUrlOf(spec), {
+    env: storeEnvironment(spec),
+    signal,
+    ...(patience === undefined ? {} : { patience }),
+  })
 }
 
 /** Without keys, ready to be shown. */

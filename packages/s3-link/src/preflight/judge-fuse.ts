@@ -1,7 +1,15 @@
 import { BerthError } from '@berth/core/error'
-import type { FuseFacts } from './fuse-facts.ts'
+import type { FuseFacts, ProgramFacts } from './fuse-facts.ts'
 
-const grant = 'start the container with `--device /dev/fuse --cap-add SYS_ADMIN`'
+/** What a mount needs beyond being possible. */
+export interface MountNeeds {
+  /** Other users are to look inside. */
+  others: boolean
+  sessionToken: boolean
+}
+
+const grant =
+  'start the container with `--device /dev/fuse --cap-add SYS_ADMIN`; `driver: watch` needs neither'
 
 const deviceProblems: Record<string, [code: string, why: string, hint: string]> = {
   ENOENT: [
@@ -28,10 +36,10 @@ const deviceProblems: Record<string, [code: string, why: string, hint: string]> 
 }
 
 /**
- * Why this process may not mount, the root cause first; empty when nothing speaks against it. The cheapest and most telling question comes
- * first, and what only follows from another problem is not said.
+ * Why this process may not mount, whatever the driver: the root cause first, empty when nothing speaks against it. The cheapest and most
+ * telling question comes first, and what only follows from another problem is not said.
  */
-export function judgeFuse(facts: FuseFacts, wantsOthers: boolean): BerthError[] {
+export function judgeFuse(facts: FuseFacts, { others }: Pick<MountNeeds, 'others'>): BerthError[] {
   if (facts.deviceError !== '') {
     const [code, why, hint] = deviceProblems[facts.deviceError] ?? [
       's3-link/fuse-no-device',
@@ -40,32 +48,8 @@ export function judgeFuse(facts: FuseFacts, wantsOthers: boolean): BerthError[] 
     ]
     return [problem(code, why, hint)]
   }
-  const problems: BerthError[] = []
-  if (!facts.mayMount) {
-    if (!facts.couldMount) {
-      problems.push(
-        problem('s3-link/fuse-no-capability', 'this container lacks CAP_SYS_ADMIN', grant),
-      )
-    } else if (facts.noNewPrivileges) {
-      problems.push(
-        problem(
-          's3-link/fuse-no-new-privileges',
-          'the helper that mounts may not gain privileges here',
-          'start the container without `no-new-privileges`',
-        ),
-      )
-    }
-  }
-  if (!facts.helper) {
-    problems.push(
-      problem(
-        's3-link/fuse-no-helper',
-        '`fusermount3` is not installed',
-        'install it: `apt-get install fuse3`',
-      ),
-    )
-  }
-  if (wantsOthers && !facts.isRoot && !facts.othersAllowed) {
+  const problems = [...judgeRights(facts), ...judgeTrial(facts)]
+  if (others && !facts.isRoot && !facts.othersAllowed) {
     problems.push(
       problem(
         's3-link/fuse-allow-other',
@@ -75,6 +59,115 @@ export function judgeFuse(facts: FuseFacts, wantsOthers: boolean): BerthError[] 
     )
   }
   return problems
+}
+
+function judgeRights({ mayMount, couldMount, noNewPrivileges }: FuseFacts): BerthError[] {
+  if (mayMount) return []
+  if (!couldMount) {
+    return [problem('s3-link/fuse-no-capability', 'this container lacks CAP_SYS_ADMIN', grant)]
+  }
+  if (!noNewPrivileges) return []
+  return [
+    problem(
+      's3-link/fuse-no-new-privileges',
+      'the helper that mounts may not gain privileges here',
+      'start the container without `no-new-privileges`',
+    ),
+  ]
+}
+
+function judgeTrial({ trialError, profile }: FuseFacts): BerthError[] {
+  if (trialError === '') return []
+  if (trialError === 'EACCES') {
+    const name = profile === '' ? '' : ` (\`${profile}\`)`
+    return [
+      problem(
+        's3-link/fuse-apparmor',
+        `a security profile of the host${name} forbids mounting, as a trial showed`,
+        'start the container with `--security-opt apparmor=unconfined`',
+      ),
+    ]
+  }
+  if (trialError === 'EPERM') {
+    return [
+      problem(
+        's3-link/fuse-seccomp',
+        'the system calls that mount are filtered, as a trial showed',
+        'start the container with `--security-opt seccomp=unconfined`, or a profile that allows `mount`',
+      ),
+    ]
+  }
+  return [problem('s3-link/fuse-no-mount', `a trial showed that it fails: ${trialError}`, grant)]
+}
+
+/** Why one driver can't be used here though mounting is possible, the root cause first. */
+export function judgeDriver(
+  name: 's3fs' | 'rclone',
+  facts: FuseFacts,
+  { sessionToken }: Pick<MountNeeds, 'sessionToken'>,
+): BerthError[] {
+  const program = facts.programs[name]
+  if (program === undefined) {
+    return [
+      problem(
+        's3-link/no-driver',
+        `${name} is not installed`,
+        `install it: \`apt-get install ${name} fuse3\``,
+      ),
+    ]
+  }
+  const problems: BerthError[] = []
+  const helper = missingHelper(name, facts, program)
+  if (helper !== undefined) {
+    const from = helper === 'fusermount' ? 'fuse` or `fuse3' : 'fuse3'
+    problems.push(
+      problem(
+        's3-link/fuse-no-helper',
+        `\`${helper}\` is not installed, which ${name} mounts with`,
+        `install the package \`${from}\``,
+      ),
+    )
+  }
+  if (sessionToken && name === 's3fs' && !isAtLeast(program.version, [1, 90])) {
+    problems.push(
+      problem(
+        's3-link/session-token',
+        `s3fs ${program.version || 'of an unknown version'} does not take keys with a session token`,
+        'use `driver: rclone` or `driver: watch`, s3fs 1.90 or newer, or keys that last',
+      ),
+    )
+  }
+  return problems
+}
+
+/** What is said of a version that works, and is known to have lost data. */
+export function warnOfVersion(
+  name: 's3fs' | 'rclone',
+  { version }: ProgramFacts,
+): string | undefined {
+  if (name === 'rclone') return undefined
+  if (version === '') return 's3fs does not say its version; it is taken for an old one'
+  if (isAtLeast(version, [1, 95])) return undefined
+  return `s3fs ${version} is older than 1.95, which mends a use of freed memory and a deadlock; keep room free on the disk, or use rclone or watch`
+}
+
+/** s3fs mounts by itself where it may; rclone always asks a helper, since 1.62 (with bazil/fuse#298) that of FUSE 3. */
+function missingHelper(
+  name: 's3fs' | 'rclone',
+  { helpers, mayMount }: FuseFacts,
+  { fuse, version }: ProgramFacts,
+): 'fusermount' | 'fusermount3' | undefined {
+  if (helpers.fusermount && helpers.fusermount3) return undefined
+  if (name === 's3fs' && mayMount) return undefined
+  const isOld = name === 's3fs' ? fuse === 2 : version !== '' && !isAtLeast(version, [1, 62])
+  const wanted = isOld ? 'fusermount' : 'fusermount3'
+  return helpers[wanted] ? undefined : wanted
+}
+
+/** Of two numbers at least; an unknown version is older than any. */
+function isAtLeast(version: string, [major, minor]: [number, number]): boolean {
+  const [ownMajor = 0, ownMinor = 0] = version.split('.').map(Number)
+  return ownMajor > major || (ownMajor === major && ownMinor >= minor)
 }
 
 function problem(code: string, why: string, hint: string): BerthError {

@@ -1,4 +1,11 @@
-import { BerthError, done, type PlannedAction, type StepContext, unchanged } from '@berth/core'
+import {
+  BerthError,
+  done,
+  isBerthError,
+  type PlannedAction,
+  type StepContext,
+  unchanged,
+} from '@berth/core'
 import { ensureMount } from '../mount/ensure-mount.ts'
 import { type FoundFolder, inspectFolder, putFolderLink, repairLink } from '../mount/link-folder.ts'
 import { moveFiles, wasMoving } from '../mount/move-files.ts'
@@ -11,8 +18,8 @@ export type LinkContext = LinkQuestion &
   Pick<StepContext<LinkInputs>, 'log' | 'signal' | 'willUndo'>
 
 export async function planLink(question: LinkQuestion): Promise<PlannedAction> {
-  const { layout, places, spec, choice } = readLink(question)
-  const found = await inspectFolder(layout.path, places)
+  const { layout, places, spec, choice } = await readLink(question, { tries: false })
+  const found = await inspectFolder(layout.path, places, choice.driver === 'watch')
   const verb = choice.driver === 'watch' ? 'watches' : 'links'
   const first = found === 'filled' && verb === 'links' ? 'moves its files into the bucket and ' : ''
   return {
@@ -22,20 +29,42 @@ export async function planLink(question: LinkQuestion): Promise<PlannedAction> {
   }
 }
 
-/** Makes a folder lie in a bucket. */
+/** Makes a folder lie in a bucket. With `auto`, what turns out not to be mountable here is watched. */
 export async function linkFolder(context: LinkContext) {
+  const { inputs } = context
+  const link = await readLink(context, { tries: true })
+  try {
+    return await makeLink(link, context)
+  } catch (error) {
+    if (inputs.driver !== 'auto' || link.choice.driver === 'watch' || !isOfMachine(error))
+      throw error
+    const watching = { ...context, inputs: { ...inputs, driver: 'watch' as const } }
+    const watched = await readLink(watching, { tries: false })
+    return makeLink({ ...watched, notes: [], choice: { driver: 'watch', why: error } }, watching)
+  }
+}
+
+/** What a daemon met that has nothing to do with the bucket or its keys. */
+function isOfMachine(error: unknown): error is BerthError {
+  if (!isBerthError(error)) return false
+  return /^s3-link\/(?:fuse-.*|no-driver|old-driver)$/.test(error.code)
+}
+
+async function makeLink(link: ReadLink, context: LinkContext) {
   const { inputs, log, signal, willUndo } = context
-  const link = readLink(context)
   const { layout, places, spec, choice, notes } = link
   const { path } = layout
   for (const note of notes) log(note)
-  if (choice.why !== undefined) log.warn(`${choice.why}; the folder is watched instead`)
+  if (choice.why !== undefined) {
+    log.warn(`${choice.why.message}; the folder is watched instead`)
+    if (choice.why.hint !== undefined) log(`to have it mounted: ${choice.why.hint}`)
+  }
   if (!places.inMemory) log.warn(`there is no tmpfs: the keys lie in \`${spec.runtime}\``)
   // Before anything can fail: an app that finds a link to nowhere breaks.
   if (await repairLink(path)) {
     log(`\`${path}\` led nowhere; it leads to this disk until the bucket is there`)
   }
-  const found = await inspectFolder(path, places)
+  const found = await inspectFolder(path, places, choice.driver === 'watch')
   if (found === 'filled' && inputs.existing === 'fail' && choice.driver !== 'watch') {
     throw new BerthError('s3-link/filled', `could not link \`${path}\`: there are files in it`, {
       hint: 'use `existing: move`, or empty it',
