@@ -81,7 +81,8 @@ export type BerthEvent = { time: number } & (
       periodic?: boolean
       deferred?: boolean
     }
-  | { type: 'main:start'; command: string[]; pid: number }
+  /** `awaited`: the recipe says how it shows that it can be used, and `main:ready` will follow. */
+  | { type: 'main:start'; command: string[]; pid: number; awaited?: true }
   /** It can be used, as the recipe's `main.ready` says. */
   | { type: 'main:ready'; durationMs: number }
   | { type: 'main:end'; code: number | null; signal: string | null; durationMs: number }

@@ -86,7 +86,8 @@ export class MainPhase {
       return { code: notStartedCode(error), signal: null }
     }
     const main = this.process
-    emit({ type: 'main:start', command: facts.shown, pid: main.pid })
+    const awaited = facts.ready === undefined ? {} : { awaited: true as const }
+    emit({ type: 'main:start', command: facts.shown, pid: main.pid, ...awaited })
     // Node does it at the end of a process, and a pod's often ends by SIGKILL: the next start would compile everything anew.
     flushCompileCache()
     void this.#watch(facts, ending.signal).then(started)
