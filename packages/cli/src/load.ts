@@ -1,4 +1,5 @@
 import {
+  type AcquireLease,
   checkRecipe,
   type ExpressionContext,
   readRecipe,
@@ -16,6 +17,7 @@ export interface LoadedRecipe {
   values: RecipeValues
   platform: ExpressionContext['platform']
   platformFacts: PlatformFacts
+  acquireLease: AcquireLease
 }
 
 export interface LoadRequest {
@@ -34,8 +36,13 @@ export async function loadRecipe({ file, text, set, env }: LoadRequest): Promise
   ])
   hideVariables(recipe.secrets)
   const platform = expressionPlatform(platformFacts)
-  return { recipe, values: resolveValues(recipe, { env, set, platform }), platform, platformFacts }
+  const values = resolveValues(recipe, { env, set, platform })
+  return { recipe, values, platform, platformFacts, acquireLease }
 }
+
+/** Loads what it needs when a step has a lock. */
+const acquireLease: AcquireLease = async (settings) =>
+  (await import('@berth/filesystem')).acquireLease(settings)
 
 /** What `platform.…` in a recipe can name: of the facts those that are text or true/false, numbers as text. */
 function expressionPlatform(facts: PlatformFacts): ExpressionContext['platform'] {

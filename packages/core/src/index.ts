@@ -71,7 +71,8 @@ export { outputFile, type OutputFile, type StepRecord, type StepRecords } from '
 export { planPipeline, type PlannedStep, type PlanOptions } from './run/plan-pipeline.ts'
 export { endProcessGroup } from './command/process-group.ts'
 export { runPipeline, type PipelineOptions, type PipelineOutcome } from './run/run-pipeline.ts'
-export type { StepEnd } from './run/run-step.ts'
+export type { StepEnd } from './run/step-end.ts'
+export type { AcquireLease } from './run/step-lock.ts'
 export { Secret } from './mask/secret.ts'
 export { quoteArgument } from './command/shell.ts'
 export {
@@ -80,4 +81,5 @@ export {
   type CommandEnd,
   type CommandOptions,
 } from './command/spawn-command.ts'
-export { undoAll, type UndoEnd, type UndoOptions, type UndoOutcome } from './run/undo.ts'
+export { undoAll, type UndoOptions, type UndoOutcome } from './run/undo.ts'
+export type { UndoEnd } from './run/undo-one.ts'

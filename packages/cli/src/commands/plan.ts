@@ -54,7 +54,8 @@ export const plan = defineCommand({
 
 function planText(plans: Partial<Record<PipelineName, PlannedStep[]>>, style: Style): string {
   const all = Object.values(plans).flat()
-  const width = Math.max(8, ...all.map(({ id }) => id.length))
+  const ids = all.flatMap(({ id, rungs = [] }) => [id, ...rungs.map((rung) => `- ${rung.id}`)])
+  const width = Math.max(8, ...ids.map(({ length }) => length))
   return Object.entries(plans)
     .flatMap(([pipeline, steps]) => [
       style.step(pipeline),
@@ -65,9 +66,12 @@ function planText(plans: Partial<Record<PipelineName, PlannedStep[]>>, style: St
 }
 
 function rows(step: PlannedStep, width: number, style: Style): string[] {
-  const optional = step.optional ? ' (optional)' : ''
-  const first = `  ${style.step(step.id)}${' '.repeat(width - step.id.length)}  ${step.action.padEnd(9)}  ${printable(step.summary)}${style.dim(optional)}`
-  return step.error === undefined
-    ? [first]
-    : [first, ...errorDetails(step.error).map((line) => `  ${line}`)]
+  const notes = [step.optional ? ' (optional)' : '', step.deferred ? ' (after main)' : ''].join('')
+  const rungs = (step.rungs ?? []).map((rung) => ({ ...rung, id: `- ${rung.id}` }))
+  return [step, ...rungs].flatMap((each) => {
+    const padding = ' '.repeat(Math.max(0, width - each.id.length))
+    const first = `  ${style.step(each.id)}${padding}  ${each.action.padEnd(9)}  ${printable(each.summary)}`
+    const details = each.error === undefined ? [] : errorDetails(each.error)
+    return [first + style.dim(each === step ? notes : ''), ...details.map((line) => `  ${line}`)]
+  })
 }

@@ -172,13 +172,16 @@ export class EventLines {
     const optional = event.optional ? ' (optional)' : ''
     const what = event.error?.message ?? event.reason ?? 'for an unknown reason'
     const verb = event.phase === 'undo' ? 'undo ' : ''
-    const failure = this.#failure(
-      event,
-      event.step,
-      `${verb}${event.result}${optional} after ${duration}: ${what}`,
-      event.error,
-    )
-    return [...held, ...failure]
+    // The next rung of the ladder is tried.
+    const isRefused = event.of !== undefined && event.phase === 'run'
+    const how = isRefused ? 'refused' : `${verb}${event.result}${optional}`
+    const text = `${how} after ${duration}: ${what}`
+    const explained = (event.explain ?? '').split('\n').filter((line) => line.trim() !== '')
+    return [
+      ...held,
+      ...this.#failure(event, event.step, text, event.error),
+      ...explained.map((line) => `  The recipe says: ${printable(line)}`),
+    ]
   }
 
   #failure(

@@ -5,12 +5,15 @@ const LARGEST_BYTES = 1024 * 1024
 const NAME = /^[A-Za-z_][\w-]*$/
 
 /**
- * Reads what a command wrote to the file `$BERTH_OUTPUT`: lines `name=value`, or `name<<END`, the lines of the value, `END`, as in GitHub
- * Actions. The last value of a name counts. Throws `core/bad-output` for any other line and for more than 1 MiB.
+ * Reads what a command wrote to the file `$BERTH_OUTPUT` behind the byte `from`: lines `name=value`, or `name<<END`, the lines of the
+ * value, `END`, as in GitHub Actions. The last value of a name counts. Throws `core/bad-output` for any other line and for more than 1 MiB.
  */
-export async function readCommandOutput(file: string): Promise<Record<string, string>> {
+export async function readCommandOutput(file: string, from = 0): Promise<Record<string, string>> {
   await using handle = await open(file)
-  const { size } = await handle.stat()
+  const whole = (await handle.stat()).size
+  // The command may have begun its file anew.
+  const start = from <= whole ? from : 0
+  const size = whole - start
   if (size > LARGEST_BYTES) {
     throw new BerthError(
       'core/bad-output',
@@ -18,23 +21,57 @@ export async function readCommandOutput(file: string): Promise<Record<string, st
       { hint: 'write large data to a file of your own and make its path the output' },
     )
   }
-  return parseCommandOutput(await handle.readFile('utf8'))
+  if (size === 0) return {}
+  const { buffer } = await handle.read(Buffer.alloc(size), 0, size, start)
+  return parseCommandOutput(buffer.toString())
 }
 
 export function parseCommandOutput(text: string): Record<string, string> {
+  return parse(text, (number, line, reason) => {
+    throw badLine(number, line, reason)
+  })
+}
+
+/** The outputs in a file whose command was perhaps cut off: of the first 1 MiB what can be read; none when there is no file. */
+export async function readWhatIsThere(file: string): Promise<Record<string, string>> {
+  try {
+    await using handle = await open(file)
+    const { buffer, bytesRead } = await handle.read(
+      Buffer.alloc(LARGEST_BYTES),
+      0,
+      LARGEST_BYTES,
+      0,
+    )
+    return parse(buffer.toString('utf8', 0, bytesRead), () => {})
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return {}
+    throw error
+  }
+}
+
+function parse(
+  text: string,
+  onBadLine: (number: number, line: string, reason?: string) => void,
+): Record<string, string> {
   const outputs: Record<string, string> = Object.create(null)
   const lines = text.split(/\r?\n/)
   for (let at = 0; at < lines.length; at++) {
     const line = lines[at] ?? ''
     if (line === '') continue
     const [, name = '', mark, rest = ''] = /^([^=<]*)(=|<<)(.*)$/s.exec(line) ?? []
-    if (!NAME.test(name) || (mark === '<<' && rest === '')) throw badLine(at + 1, line)
+    if (!NAME.test(name) || (mark === '<<' && rest === '')) {
+      onBadLine(at + 1, line)
+      continue
+    }
     if (mark === '=') {
       outputs[name] = rest
       continue
     }
     const end = lines.indexOf(rest, at + 1)
-    if (end === -1) throw badLine(at + 1, line, `its end \`${rest}\` is missing`)
+    if (end === -1) {
+      onBadLine(at + 1, line, `its end \`${rest}\` is missing`)
+      continue
+    }
     outputs[name] = lines.slice(at + 1, end).join('\n')
     at = end
   }

@@ -1,4 +1,4 @@
-import { rm } from 'node:fs/promises'
+import { rm, stat } from 'node:fs/promises'
 import { join } from 'node:path'
 import { readCommandOutput } from './command-output.ts'
 import { DEFAULT_PATH, findShell } from './find-shell.ts'
@@ -14,6 +14,8 @@ export interface ScriptOptions {
   env: Readonly<Record<string, string>>
   workingDirectory: string
   stateDirectory: string
+  /** An existing file for the outputs, which stays; they are added to it. Unless given it is one that goes with the script. */
+  outputFile?: string | undefined
   signal: AbortSignal
   mask: Mask
   warn: (text: string) => void
@@ -33,7 +35,8 @@ export async function runScript(options: ScriptOptions): Promise<Record<string, 
   }
   const files = { output: '', script: options.script }
   const directory = await makeScratchDirectory(options.stateDirectory, options.step, files)
-  const outputFile = join(directory, 'output')
+  const outputFile = options.outputFile ?? join(directory, 'output')
+  const before = options.outputFile === undefined ? 0 : (await stat(outputFile)).size
   const scriptFile = join(directory, 'script')
   // The shell begins its messages with the file, which means nothing to the reader: `line 3: pip: command not found` does.
   const prefix = `${scriptFile}: `
@@ -51,7 +54,7 @@ export async function runScript(options: ScriptOptions): Promise<Record<string, 
       const errorTail = end.errorTail.map(readable)
       throw commandFailed(`\`${options.step}\``, { ...end, errorTail })
     }
-    return await readCommandOutput(outputFile)
+    return await readCommandOutput(outputFile, before)
   } finally {
     await rm(directory, { recursive: true, force: true })
   }

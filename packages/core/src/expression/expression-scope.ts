@@ -149,7 +149,9 @@ function scopedSteps(
 export function outputNames(draft: StepDraft): string[] | undefined {
   if (draft.rungs) {
     const names = draft.rungs.map(outputNames)
-    return names.includes(undefined) ? undefined : [...new Set(names.flatMap((each) => each ?? []))]
+    return names.includes(undefined)
+      ? undefined
+      : [...new Set([...names.flatMap((each) => each ?? []), 'chosen'])]
   }
   if (draft.uses) {
     const { outputs } = draft.uses.definition

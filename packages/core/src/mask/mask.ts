@@ -13,7 +13,7 @@ import {
 const HIDDEN = '[secret]'
 
 /** Parts of an event that the program reads; a secret that happens to be the word `failed` must not change them. */
-const STRUCTURE = new Set(['type', 'time', 'step', 'phase', 'result', 'level', 'pipeline'])
+const STRUCTURE = new Set(['type', 'time', 'step', 'of', 'phase', 'result', 'level', 'pipeline'])
 
 /** Environment variables that hold credentials, whether a recipe declares them or not. */
 const CREDENTIAL_NAME =

@@ -96,7 +96,9 @@ function buildStep(draft: StepDraft, sound: SoundRecipe): RecipeStep {
   const { document, orders } = sound
   const step = valueAt(document, draft.path) as StepDocument
   const defaults = document.defaults ?? {}
-  const retry = { ...defaults.retry, ...step.retry }
+  // The defaults are for what acts: the rungs of a ladder have them.
+  const { timeout: defaultTimeout, retry: defaultRetry } = draft.rungs ? {} : defaults
+  const retry = { ...defaultRetry, ...step.retry }
   return {
     id: draft.id,
     name: step.name ?? nameOf(draft, step),
@@ -108,6 +110,7 @@ function buildStep(draft: StepDraft, sound: SoundRecipe): RecipeStep {
     lock: step.lock && {
       file: step.lock.file,
       ttlMs: step.lock.ttl,
+      waitMs: step.lock.wait,
       onBusy: step.lock['on-busy'] ?? 'wait',
     },
     explain: step.explain,
@@ -121,7 +124,7 @@ function buildStep(draft: StepDraft, sound: SoundRecipe): RecipeStep {
       initialMs: retry.initial ?? 1000,
       maxMs: retry.max ?? 30_000,
     },
-    timeoutMs: step.timeout ?? defaults.timeout,
+    timeoutMs: step.timeout ?? defaultTimeout,
     everyMs: step.every,
     workingDirectory: step['working-directory'] ?? defaults['working-directory'],
     shell: step.shell ?? defaults.shell ?? 'bash',

@@ -6,7 +6,7 @@ import type { StepDraft } from './step-draft.ts'
 const laterKeys: Record<'recipe' | 'main' | 'step', readonly string[]> = {
   recipe: ['health'],
   main: ['ready'],
-  step: ['any-of', 'undo', 'defer', 'lock', 'explain'],
+  step: ['defer'],
 }
 
 /** Refuses what the recipe may say one day. */

@@ -82,8 +82,6 @@ const foreignKeys: Record<(typeof actions)[number], readonly MisplacedKey[]> = {
   'any-of': [
     'with',
     'env',
-    'retry',
-    'timeout',
     'working-directory',
     'shell',
     'outputs',

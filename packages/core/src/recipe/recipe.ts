@@ -63,6 +63,8 @@ export interface RecipeLock {
   file: string
   /** Undefined where the recipe leaves it to the runner. */
   ttlMs: number | undefined
+  /** How long it is waited for at most; undefined as `ttlMs`. */
+  waitMs: number | undefined
   onBusy: 'wait' | 'skip' | 'fail'
 }
 

@@ -64,6 +64,8 @@ test('a key that belongs elsewhere is refused with its place', async () => {
         needs: []
       - runn: b
     retry: { attempts: 2 }
+    timeout: 1m
+    shell: sh
   - uses: network-volume/detect
     undo: rm x
   - run: c
@@ -78,12 +80,12 @@ shutdown:
     '4:9 recipe/unknown-key: a step of `any-of` has no key `needs`',
     '5:9 recipe/unknown-key: a step of `any-of` has no key `runn`',
     '5:9 recipe/uses-or-run: the step has neither `uses` nor `run`',
-    '6:5 recipe/misplaced-key: `retry` cannot stand beside `any-of`',
-    '8:5 recipe/misplaced-key: `undo` belongs to a step with `run`',
-    '10:12 recipe/wrong-type: `defer` must be true or false, not the text `yes`',
-    '13:5 recipe/misplaced-key: `defer` belongs to a step of `boot`, not of `shutdown`',
-    '15:13 recipe/unknown-key: `lock` has no key `fiel`',
-    '15:31 recipe/bad-value: `on-busy` must be one of `wait`, `skip`, `fail`, not the text `never`',
+    '8:5 recipe/misplaced-key: `shell` cannot stand beside `any-of`',
+    '10:5 recipe/misplaced-key: `undo` belongs to a step with `run`',
+    '12:12 recipe/wrong-type: `defer` must be true or false, not the text `yes`',
+    '15:5 recipe/misplaced-key: `defer` belongs to a step of `boot`, not of `shutdown`',
+    '17:13 recipe/unknown-key: `lock` has no key `fiel`',
+    '17:31 recipe/bad-value: `on-busy` must be one of `wait`, `skip`, `fail`, not the text `never`',
   ])
 })
 

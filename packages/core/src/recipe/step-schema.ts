@@ -17,7 +17,12 @@ const lock = z.strictObject({
     .string()
     .min(1)
     .describe('The file of the lease, on the volume that the pods share; it is made.'),
-  ttl: duration().optional().describe('After how long a holder that was killed has lost it.'),
+  ttl: duration()
+    .optional()
+    .describe(
+      'How long a holder that was killed still has it, and then as long again; `1m` unless given.',
+    ),
+  wait: duration().optional().describe('How long it is waited for at most; `1h` unless given.'),
   'on-busy': z
     .enum(['wait', 'skip', 'fail'])
     .optional()

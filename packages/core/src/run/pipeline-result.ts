@@ -1,6 +1,6 @@
 import type { PipelineResult, StepResult } from '../event.ts'
 import type { RecipeStep } from '../recipe/recipe.ts'
-import type { StepEnd } from './run-step.ts'
+import type { StepEnd } from './step-end.ts'
 
 /** What the ends of its steps make of a pipeline. A critical step that was cancelled because the pipeline was is no failure. */
 export function pipelineResult(

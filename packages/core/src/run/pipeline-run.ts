@@ -4,6 +4,7 @@ import type { ExpressionContext } from '../expression/expression.ts'
 import type { Journal } from './journal.ts'
 import type { Mask } from '../mask/mask.ts'
 import type { Recipe } from '../recipe/recipe.ts'
+import type { AcquireLease } from './step-lock.ts'
 import type { RecipeValues } from '../recipe/values.ts'
 
 /** What all steps of one run of a pipeline share. */
@@ -25,5 +26,7 @@ export interface PipelineRun {
   /** Where relative working directories start; absolute. */
   workingDirectory: string
   journal: Journal
+  /** For `lock`; absent where nothing can take leases. */
+  acquireLease: AcquireLease | undefined
   clock: Clock
 }

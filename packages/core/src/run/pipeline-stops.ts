@@ -1,5 +1,5 @@
 import type { RecipeStep } from '../recipe/recipe.ts'
-import type { StepEnd } from './run-step.ts'
+import type { StepEnd } from './step-end.ts'
 import { abortAfter, StepStop } from './step-stop.ts'
 
 export interface StopOptions {

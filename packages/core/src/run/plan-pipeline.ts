@@ -35,6 +35,16 @@ export interface PlannedStep extends PlannedAction {
   name: string
   needs: string[]
   optional: boolean
+  /** It begins after main. */
+  deferred?: true
+  /** Of a ladder: what each rung would do were it tried. */
+  rungs?: PlannedRung[]
+  error?: ErrorFacts
+}
+
+export interface PlannedRung extends PlannedAction {
+  id: string
+  name: string
   error?: ErrorFacts
 }
 
@@ -51,10 +61,11 @@ export async function planPipeline(options: PlanOptions): Promise<PlannedStep[]>
   const known: ExpressionContext['steps'] = { ...options.steps }
   const planned: PlannedStep[] = []
   for (const step of inOrder(recipe.pipelines[pipeline] ?? [])) {
-    const action = await planStep(surroundings, step, { known, mask, signal })
+    const action = await planItem(surroundings, step, { known, mask, signal })
     const { id, name, needs, optional } = step
+    const deferred = step.defer ? { deferred: true as const } : {}
     // What is shown is masked; what later steps are planned with is not.
-    planned.push({ id, name, needs, optional, ...mask.value(action) })
+    planned.push({ id, name, needs, optional, ...deferred, ...mask.value(action) })
     known[id] = { outputs: action.facts ?? {}, result: resultOf(action) }
   }
   return planned
@@ -81,11 +92,40 @@ interface PlanSurroundings {
   signal: AbortSignal
 }
 
+type Planned = PlannedAction & { error?: ErrorFacts }
+
+async function planItem(
+  surroundings: StepSurroundings,
+  step: RecipeStep,
+  around: PlanSurroundings,
+): Promise<Planned & { rungs?: PlannedRung[] }> {
+  const planned = await planStep(surroundings, step, around)
+  if (step.anyOf === undefined || planned.action !== 'run') return planned
+  const rungs: PlannedRung[] = []
+  for (const rung of step.anyOf) {
+    const { id, name } = rung
+    rungs.push({ id, name, ...(await planStep(surroundings, rung, around)) })
+  }
+  return { ...planOfLadder(rungs), rungs }
+}
+
+/** A plan takes it that what would be done ends well; a rung that can't be planned may still be the one. */
+function planOfLadder(rungs: readonly PlannedRung[]): PlannedAction {
+  const first = rungs.find(({ action }) => action !== 'skipped')
+  if (first === undefined) {
+    return { action: 'skipped', summary: 'none of its alternatives has anything to do' }
+  }
+  const summary = `tries \`${first.id}\` first: ${first.summary}`
+  return first.action === 'unknown'
+    ? { action: 'unknown', summary }
+    : { action: first.action, summary, facts: { ...first.facts, chosen: first.id } }
+}
+
 async function planStep(
   surroundings: StepSurroundings,
   step: RecipeStep,
   { known, mask, signal }: PlanSurroundings,
-): Promise<PlannedAction & { error?: ErrorFacts }> {
+): Promise<Planned> {
   const missing = outputReferences(step).find((reference) => !isKnown(reference, known))
   if (missing !== undefined) {
     const what = missing.step === undefined ? 'another step' : `\`${missing.step}\``
@@ -96,6 +136,7 @@ async function planStep(
     if (step.if !== undefined && !evaluateCondition(step.if, context)) {
       return { action: 'skipped', summary: `\`if: ${step.if}\` does not hold` }
     }
+    if (step.anyOf !== undefined) return { action: 'run', summary: 'tries its alternatives' }
     const prepared = prepareStep(surroundings, step, context)
     if (step.uses === undefined)
       return { action: 'run', summary: `runs \`${firstLine(prepared.script)}\`` }

@@ -214,6 +214,7 @@ boot:
     result: 'timeout',
     reason:
       'it took longer than its timeout of 50ms; it did not stop within 1.5 s and was left behind',
+    leftBehind: true,
   })
   await sleep(1500)
   expect(await lab.notes()).toEqual(['wait'])

@@ -9,7 +9,8 @@ import type { PipelineRun } from './pipeline-run.ts'
 import { watchStops } from './pipeline-stops.ts'
 import type { Recipe, RecipeStep } from '../recipe/recipe.ts'
 import { runSteps } from './run-steps.ts'
-import type { StepEnd } from './run-step.ts'
+import type { AcquireLease } from './step-lock.ts'
+import type { StepEnd } from './step-end.ts'
 import type { RecipeValues } from '../recipe/values.ts'
 
 export interface PipelineOptions {
@@ -27,6 +28,8 @@ export interface PipelineOptions {
   stateDirectory: string
   /** Only the steps with these ids; what they need of the others counts as ended. */
   only?: readonly string[]
+  /** Of a boot: `leave` runs what main waits for, `only` the steps with `defer: true`, which begin after main; all unless given. */
+  deferred?: 'leave' | 'only'
   /** False when nothing but a boot that was cut has run; steps may ask. */
   wasUsed?: boolean
   /** A run that repeats while main runs (`every:`): its events are marked, and steps may ask. */
@@ -35,6 +38,8 @@ export interface PipelineOptions {
   skipOptional?: AbortSignal | undefined
   /** Where the relative directories of steps start; the process's own directory unless given. */
   workingDirectory?: string
+  /** How steps with a `lock` take it. */
+  acquireLease?: AcquireLease
   clock?: Clock
 }
 
@@ -52,16 +57,19 @@ export interface PipelineOutcome {
  * the deadline. Never throws for what happens within a step.
  */
 export async function runPipeline(options: PipelineOptions): Promise<PipelineOutcome> {
-  const { recipe, pipeline, only, signal } = options
-  const isChosen = (id: string) => only === undefined || only.includes(id)
-  const steps = (recipe.pipelines[pipeline] ?? []).filter(({ id }) => isChosen(id))
+  const { recipe, pipeline, signal } = options
+  const steps = chosenSteps(options)
   const outputs = outputFile(options.stateDirectory)
   const run = openRun(options)
-  const earlier = await earlierRecords(run, outputs, steps)
-  const periodic = options.periodic === true ? { periodic: true } : {}
+  const forgotten = options.deferred === 'leave' ? (recipe.pipelines[pipeline] ?? []) : steps
+  const earlier = await earlierRecords(run, outputs, forgotten)
+  const kind = {
+    ...(options.periodic === true ? { periodic: true } : {}),
+    ...(options.deferred === 'only' ? { deferred: true } : {}),
+  }
   const startedAt = performance.now()
   const shown = steps.map(({ id, name, optional, needs }) => ({ id, name, optional, needs }))
-  run.emit({ type: 'pipeline:start', pipeline, recipe: recipe.name, steps: shown, ...periodic })
+  run.emit({ type: 'pipeline:start', pipeline, recipe: recipe.name, steps: shown, ...kind })
   warnOfUnmaskable(run)
   const stops = watchStops(options)
   try {
@@ -69,12 +77,20 @@ export async function runPipeline(options: PipelineOptions): Promise<PipelineOut
     const result = pipelineResult(steps, ends, signal.aborted)
     const durationMs = Math.round(performance.now() - startedAt)
     const counts = countResults(ends)
-    run.emit({ type: 'pipeline:end', pipeline, result, durationMs, counts, ...periodic })
+    run.emit({ type: 'pipeline:end', pipeline, result, durationMs, counts, ...kind })
     return { result, steps: Object.fromEntries(ends) }
   } finally {
     stops.close()
     await run.journal.close()
   }
+}
+
+function chosenSteps({ recipe, pipeline, only, deferred }: PipelineOptions): RecipeStep[] {
+  return (recipe.pipelines[pipeline] ?? []).filter(
+    ({ id, defer }) =>
+      (only === undefined || only.includes(id)) &&
+      (deferred === undefined || defer === (deferred === 'only')),
+  )
 }
 
 /** What an earlier process recorded, without what this run will. */
@@ -117,6 +133,7 @@ export function openRun(
     stateDirectory: options.stateDirectory,
     workingDirectory: options.workingDirectory ?? process.cwd(),
     journal: openJournal(options.stateDirectory),
+    acquireLease: options.acquireLease,
     clock: options.clock ?? systemClock,
   }
 }

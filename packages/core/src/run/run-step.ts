@@ -1,6 +1,5 @@
-import { backoffMs } from './clock.ts'
-import { errorFacts, type ErrorFacts } from '../error.ts'
-import type { StepResult } from '../event.ts'
+import { type AttemptEnd, runAttempts, stopped, timeoutStop } from './attempts.ts'
+import { errorFacts } from '../error.ts'
 import type { Facts, Outcome } from '../plugin/outcome.ts'
 import type { PipelineRun } from './pipeline-run.ts'
 import type { StepContext } from '../plugin/plugin.ts'
@@ -9,52 +8,24 @@ import type { RecipeStep } from '../recipe/recipe.ts'
 import { runScript } from '../command/run-script.ts'
 import { createShell } from '../command/shell.ts'
 import { describeThrown } from '../thrown.ts'
+import { announceScriptUndo } from './script-undo.ts'
+import type { StepEnd } from './step-end.ts'
 import { createStepVoice, type StepVoice } from './step-log.ts'
-import { abortAfter, settleOrAbandon, StepAbandoned, StepStop, stopOf } from './step-stop.ts'
-
-/** How a step ended. */
-export interface StepEnd {
-  result: StepResult
-  reason?: string
-  facts?: Facts
-  /** Those of the facts that later steps can see. */
-  outputs?: Facts
-  error?: ErrorFacts
-}
+import { abortAfter, settleOrAbandon, StepAbandoned, stopOf } from './step-stop.ts'
 
 /**
  * Runs a prepared step: attempt after attempt until one ends well, the attempts are used up, or the signal aborts. Each attempt has its
  * own timeout. Emits everything but the step's end, and never throws for what happens within the step.
  */
-export async function runStep(
+export function runStep(
   run: PipelineRun,
   step: RecipeStep,
   prepared: PreparedStep,
   signal: AbortSignal,
 ): Promise<StepEnd> {
-  for (let attempt = 1; ; attempt++) {
-    run.emit({ type: 'step:start', step: step.id, phase: 'run', attempt })
-    const { end, mayRetry } = await runAttempt(run, step, { prepared, signal, attempt })
-    if (!mayRetry || attempt >= step.retry.attempts) return end
-    const delayMs = backoffMs(attempt, step.retry, run.clock.random)
-    // An attempt that starts at the deadline can only be cut.
-    if (run.deadline !== undefined && run.clock.now() + delayMs >= run.deadline) return end
-    const error = end.error ?? { code: 'core/timeout', message: end.reason ?? 'it failed' }
-    run.emit({
-      type: 'step:retry',
-      step: step.id,
-      attempt,
-      attempts: step.retry.attempts,
-      delayMs,
-      error,
-    })
-    try {
-      await run.clock.sleep(delayMs, signal)
-    } catch (reason) {
-      if (!signal.aborted) throw reason
-      return stopped(stopOf(signal))
-    }
-  }
+  return runAttempts(run, step, signal, (attempt) =>
+    runAttempt(run, step, { prepared, signal, attempt }),
+  )
 }
 
 interface AttemptOptions {
@@ -68,9 +39,8 @@ async function runAttempt(
   run: PipelineRun,
   step: RecipeStep,
   { prepared, signal: outer, attempt }: AttemptOptions,
-): Promise<{ end: StepEnd; mayRetry: boolean }> {
-  const limit = `it took longer than its timeout of ${describeMs(step.timeoutMs ?? 0)}`
-  const timer = abortAfter(step.timeoutMs, new StepStop('timeout', limit))
+): Promise<AttemptEnd> {
+  const timer = abortAfter(step.timeoutMs, timeoutStop(step))
   const signal = AbortSignal.any([outer, timer.signal])
   const voice = createStepVoice(step.id, run)
   try {
@@ -83,7 +53,7 @@ async function runAttempt(
   } catch (error) {
     if (error instanceof StepAbandoned) {
       // The attempt that was left behind may still be writing, so none may follow.
-      return { end: stopped(error.stop, error.message), mayRetry: false }
+      return { end: { ...stopped(error.stop, error.message), leftBehind: true }, mayRetry: false }
     }
     if (signal.aborted) return { end: stopped(stopOf(signal)), mayRetry: !outer.aborted }
     return { end: { result: 'failed', error: errorFacts(describeThrown(error)) }, mayRetry: true }
@@ -91,10 +61,6 @@ async function runAttempt(
     voice.close()
     timer.clear()
   }
-}
-
-function stopped(stop: StepStop, reason: string = stop.message): StepEnd {
-  return { result: stop.result, reason }
 }
 
 interface WorkOptions {
@@ -108,6 +74,8 @@ async function runCommandStep(
   step: RecipeStep,
   { prepared, signal, voice }: WorkOptions,
 ): Promise<StepEnd> {
+  const outputFile =
+    step.undo === undefined ? undefined : await announceScriptUndo(run, step, signal)
   const outputs = await runScript({
     step: step.id,
     script: prepared.script,
@@ -115,6 +83,7 @@ async function runCommandStep(
     env: prepared.env,
     workingDirectory: prepared.workingDirectory,
     stateDirectory: run.stateDirectory,
+    outputFile,
     signal,
     mask: run.mask,
     warn: voice.log.warn,
@@ -171,9 +140,4 @@ function declaredOutputs(schema: object, { facts }: Outcome): Facts {
     return facts
   const names = new Set(Object.keys(schema.shape))
   return Object.fromEntries(Object.entries(facts).filter(([name]) => names.has(name)))
-}
-
-function describeMs(ms: number): string {
-  if (ms % 60_000 === 0) return `${ms / 60_000}m`
-  return ms % 1000 === 0 ? `${ms / 1000}s` : `${ms}ms`
 }

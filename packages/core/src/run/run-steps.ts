@@ -6,7 +6,10 @@ import type { PipelineRun } from './pipeline-run.ts'
 import type { PipelineStops } from './pipeline-stops.ts'
 import { expressionContext, prepareStep } from './prepare-step.ts'
 import type { RecipeStep } from '../recipe/recipe.ts'
-import { runStep, type StepEnd } from './run-step.ts'
+import { runLadder } from './run-ladder.ts'
+import { runStep } from './run-step.ts'
+import type { StepEnd } from './step-end.ts'
+import { whileLocked } from './step-lock.ts'
 
 export interface Surroundings {
   stops: PipelineStops
@@ -36,8 +39,9 @@ export async function runSteps(
     await Promise.all(needed.map(start))
     const startedAt = performance.now()
     const end = await endOf(run, step, { stops, records })
-    const { outputs: stepOutputs = {}, ...shown } = end
     const isFailure = end.result === 'failed' || end.result === 'timeout'
+    if (isFailure && step.explain !== undefined) end.explain = step.explain
+    const { outputs: stepOutputs = {}, ...shown } = end
     if (isFailure && !step.optional) stops.fail(step.id)
     records[step.id] = { outputs: stepOutputs, result: end.result }
     ends.set(step.id, shown)
@@ -74,8 +78,14 @@ async function endOf(
     const context = expressionContext(run, step, records, status)
     if (!holds(step, context))
       return { result: 'skipped', reason: `\`if: ${step.if}\` does not hold` }
-    const prepared = prepareStep(run, step, context)
-    return await runStep(run, step, prepared, stops.signalFor(step, isShutdown || asksStatus))
+    // Before the lock, for which a step with wrong inputs must not wait.
+    const prepared = step.anyOf === undefined ? prepareStep(run, step, context) : undefined
+    const signal = stops.signalFor(step, isShutdown || asksStatus)
+    return await whileLocked(run, step, { context, signal }, (inner) =>
+      prepared === undefined
+        ? runLadder(run, step, { records, status, signal: inner })
+        : runStep(run, step, prepared, inner),
+    )
   } catch (error) {
     return { result: 'failed', error: errorFacts(error) }
   }

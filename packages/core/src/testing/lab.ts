@@ -7,6 +7,7 @@ import { BerthError } from '../error.ts'
 import type { NewEvent, PipelineName } from '../event.ts'
 import { done, unchanged } from '../plugin/outcome.ts'
 import { definePlugin, defineStep } from '../plugin/plugin.ts'
+import { type PlannedStep, planPipeline } from '../run/plan-pipeline.ts'
 import { type PipelineOptions, type PipelineOutcome, runPipeline } from '../run/run-pipeline.ts'
 import { undoAll, type UndoOptions, type UndoOutcome } from '../run/undo.ts'
 import { resolveValues } from '../recipe/values.ts'
@@ -98,6 +99,7 @@ export interface Lab {
   events: NewEvent[]
   run: (pipeline: PipelineName, options?: Partial<PipelineOptions>) => Promise<PipelineOutcome>
   undo: (options?: Partial<UndoOptions>) => Promise<UndoOutcome>
+  plan: (pipeline: PipelineName) => Promise<PlannedStep[]>
   surroundings: Omit<PipelineOptions, 'pipeline' | 'signal'>
   /** The lines of the file that the steps note things in. */
   notes: () => Promise<string[]>
@@ -134,6 +136,7 @@ export async function openLab(text: string, env: Record<string, string> = {}): P
     run: (pipeline, options) =>
       runPipeline({ ...surroundings, pipeline, signal: new AbortController().signal, ...options }),
     undo: (options) => undoAll({ ...surroundings, ...options }),
+    plan: (pipeline) => planPipeline({ ...surroundings, pipeline }),
     notes: async () => {
       const noted = await readFile(join(directory, 'log'), 'utf8').catch(() => '')
       return noted.split('\n').slice(0, -1)
