@@ -17,6 +17,10 @@ export const commands: Record<string, CommandEntry> = {
     summary: 'run one pipeline of a recipe, then exit',
     load: async () => (await import('./commands/run.ts')).run,
   },
+  shutdown: {
+    summary: 'have the running boot save everything and end; or do it, where none runs any more',
+    load: async () => (await import('./commands/shutdown.ts')).shutdown,
+  },
   plan: {
     summary: 'say what would happen and why; write nothing',
     load: async () => (await import('./commands/plan.ts')).plan,

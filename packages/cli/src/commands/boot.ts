@@ -77,8 +77,8 @@ export const boot = defineCommand({
         workingDirectory,
         isFirstProcess,
       },
-      firstChild,
       report,
+      { firstChild },
     )
     signals.listen((signal) => supervisor.receive(signal))
     if (init === 'unavailable') {

@@ -39,6 +39,11 @@ export class Pod {
       .filter((line) => line !== '')
   }
 
+  /** Makes a file beside the recipe. */
+  write(name: string, text: string): void {
+    writeFileSync(join(this.directory, name), text)
+  }
+
   /** Starts `berth boot` with the arguments after the recipe. */
   boot(args: readonly string[] = [], env: NodeJS.ProcessEnv = {}): RunningBerth {
     return this.berth(['boot', this.recipe, ...args], env)
@@ -66,7 +71,10 @@ export class Pod {
 
 export class RunningBerth {
   readonly child: ChildProcess
+  /** It is gone, and so is everything that could still print in its place. */
   readonly ended: Promise<PodEnd>
+  /** It is gone; what it started may live on. */
+  readonly exited: Promise<void>
   stdout = ''
   stderr = ''
 
@@ -75,6 +83,7 @@ export class RunningBerth {
     this.child = child
     child.stdout?.on('data', (data: Buffer) => (this.stdout += data.toString()))
     child.stderr?.on('data', (data: Buffer) => (this.stderr += data.toString()))
+    this.exited = new Promise((resolve) => child.once('exit', () => resolve()))
     this.ended = new Promise((resolve) => {
       child.once('close', (code, signal) =>
         resolve({ code, signal, durationMs: Date.now() - startedAt }),

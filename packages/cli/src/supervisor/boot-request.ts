@@ -3,8 +3,6 @@ import type { BootEnvironment } from './boot-environment.ts'
 /** What the command line asks of a boot. */
 export interface BootRequest {
   recipe: string
-  /** What the recipe holds, where that is known; else it is read. */
-  text?: string
   set: Record<string, string>
   /** `--grace`, as written. */
   grace: string | undefined

@@ -33,6 +33,15 @@ export function podExitCode(life: PodLife): number {
   return life.strict && degraded ? exitCodes.degraded : exitCodes.right
 }
 
+/** Main runs when deferred steps fail, so they can make a boot no worse than degraded. */
+export function withDeferred(
+  boot: PipelineResult,
+  deferred: PipelineResult | undefined,
+): PipelineResult {
+  const isWorse = deferred === 'failed' || deferred === 'degraded'
+  return boot === 'ready' && isWorse ? 'degraded' : boot
+}
+
 function ownExitCode({ boot, onBootFailure, hasCommand, main, stopSignal }: PodLife): number {
   if (boot === 'failed' && onBootFailure !== 'continue') return exitCodes.failed
   if (main !== undefined) {

@@ -1,17 +1,16 @@
 import { readFile } from 'node:fs/promises'
 import {
-  BerthError,
   checkKnownInputs,
   isBerthError,
   openJournal,
   type NewEvent,
-  parseDuration,
   type PipelineResult,
   runPipeline,
   undoAll,
 } from '@berth/core'
 import { type LoadedRecipe, loadRecipe } from '../load.ts'
 import { shownError } from '../output-mask.ts'
+import { parseGrace } from '../parse-grace.ts'
 import { stepsDeadline } from './grace.ts'
 import { evaluateMain } from './main-facts.ts'
 import type { PipelineRequest, RecipeFacts, Report } from './protocol.ts'
@@ -71,18 +70,6 @@ function factsOf(
     onBootFailure: recipe.onBootFailure,
     rounds,
     deferred: (recipe.pipelines.boot ?? []).filter(({ defer }) => defer).map(({ id }) => id),
-  }
-}
-
-function parseGrace(text: string): number {
-  try {
-    return parseDuration(text)
-  } catch (error) {
-    if (!isBerthError(error)) throw error
-    throw new BerthError('cli/usage', `\`--grace ${text}\`: ${error.message}`, {
-      hint: error.hint ?? 'write `10s`',
-      cause: error,
-    })
   }
 }
 

@@ -9,24 +9,24 @@ import type { PipelineRequest, RecipeFacts } from './protocol.ts'
 
 /** Starts the pipelines of one life, and keeps on the disk what another process must know to end this life, should we be killed. */
 export class Pipelines {
-  /** Main was started, or someone may have worked here while it waited for a signal. */
-  #wasUsed = false
   #request: BootRequest
   #report: (event: BerthEvent) => void
   #firstChild: PipelineChild | undefined
-  #recipe: RecipeFacts | undefined
   #running = new Set<number>()
-  #main: Life['main']
+  /** From the first step on. */
+  #life: Life | undefined
   #isKept = true
 
+  /** With a life, one that has begun already: its supervisor was killed. */
   constructor(
     request: BootRequest,
-    firstChild: PipelineChild | undefined,
     report: (event: BerthEvent) => void,
+    { firstChild, life }: { firstChild?: PipelineChild | undefined; life?: Life | undefined },
   ) {
     this.#request = request
-    this.#firstChild = firstChild
     this.#report = report
+    this.#firstChild = firstChild
+    this.#life = life
   }
 
   /** Loads the recipe in a process of its own; nothing is touched before `go`. */
@@ -37,28 +37,40 @@ export class Pipelines {
     const { recipe, set, grace, stateDirectory, command, env } = this.#request
     const child = this.#firstChild ?? startPipelineChild(env, this.#request.workingDirectory)
     this.#firstChild = undefined
-    const text = this.#recipe?.text ?? this.#request.text
-    const life = { wasUsed: this.#wasUsed, stateDirectory, command }
-    const request = { recipe, text, pipeline, set, grace, ...life, ...part }
+    const known = { text: this.#life?.text, wasUsed: this.#life?.wasUsed ?? false }
+    const request = { recipe, ...known, pipeline, set, grace, stateDirectory, command, ...part }
     const handle = new PipelineHandle(request, child, this.#report)
     this.#note(child.process.pid, handle)
     return handle
   }
 
   /** Before the first step runs. */
-  begin(recipe: RecipeFacts): void {
-    this.#recipe = recipe
+  begin({ text, graceMs }: RecipeFacts): void {
+    const { recipe, set, workingDirectory, env } = this.#request
+    this.#life = {
+      version: 1,
+      recipe: resolve(workingDirectory, recipe),
+      text,
+      set,
+      workingDirectory,
+      graceMs,
+      mark: env[bootMark],
+      wasUsed: false,
+      pipelines: [...this.#running],
+      main: undefined,
+    }
     this.#write()
   }
 
+  /** Main is about to be started, or someone may work here while a signal is waited for. */
   use(main?: Life['main']): void {
-    this.#wasUsed = true
-    this.#main = main
+    if (this.#life !== undefined) this.#life = { ...this.#life, wasUsed: true, main }
     this.#write()
   }
 
+  /** All was put away: nobody has to end this life again. */
   end(): void {
-    this.#recipe = undefined
+    this.#life = undefined
     forgetLife(this.#request.stateDirectory)
   }
 
@@ -70,22 +82,9 @@ export class Pipelines {
   }
 
   #write(): void {
-    const { recipe, set, stateDirectory, env, workingDirectory } = this.#request
-    if (this.#recipe === undefined || !this.#isKept) return
-    const life: Life = {
-      version: 1,
-      recipe: resolve(workingDirectory, recipe),
-      text: this.#recipe.text,
-      set,
-      workingDirectory,
-      graceMs: this.#recipe.graceMs,
-      mark: env[bootMark],
-      wasUsed: this.#wasUsed,
-      pipelines: [...this.#running],
-      main: this.#main,
-    }
+    if (this.#life === undefined || !this.#isKept) return
     try {
-      writeLife(stateDirectory, life)
+      writeLife(this.#request.stateDirectory, { ...this.#life, pipelines: [...this.#running] })
     } catch (error) {
       this.#isKept = false
       const text = `should the supervisor be killed, \`berth shutdown\` will not know how to end this pod: ${(error as Error).message}`

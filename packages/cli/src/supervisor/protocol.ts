@@ -49,6 +49,20 @@ export interface MainFacts {
   ready: ReadyFacts | undefined
 }
 
+/** What main is when the boot's process died before it could say; its arguments could hold what only that process can mask. */
+export function mainWithoutRecipe(command: string[]): MainFacts {
+  const shown = command.map((word, index) => (index === 0 ? word : '…'))
+  return {
+    command,
+    shown,
+    workingDirectory: undefined,
+    env: {},
+    user: undefined,
+    stopSignal: 'SIGTERM',
+    ready: undefined,
+  }
+}
+
 /** From the supervisor to a pipeline process. Times are milliseconds since the epoch. */
 export type Order =
   | { type: 'load'; request: PipelineRequest }

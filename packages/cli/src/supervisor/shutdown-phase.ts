@@ -2,12 +2,15 @@ import type { NewEvent } from '@berth/core'
 import { unhurriedMs } from './grace.ts'
 import type { PipelineEnd, PipelineHandle } from './pipeline-handle.ts'
 import type { Pipelines } from './pipelines.ts'
+import type { RecipeFacts } from './protocol.ts'
 import type { StopRequest } from './stop-request.ts'
 
 /** The end of a life: the shutdown's steps and the undo stack, in one process, which is killed when its time is over. */
 export class ShutdownPhase {
   #with: { pipelines: Pipelines; stop: StopRequest; emit: (event: NewEvent) => void }
   #pipeline: PipelineHandle | undefined
+  /** Known once it has been loaded. */
+  recipe: RecipeFacts | undefined
 
   constructor(surroundings: {
     pipelines: Pipelines
@@ -33,6 +36,7 @@ export class ShutdownPhase {
     const loaded = await shutdown.loaded
     if ('refused' in loaded) emit({ type: 'error', error: loaded.refused })
     else shutdown.go(limit())
+    if ('recipe' in loaded) this.recipe = loaded.recipe
     if (stop.isUrgent) shutdown.skipOptional()
     const end = await shutdown.ended
     return 'refused' in loaded ? { result: 'failed' } : end

@@ -3,18 +3,20 @@ import type { PipelineResult } from '@berth/core'
 /** What `berth shutdown` asks of a running boot. */
 export interface ShutdownRequest {
   /** For the log. */
-  reason?: string | undefined
+  reason: string | undefined
   /** How long everything may take from now; the boot's own grace unless given. */
-  graceMs?: number | undefined
+  graceMs: number | undefined
   /** The answer comes when everything is put away; else when it has begun. */
-  wait?: boolean
+  wait: boolean
 }
 
 /** How a life ended. */
-export interface ShutdownAnswer {
+export interface ShutdownEnd {
+  state: 'ended'
   result: PipelineResult
   /** The container's. */
   exitCode: number
+  /** Of the shutdown and the undo together. */
   shutdownMs: number
   /** The last line of the log. */
   summary: string

@@ -20,14 +20,8 @@ import { readStat } from './process-table.ts'
 export function openStateDirectory(option: string | undefined, env: NodeJS.ProcessEnv): string {
   const wanted = option ?? (env.BERTH_STATE_DIR || undefined)
   if (wanted !== undefined) return makePrivate(resolve(wanted))
-  const uid = process.getuid?.() ?? 0
-  const candidates = [
-    '/run/berth',
-    ...(env.XDG_RUNTIME_DIR ? [join(env.XDG_RUNTIME_DIR, 'berth')] : []),
-    `/tmp/berth-${uid}`,
-  ]
   const refusals: string[] = []
-  for (const candidate of candidates) {
+  for (const candidate of usualDirectories(env)) {
     try {
       return makePrivate(candidate)
     } catch (error) {
@@ -39,6 +33,20 @@ export function openStateDirectory(option: string | undefined, env: NodeJS.Proce
     `no directory for the boot's state can be used: ${refusals.join('; ')}`,
     { hint: 'name one that you can write with `--state-dir` or BERTH_STATE_DIR' },
   )
+}
+
+/** Where a boot may keep its state, in the order in which a boot tries them. */
+export function stateDirectories(option: string | undefined, env: NodeJS.ProcessEnv): string[] {
+  const wanted = option ?? (env.BERTH_STATE_DIR || undefined)
+  return wanted === undefined ? usualDirectories(env) : [resolve(wanted)]
+}
+
+function usualDirectories(env: NodeJS.ProcessEnv): string[] {
+  return [
+    '/run/berth',
+    ...(env.XDG_RUNTIME_DIR ? [join(env.XDG_RUNTIME_DIR, 'berth')] : []),
+    `/tmp/berth-${process.getuid?.() ?? 0}`,
+  ]
 }
 
 function makePrivate(directory: string): string {
@@ -64,11 +72,25 @@ function makePrivate(directory: string): string {
   return directory
 }
 
-/**
- * Makes this process the one boot of a state directory and returns the release. Throws `cli/already-running` while another lives; a
- * dead one's file is taken over, also when its pid is in use again by another process.
- */
+/** Either this process is now the one of a state directory, until the release, or another is. */
+export type Claim = { release: () => void } | { holder: number }
+
+/** Makes this process the one boot of a state directory and returns the release. Throws `cli/already-running` while another lives. */
 export function claimStateDirectory(directory: string): () => void {
+  const claim = tryClaim(directory)
+  if ('release' in claim) return claim.release
+  throw new BerthError(
+    'cli/already-running',
+    `could not boot: process ${claim.holder} already boots with the state directory \`${directory}\``,
+    { hint: 'stop it first, or give this one its own directory with `--state-dir`' },
+  )
+}
+
+/**
+ * Makes this process the one of a state directory, unless another lives; a dead one's file is taken over, also when its pid is in use
+ * again by another process. Throws `cli/already-running` when others keep claiming it.
+ */
+export function tryClaim(directory: string): Claim {
   const file = join(directory, 'boot.pid')
   const own = JSON.stringify({
     pid: process.pid,
@@ -79,15 +101,9 @@ export function claimStateDirectory(directory: string): () => void {
   try {
     for (let attempt = 0; attempt < 10; attempt += 1) {
       // link(2) is the one way to make a file appear whole and only where none is.
-      if (tryLink(temporary, file)) return () => release(file, own)
+      if (tryLink(temporary, file)) return { release: () => release(file, own) }
       const holder = readHolder(file)
-      if (holder !== undefined && holder.isAlive) {
-        throw new BerthError(
-          'cli/already-running',
-          `could not boot: process ${holder.pid} already boots with the state directory \`${directory}\``,
-          { hint: 'stop it first, or give this one its own directory with `--state-dir`' },
-        )
-      }
+      if (holder !== undefined && holder.isAlive) return { holder: holder.pid }
       if (holder !== undefined) takeAway(file, holder.text, `${temporary}.stale`)
     }
   } finally {

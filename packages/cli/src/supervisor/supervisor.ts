@@ -5,17 +5,17 @@ import { formatDuration } from '../reporters/format.ts'
 import { bootMark } from './boot-environment.ts'
 import type { BootRequest } from './boot-request.ts'
 import type { ControlHandlers } from './control-socket.ts'
-import { type Ending, podExitCode } from './exit-code.ts'
-import { readLife } from './life-file.ts'
+import { type Ending, podExitCode, withDeferred } from './exit-code.ts'
+import { type Life, readLife } from './life-file.ts'
 import { awake, MainPhase } from './main-phase.ts'
 import type { PipelineChild } from './pipeline-child.ts'
 import type { PipelineEnd, PipelineHandle } from './pipeline-handle.ts'
 import { Pipelines } from './pipelines.ts'
 import { endProcesses, processesMarked, signalProcess } from './process-table.ts'
-import type { MainFacts, RecipeFacts } from './protocol.ts'
+import { type MainFacts, mainWithoutRecipe, type RecipeFacts } from './protocol.ts'
 import { endRemains } from './remains.ts'
 import { ShutdownPhase } from './shutdown-phase.ts'
-import { readShutdownRequest, type ShutdownAnswer } from './shutdown-request.ts'
+import { readShutdownRequest, type ShutdownEnd } from './shutdown-request.ts'
 import { isStopSignal, type ReceivedSignal, type StopSignal } from './signals.ts'
 import { StopRequest } from './stop-request.ts'
 import { lifeSummary } from './summary.ts'
@@ -46,17 +46,18 @@ export class Supervisor {
   #recipe: RecipeFacts | undefined
   #boot: PipelineHandle | undefined
   #bootResult: PipelineResult | undefined
-  #finished = Promise.withResolvers<ShutdownAnswer>()
+  #finished = Promise.withResolvers<ShutdownEnd>()
   #abandoned = Promise.withResolvers<number>()
 
+  /** With a life, one that has begun already: its supervisor was killed, and `finish` ends it. */
   constructor(
     request: BootRequest,
-    firstChild: PipelineChild,
     report: (event: BerthEvent) => void,
+    begun: { firstChild?: PipelineChild; life?: Life },
   ) {
     this.#request = request
     this.#report = report
-    this.#pipelines = new Pipelines(request, firstChild, report)
+    this.#pipelines = new Pipelines(request, report, begun)
     const emit = (event: NewEvent): void => this.#emit(event)
     this.#shutdown = new ShutdownPhase({ pipelines: this.#pipelines, stop: this.#stop, emit })
     this.#main = new MainPhase({
@@ -71,6 +72,32 @@ export class Supervisor {
 
   async run(): Promise<number> {
     return Promise.race([this.#liveSafely(), this.#abandoned.promise])
+  }
+
+  /** Ends a life whose supervisor was killed: what is left of its main and pipelines, then shutdown and undo. */
+  async finish(life: Life, graceMs: number | undefined): Promise<ShutdownEnd> {
+    this.#phase = 'shutdown'
+    this.#stop.graceMs = graceMs ?? life.graceMs
+    // Without one nobody is about to kill us.
+    if (graceMs !== undefined) this.#stop.request({ at: Date.now() })
+    const end = async (): Promise<ShutdownEnd> => {
+      this.#shutdown.prepare()
+      await endRemains(life, this.#stop.halfDeadline())
+      const { result, shutdownMs } = await this.#runShutdown()
+      const isRight = result === 'ready' || result === 'degraded'
+      const exitCode = isRight ? exitCodes.right : exitCodes.failed
+      const recipe = this.#shutdown.recipe?.name ?? life.recipe
+      const how = `shutdown ${result === 'ready' ? 'complete' : result}`
+      const summary = `${recipe}: ${how} in ${formatDuration(shutdownMs)}`
+      const ended = { state: 'ended', result, exitCode, shutdownMs, summary } as const
+      await this.#finish(ended)
+      return ended
+    }
+    const abandoned = this.#abandoned.promise.then((exitCode): ShutdownEnd => {
+      const summary = 'a third signal ended the shutdown'
+      return { state: 'ended', result: 'cancelled', exitCode, shutdownMs: 0, summary }
+    })
+    return Promise.race([end(), abandoned])
   }
 
   /** Acts on a signal: the first that stops begins the end, the second skips what is optional, the third ends at once. */
@@ -112,14 +139,9 @@ export class Supervisor {
     const bootMs = Date.now() - this.#startedAt
     this.#bootResult = boot.result
     const main = await this.#runMain(boot)
-    this.#phase = 'shutdown'
-    const shutdownAt = Date.now()
-    const shutdown = await this.#shutdown.run()
-    const { env } = this.#request
-    await endProcesses(() => processesMarked(bootMark, env[bootMark]), this.#sweepPatience())
-    const shutdownMs = Date.now() - shutdownAt
+    const { shutdownMs, ...shutdown } = await this.#runShutdown()
     const code = podExitCode({
-      boot: worse(boot.result, this.#main.deferred),
+      boot: withDeferred(boot.result, this.#main.deferred),
       onBootFailure: this.#onBootFailure(),
       hasCommand: this.#mainFacts(boot).command.length > 0,
       main,
@@ -130,14 +152,22 @@ export class Supervisor {
     const recipe = this.#recipe?.name ?? this.#request.recipe
     const text = lifeSummary({ recipe, boot, bootMs, main, shutdown, shutdownMs, code })
     this.#emit({ type: 'note', level: code === exitCodes.right ? 'info' : 'warn', text })
-    await this.#finish({ result: shutdown.result, exitCode: code, shutdownMs, summary: text })
+    await this.#finish({
+      state: 'ended',
+      result: shutdown.result,
+      exitCode: code,
+      shutdownMs,
+      summary: text,
+    })
     return code
   }
 
   /** Tells whoever asked for the shutdown; where a platform would start the container again, its signal is waited for. */
-  async #finish(answer: ShutdownAnswer): Promise<void> {
+  async #finish(answer: ShutdownEnd): Promise<void> {
     this.#phase = 'ended'
-    this.#pipelines.end()
+    const { result } = answer
+    // What could not be saved or taken back is left for `berth shutdown` to try again.
+    if (result === 'ready' || result === 'degraded') this.#pipelines.end()
     this.#finished.resolve(answer)
     const isAsked = this.#stop.isRequested && this.#stop.signal === undefined
     if (!isAsked || !this.#request.isFirstProcess) return
@@ -174,7 +204,7 @@ export class Supervisor {
       const text = `\`berth shutdown\`${because}: ${this.#beginStop()}`
       this.#emit({ type: 'note', level: 'info', text })
     }
-    return wait ? this.#finished.promise : { begun: true }
+    return wait ? this.#finished.promise : { state: 'begun' }
   }
 
   #status(): unknown {
@@ -237,6 +267,16 @@ export class Supervisor {
     return undefined
   }
 
+  /** Shutdown, undo, and the end of whatever is left of this life. */
+  async #runShutdown(): Promise<PipelineEnd & { shutdownMs: number }> {
+    this.#phase = 'shutdown'
+    const startedAt = Date.now()
+    const end = await this.#shutdown.run()
+    const { env } = this.#request
+    await endProcesses(() => processesMarked(bootMark, env[bootMark]), this.#sweepPatience())
+    return { ...end, shutdownMs: Date.now() - startedAt }
+  }
+
   #sweepPatience(): number {
     const deadline = this.#stop.deadline() ?? Number.POSITIVE_INFINITY
     return Math.max(0, Math.min(sweepPatienceMs, deadline - Date.now()))
@@ -252,25 +292,5 @@ export class Supervisor {
 
   #emit(event: NewEvent): void {
     this.#report({ ...event, time: Date.now() })
-  }
-}
-
-/** Main runs when deferred steps fail, so they can make a boot no worse than degraded. */
-function worse(boot: PipelineResult, deferred: PipelineResult | undefined): PipelineResult {
-  const isWorse = deferred === 'failed' || deferred === 'degraded'
-  return boot === 'ready' && isWorse ? 'degraded' : boot
-}
-
-/** What main is when the boot's process died before it could say; its arguments could hold what only that process can mask. */
-function mainWithoutRecipe(command: string[]): MainFacts {
-  const shown = command.map((word, index) => (index === 0 ? word : '…'))
-  return {
-    command,
-    shown,
-    workingDirectory: undefined,
-    env: {},
-    user: undefined,
-    stopSignal: 'SIGTERM',
-    ready: undefined,
   }
 }

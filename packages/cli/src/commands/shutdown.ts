@@ -1,0 +1,52 @@
+import { defineCommand } from '../command.ts'
+import { exitCodes } from '../exit-codes.ts'
+import { parseGrace } from '../parse-grace.ts'
+import { formatDuration } from '../reporters/format.ts'
+import { shutDown, type ShutdownReply } from '../supervisor/shut-down.ts'
+import { openStateDirectory } from '../supervisor/state-directory.ts'
+
+export const shutdown = defineCommand({
+  usage: 'shutdown [--wait] [--reason TEXT] [--grace 30s]',
+  description:
+    'Has the running boot stop the app, save everything and take back what it did; where none runs any more, does it itself. For preStop hooks, and by hand.',
+  positionals: [0, 0],
+  options: {
+    wait: { type: 'boolean', describe: 'return when everything is put away, not when it begins' },
+    reason: { type: 'string', value: 'TEXT', describe: 'why, for the boot’s log' },
+    grace: {
+      type: 'string',
+      value: 'DURATION',
+      describe:
+        'how long it may take from now; default: the boot’s own grace, and 10 minutes where none runs',
+    },
+    json: { type: 'boolean', describe: 'print the result as JSON' },
+    'state-dir': {
+      type: 'string',
+      value: 'DIRECTORY',
+      describe: 'of the boot; default: BERTH_STATE_DIR, /run/berth, …',
+    },
+  },
+  run: async ({ values }) => {
+    const { wait, reason, grace } = values
+    const graceMs = grace === undefined ? undefined : parseGrace(grace)
+    const stateDirectory = openStateDirectory(values['state-dir'], process.env)
+    const reply = await shutDown(stateDirectory, { wait, reason, graceMs })
+    process.stdout.write(`${values.json ? JSON.stringify(reply) : replyText(reply)}\n`)
+    if (reply.state !== 'ended') return exitCodes.right
+    const isRight = reply.result === 'ready' || reply.result === 'degraded'
+    return isRight ? exitCodes.right : exitCodes.failed
+  },
+})
+
+function replyText(reply: ShutdownReply): string {
+  if (reply.state === 'nothing') return 'there is nothing to shut down'
+  if (reply.state === 'begun') return 'the shutdown has begun'
+  const time = formatDuration(reply.shutdownMs)
+  const how = {
+    ready: `everything was put away in ${time}`,
+    degraded: `put away in ${time}, but for what is optional`,
+    cancelled: `not everything was put away in ${time}`,
+    failed: `not everything was put away in ${time}`,
+  }
+  return `${how[reply.result]}: ${reply.summary}`
+}

@@ -1,0 +1,142 @@
+import { requirement } from '@berth/core/testing'
+import { expect, test } from 'vitest'
+import { isRunning } from '../supervisor/process-table.ts'
+import { eventually, Pod, type RunningBerth } from './pod.ts'
+
+const withProcfs = requirement('procfs', process.platform === 'linux' || 'it needs /proc')
+
+const recipe = `
+name: pod
+grace: 20s
+boot: [{ id: first, run: 'echo boot >> "$LOG"' }]
+shutdown: [{ id: save, run: 'sleep 0.2; echo save >> "$LOG"' }]
+`
+const polite = `trap 'echo term >> "$LOG"; exit 0' TERM; echo main >> "$LOG"; while :; do sleep 0.05; done`
+
+async function running(pod: Pod): Promise<RunningBerth> {
+  const run = pod.boot(['--', 'sh', '-c', polite])
+  await eventually(
+    () => pod.log.includes('main'),
+    () => run.stderr,
+  )
+  return run
+}
+
+const askAndWait = ['shutdown', '--wait']
+
+test('has the running boot stop main and save, waits for it, and says how it went', async () => {
+  const pod = new Pod(recipe)
+  const run = await running(pod)
+  const asked = pod.berth([...askAndWait, '--reason', 'preStop'])
+  expect((await asked.ended).code).toBe(0)
+  expect(asked.stdout).toMatch(
+    /^everything was put away in .*: pod: boot ready in .*, main ended with 0, shutdown complete in .*; exit code 0\n$/,
+  )
+  expect((await run.ended).code).toBe(0)
+  expect(run.stderr).toContain('`berth shutdown` (preStop): stopping main, 19.')
+  expect(pod.log).toEqual(['boot', 'main', 'term', 'save'])
+})
+
+test('returns at once without --wait, and the shutdown goes on', async () => {
+  const pod = new Pod(recipe.replace('sleep 0.2', 'sleep 2'))
+  const run = await running(pod)
+  const asked = pod.berth(['shutdown', '--json'])
+  expect((await asked.ended).code).toBe(0)
+  expect(JSON.parse(asked.stdout)).toEqual({ state: 'begun' })
+  expect(pod.log).not.toContain('save')
+  expect((await run.ended).code).toBe(0)
+  expect(pod.log.at(-1)).toBe('save')
+})
+
+test('joins the shutdown that runs already, and saves once however many ask', async () => {
+  const pod = new Pod(recipe)
+  const run = await running(pod)
+  const asked = [pod.berth(askAndWait), pod.berth(askAndWait)]
+  run.kill('SIGTERM')
+  const ends = await Promise.all(asked.map(({ ended }) => ended))
+  expect(ends.map(({ code }) => code)).toEqual([0, 0])
+  expect((await run.ended).code).toBe(0)
+  expect(pod.log).toEqual(['boot', 'main', 'term', 'save'])
+})
+
+test('gives the shutdown the time that --grace says', async () => {
+  const pod = new Pod(recipe.replace('sleep 0.2', 'sleep 60'))
+  const run = await running(pod)
+  const asked = pod.berth([...askAndWait, '--grace', '2s'])
+  expect((await asked.ended).code).toBe(1)
+  expect(asked.stdout).toContain('not everything was put away')
+  expect((await run.ended).durationMs).toBeLessThan(10_000)
+  expect(pod.log).toEqual(['boot', 'main', 'term'])
+})
+
+test('cancels a boot that has not come to its end, and puts away what it did', async () => {
+  const pod = new Pod(
+    recipe.replace('run: \'echo boot >> "$LOG"', 'run: \'echo boot >> "$LOG"; sleep 60'),
+  )
+  const run = pod.boot(['--', 'sh', '-c', polite])
+  await eventually(() => pod.log.includes('boot'))
+  expect((await pod.berth(askAndWait).ended).code).toBe(0)
+  expect((await run.ended).code).toBe(143)
+  expect(pod.log).toEqual(['boot', 'save'])
+})
+
+test('has nothing to do where nothing has booted, or all was put away', async () => {
+  const pod = new Pod(recipe)
+  const first = pod.berth(askAndWait)
+  expect((await first.ended).code).toBe(0)
+  expect(first.stdout).toBe('there is nothing to shut down\n')
+  expect((await pod.boot(['--', 'true']).ended).code).toBe(0)
+  const second = pod.berth(['shutdown', '--json'])
+  expect((await second.ended).code).toBe(0)
+  expect(JSON.parse(second.stdout)).toEqual({ state: 'nothing' })
+  expect(pod.log).toEqual(['boot', 'save'])
+})
+
+withProcfs('ends the life of a supervisor that was killed, once however many ask', async () => {
+  const pod = new Pod(recipe)
+  const run = pod.boot(['--', 'sh', '-c', `echo $$ >> "$LOG"; ${polite}`])
+  await eventually(() => pod.log.includes('main'))
+  const main = Number(pod.log.find((line) => /^\d+$/.test(line)))
+  run.kill('SIGKILL')
+  await run.exited
+  const asked = [pod.berth(askAndWait), pod.berth(askAndWait), pod.berth(askAndWait)]
+  const ends = await Promise.all(asked.map(({ ended }) => ended))
+  expect(
+    ends.map(({ code }) => code),
+    asked.map(({ stderr }) => stderr).join('\n'),
+  ).toEqual([0, 0, 0])
+  expect(isRunning(main)).toBe(false)
+  expect(pod.log.filter((line) => !/^\d+$/.test(line))).toEqual(['boot', 'main', 'term', 'save'])
+  const texts = asked.map(({ stdout }) => stdout)
+  expect(texts.some((text) => text.startsWith('everything was put away'))).toBe(true)
+})
+
+withProcfs('goes on where a killed `berth shutdown` left off', async () => {
+  const pod = new Pod(
+    recipe.replace('sleep 0.2', 'echo begun >> "$LOG"; [ -e second ] || sleep 60'),
+  )
+  const run = await running(pod)
+  run.kill('SIGKILL')
+  await run.exited
+  const first = pod.berth(['shutdown'])
+  await eventually(() => pod.log.includes('begun'))
+  first.kill('SIGKILL')
+  await first.exited
+  pod.write('second', '')
+  expect((await pod.berth(['shutdown']).ended).code).toBe(0)
+  expect(pod.log).toEqual(['boot', 'main', 'term', 'begun', 'begun', 'save'])
+})
+
+test('tries again what could not be saved', async () => {
+  const pod = new Pod(recipe.replace('sleep 0.2', '[ -e store ] || exit 1'))
+  expect((await pod.boot(['--', 'true']).ended).code).toBe(1)
+  expect(pod.log).toEqual(['boot'])
+  const failed = pod.berth(askAndWait)
+  expect((await failed.ended).code).toBe(1)
+  expect(failed.stdout).toContain('not everything was put away')
+  pod.write('store', '')
+  expect((await pod.berth(askAndWait).ended).code).toBe(0)
+  expect(pod.log).toEqual(['boot', 'save'])
+  expect((await pod.berth(askAndWait).ended).code).toBe(0)
+  expect(pod.log).toEqual(['boot', 'save'])
+})
