@@ -5,8 +5,8 @@ import type { StepDraft } from './step-draft.ts'
 /** Keys that nothing obeys yet, by where they stand; refused until something does rather than ignored. */
 const laterKeys: Record<'recipe' | 'main' | 'step', readonly string[]> = {
   recipe: ['health'],
-  main: ['ready'],
-  step: ['defer'],
+  main: [],
+  step: [],
 }
 
 /** Refuses what the recipe may say one day. */
