@@ -12,7 +12,7 @@ let packed: string
 
 beforeAll(async () => {
   const folder = fs.mkdtempSync(path.join(process.env['TMPDIR'] ?? '/tmp', 'berth-packed-'))
-  await run(process.execPath, [path.join(root, 'packages/cli/build/build.ts')])
+  await run(process.execPath, [path.join(root, 'packages/cli/build/build.ts'), '--package'])
   const args = ['pack', '--silent', '--pack-destination', folder]
   const { stdout } = await run('npm', [...args, path.join(root, 'packages/cli/dist')], {
     cwd: folder,

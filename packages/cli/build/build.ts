@@ -1,65 +1,25 @@
-// `npm run build`: the command as one package without dependencies but Node, in dist/: what `npm pack` packs and images hold.
-import * as fs from 'node:fs'
+// `npm run build`: the command as one package, in dist/, and as one executable, in build/dist/. With `--package` or `--executable`
+// only that.
 import * as path from 'node:path'
-import { rolldown } from 'rolldown'
-import { licensesOf } from './licenses.ts'
-import { placeUrls } from './urls.ts'
+import { buildExecutable } from './executable.ts'
+import { buildPackage } from './package.ts'
 
-const cli = path.dirname(import.meta.dirname)
-const root = path.resolve(cli, '../..')
-const dist = path.join(cli, 'dist')
-
-// Each is started, or named by a URL; all else is split into chunks that load when they are needed.
-const input = {
-  start: 'src/start.mjs',
-  keeper: '../s3-link/src/mount/keeper.ts',
-  'start-pipeline': 'src/supervisor/start-pipeline.mjs',
-  'worker-start': '../archive/src/workers/worker-start.mjs',
-  worker: '../archive/src/workers/worker.ts',
-}
-
-fs.rmSync(dist, { recursive: true, force: true })
-const bundle = await rolldown({ input, cwd: cli, platform: 'node', plugins: [placeUrls()] })
-const { output } = await bundle.write({
-  dir: path.join(dist, 'lib'),
-  format: 'esm',
-  entryFileNames: '[name].mjs',
-  chunkFileNames: '[name]-[hash].mjs',
-})
-const modules = output.flatMap((file) => (file.type === 'chunk' ? file.moduleIds : []))
-fs.writeFileSync(path.join(dist, 'LICENSES.txt'), licensesOf(modules))
-fs.copyFileSync(path.join(cli, 'README.md'), path.join(dist, 'README.md'))
-writeCommand()
-writeManifest()
-const bytes = output.reduce(
-  (sum, file) => sum + fs.statSync(path.join(dist, 'lib', file.fileName)).size,
-  0,
+const wanted = process.argv.slice(2)
+const [isPackage, isExecutable] = ['--package', '--executable'].map(
+  (name) => wanted.length === 0 || wanted.includes(name),
 )
-process.stdout.write(`packages/cli/dist: ${output.length} files, ${(bytes / 1e6).toFixed(1)} MB\n`)
 
-/** The same script, for the other place of the start. */
-function writeCommand(): void {
-  const source = fs.readFileSync(path.join(cli, 'bin/berth'), 'utf8')
-  const command = source
-    .replace('/src/start.mjs', '/lib/start.mjs')
-    .replace(
-      'run `npm install` in the checkout',
-      'install this package again, with its dependency `node`',
-    )
-  if (command === source) throw new Error('bin/berth does not start src/start.mjs')
-  fs.mkdirSync(path.join(dist, 'bin'))
-  fs.writeFileSync(path.join(dist, 'bin/berth'), command, { mode: 0o755 })
+if (isPackage) {
+  const { files, bytes } = await buildPackage()
+  process.stdout.write(`packages/cli/dist: ${files} files, ${megabytes(bytes)}\n`)
+}
+if (isExecutable) {
+  const cli = path.dirname(import.meta.dirname)
+  const file = path.join(import.meta.dirname, 'dist/berth')
+  const bytes = await buildExecutable({ cli, node: process.execPath, file })
+  process.stdout.write(`packages/cli/build/dist/berth: ${megabytes(bytes)}\n`)
 }
 
-function writeManifest(): void {
-  const { name, version, description, license, bin, type } = readManifest(
-    path.join(cli, 'package.json'),
-  )
-  const { node } = readManifest(path.join(root, 'package.json')).devDependencies as { node: string }
-  const manifest = { name, version, description, license, type, bin, dependencies: { node } }
-  fs.writeFileSync(path.join(dist, 'package.json'), `${JSON.stringify(manifest, undefined, 2)}\n`)
-}
-
-function readManifest(file: string): Record<string, unknown> {
-  return JSON.parse(fs.readFileSync(file, 'utf8')) as Record<string, unknown>
+function megabytes(bytes: number): string {
+  return `${(bytes / 1e6).toFixed(1)} MB`
 }

@@ -1,4 +1,3 @@
-import { readFileSync } from 'node:fs'
 import { isBerthError } from '@berth/core/error'
 import { parseInvocation } from './command.ts'
 import { currentDirectory } from './current-directory.ts'
@@ -21,9 +20,8 @@ const usageCodes = new RegExp(
 async function execute(argv: readonly string[]): Promise<number> {
   const own = argv.includes('--') ? argv.slice(0, argv.indexOf('--')) : argv
   if (own[0] === '--version') {
-    const packageFile = new URL('../package.json', import.meta.url)
-    const { version } = JSON.parse(readFileSync(packageFile, 'utf8')) as { version: string }
-    process.stdout.write(`${version}\n`)
+    const { default: manifest } = await import('../package.json', { with: { type: 'json' } })
+    process.stdout.write(`${manifest.version}\n`)
     return exitCodes.right
   }
   if (own.length === 0 || own[0] === '--help' || own[0] === 'help') {
@@ -46,6 +44,7 @@ async function execute(argv: readonly string[]): Promise<number> {
   }
   const invocation = parseInvocation(command, args)
   currentDirectory()
+  if (process.env.HOME === undefined) (await import('./home-directory.ts')).ensureHome()
   return command.run(invocation)
 }
 

@@ -1,0 +1,73 @@
+// The command as one package without dependencies but Node: what `npm pack` packs.
+import * as fs from 'node:fs'
+import * as path from 'node:path'
+import { rolldown } from 'rolldown'
+import { licensesOf } from './licenses.ts'
+import { placeUrls, urlInPackage } from './urls.ts'
+
+const cli = path.dirname(import.meta.dirname)
+const root = path.resolve(cli, '../..')
+const dist = path.join(cli, 'dist')
+
+// Each is started, or named by a URL; all else is split into chunks that load when they are needed.
+const input = {
+  start: 'src/start.mjs',
+  keeper: '../s3-link/src/mount/keeper.ts',
+  'start-pipeline': 'src/supervisor/start-pipeline.mjs',
+  'worker-start': '../archive/src/workers/worker-start.mjs',
+  worker: '../archive/src/workers/worker.ts',
+}
+
+/** Builds it in dist/ and answers how much its scripts are. */
+export async function buildPackage(): Promise<{ files: number; bytes: number }> {
+  fs.rmSync(dist, { recursive: true, force: true })
+  const bundle = await rolldown({
+    input,
+    cwd: cli,
+    platform: 'node',
+    plugins: [placeUrls(urlInPackage)],
+  })
+  const { output } = await bundle.write({
+    dir: path.join(dist, 'lib'),
+    format: 'esm',
+    entryFileNames: '[name].mjs',
+    chunkFileNames: '[name]-[hash].mjs',
+  })
+  const modules = output.flatMap((file) => (file.type === 'chunk' ? file.moduleIds : []))
+  fs.writeFileSync(path.join(dist, 'LICENSES.txt'), licensesOf(modules))
+  fs.copyFileSync(path.join(cli, 'README.md'), path.join(dist, 'README.md'))
+  writeCommand()
+  writeManifest()
+  const bytes = output.reduce(
+    (sum, file) => sum + fs.statSync(path.join(dist, 'lib', file.fileName)).size,
+    0,
+  )
+  return { files: output.length, bytes }
+}
+
+/** The same script, for the other place of the start. */
+function writeCommand(): void {
+  const source = fs.readFileSync(path.join(cli, 'bin/berth'), 'utf8')
+  const command = source
+    .replace('/src/start.mjs', '/lib/start.mjs')
+    .replace(
+      'run `npm install` in the checkout',
+      'install this package again, with its dependency `node`',
+    )
+  if (command === source) throw new Error('bin/berth does not start src/start.mjs')
+  fs.mkdirSync(path.join(dist, 'bin'))
+  fs.writeFileSync(path.join(dist, 'bin/berth'), command, { mode: 0o755 })
+}
+
+function writeManifest(): void {
+  const { name, version, description, license, bin, type } = readManifest(
+    path.join(cli, 'package.json'),
+  )
+  const { node } = readManifest(path.join(root, 'package.json')).devDependencies as { node: string }
+  const manifest = { name, version, description, license, type, bin, dependencies: { node } }
+  fs.writeFileSync(path.join(dist, 'package.json'), `${JSON.stringify(manifest, undefined, 2)}\n`)
+}
+
+function readManifest(file: string): Record<string, unknown> {
+  return JSON.parse(fs.readFileSync(file, 'utf8')) as Record<string, unknown>
+}

@@ -1,0 +1,114 @@
+import { execFile, execFileSync, spawn } from 'node:child_process'
+import * as fs from 'node:fs'
+import * as os from 'node:os'
+import * as path from 'node:path'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { promisify } from 'node:util'
+import { requirement } from '@berth/core/testing'
+import { startStubS3 } from '@berth/object-store/testing'
+import { afterAll, beforeAll, expect, onTestFinished } from 'vitest'
+import { root } from '../workspace.ts'
+
+const run = promisify(execFile)
+const isLinux = process.platform === 'linux' || 'the executable is one for Linux'
+const test = requirement('root', process.getuid?.() === 0 ? isLinux : 'chroot needs root')
+const built = path.join(root, 'packages/cli/build/dist/berth')
+/** A root with nothing but the executable, the libraries that its README names, and an empty folder for temporary files. */
+let empty: string
+
+const recipe = `
+vars: { store: { env: BERTH_STORE, required: true } }
+boot:
+  - uses: restore/shared
+    with: { to: /pod, store: "\${{ vars.store }}", archive: a, directories: [tree] }
+main: { command: [/berth, --version] }
+shutdown:
+  - uses: shared-data/save
+    with: { from: /pod, store: "\${{ vars.store }}", archive: a, directories: [tree] }
+`
+
+beforeAll(async () => {
+  await run(process.execPath, [path.join(root, 'packages/cli/build/build.ts'), '--executable'])
+  empty = fs.mkdtempSync(path.join(os.tmpdir(), 'berth-empty-'))
+  fs.copyFileSync(built, path.join(empty, 'berth'))
+  for (const library of librariesNamed()) {
+    const target = path.join(empty, library)
+    fs.mkdirSync(path.dirname(target), { recursive: true })
+    fs.copyFileSync(library, target)
+  }
+  for (const name of ['tmp', 'proc', 'dev']) fs.mkdirSync(path.join(empty, name))
+  execFileSync('mknod', [path.join(empty, 'dev/null'), 'c', '1', '3'])
+  fs.writeFileSync(path.join(empty, 'recipe.yaml'), recipe)
+}, 120_000)
+
+afterAll(() => fs.rmSync(empty, { recursive: true, force: true }))
+
+/** The README's list, where this machine has them. */
+function librariesNamed(): string[] {
+  const readme = fs.readFileSync(path.join(root, 'images/README.md'), 'utf8')
+  const [, names = ''] = /needs of an image:([^]*?)\.\s/.exec(readme) ?? []
+  const loaded = execFileSync('ldd', [built], { encoding: 'utf8' })
+  return [...names.matchAll(/`([^`]+)`/g)].map(([, name = '']) => {
+    const found = new RegExp(
+      `^\\s*(?:${name.replaceAll('+', '\\+')} => )?(/\\S*${name.replaceAll('+', '\\+')}) `,
+      'm',
+    ).exec(loaded)
+    if (found?.[1] === undefined) throw new Error(`the executable does not load ${name}`)
+    return found[1]
+  })
+}
+
+async function inRoot(args: string[], env: NodeJS.ProcessEnv): Promise<string> {
+  // As a container's runtime would: with its /proc and nothing of the machine's else.
+  const enter = 'mount --bind /proc "$0/proc" && exec chroot "$0" /berth "$@"'
+  const { stdout, stderr } = await run('unshare', ['--mount', 'sh', '-c', enter, empty, ...args], {
+    env: { PATH: process.env['PATH'], BERTH_STATE_DIR: '/tmp/state', ...env },
+  })
+  return stdout + stderr
+}
+
+test.for(['a directory', 'a bucket'])(
+  'boots, saves and restores from %s in a root with nothing else',
+  async (kind) => {
+    const server = await startStubS3()
+    onTestFinished(() => server.close())
+    const env =
+      kind === 'a bucket'
+        ? { ...server.env, BERTH_STORE: server.url }
+        : { BERTH_STORE: 'file:///store' }
+    const pod = path.join(empty, 'pod')
+    fs.mkdirSync(path.join(pod, 'tree/deep'), { recursive: true })
+    for (let index = 0; index < 200; index++)
+      fs.writeFileSync(path.join(pod, `tree/deep/${index}`), `file ${index}\n`.repeat(1000))
+    const first = await inRoot(['boot', '/recipe.yaml'], env)
+    expect(first).toContain('saved')
+    const before = fs.readFileSync(path.join(pod, 'tree/deep/199'), 'utf8')
+    fs.rmSync(pod, { recursive: true })
+    await inRoot(['boot', '/recipe.yaml'], env)
+    expect(fs.readFileSync(path.join(pod, 'tree/deep/199'), 'utf8')).toBe(before)
+    fs.rmSync(pod, { recursive: true })
+    expect(await inRoot(['archive', 'verify', '--name', 'a/tree'], env)).not.toContain('damaged')
+  },
+  60_000,
+)
+
+test('links a folder with its watcher, and sends what comes', async () => {
+  const server = await startStubS3()
+  onTestFinished(() => server.close())
+  const env = { ...server.env, BERTH_LINK_DIR: '/tmp/link' }
+  fs.mkdirSync(path.join(empty, 'out'))
+  await inRoot(['link', '/', '--folder', 'out', '--store', server.url, '--driver', 'watch'], env)
+  fs.writeFileSync(path.join(empty, 'out/picture'), 'seen')
+  for (let tries = 0; server.objects.size === 0 && tries < 200; tries++) await sleep(100)
+  expect([...server.objects.keys()].join()).toContain('picture')
+  await inRoot(['unlink', '/', '--folder', 'out'], env)
+}, 60_000)
+
+test('starts under its own name with the arguments of a user only', async () => {
+  const child = spawn(built, ['archive', 'nothing'], { stdio: ['ignore', 'ignore', 'pipe'] })
+  let text = ''
+  child.stderr.on('data', (data: Buffer) => (text += data.toString()))
+  const code = await new Promise((resolve) => child.on('close', resolve))
+  expect(text).toContain('the command `archive nothing` is unknown')
+  expect(code).toBe(2)
+})
