@@ -67,9 +67,8 @@ async function inRoot(args: string[], env: NodeJS.ProcessEnv): Promise<string> {
   return stdout + stderr
 }
 
-test.for(['a directory', 'a bucket'])(
-  'boots, saves and restores from %s in a root with nothing else',
-  async (kind) => {
+for (const kind of ['a directory', 'a bucket'])
+  test(`boots, saves and restores from ${kind} in a root with nothing else`, async () => {
     const server = await startStubS3()
     onTestFinished(() => server.close())
     const env =
@@ -88,9 +87,7 @@ test.for(['a directory', 'a bucket'])(
     expect(fs.readFileSync(path.join(pod, 'tree/deep/199'), 'utf8')).toBe(before)
     fs.rmSync(pod, { recursive: true })
     expect(await inRoot(['archive', 'verify', '--name', 'a/tree'], env)).not.toContain('damaged')
-  },
-  60_000,
-)
+  }, 60_000)
 
 test('links a folder with its watcher, and sends what comes', async () => {
   const server = await startStubS3()
