@@ -15,8 +15,15 @@ export interface StoredFile {
 /** What must be true of the key for a write to happen: nothing is there, or the object with this ETag. */
 export type WriteCondition = { absent: true } | { etag: string }
 
+/** What the service says of an object that it has written. */
+export interface WrittenFile {
+  etag: string
+  /** In hex, where the service has worked it out itself of what arrived, and answers it. */
+  sha256?: string | undefined
+}
+
 /** `changed`: the condition is not met, and nothing was written by this try. An earlier one, whose answer was lost, may have been ours. */
-export type FileWrite = { etag: string } | 'changed'
+export type FileWrite = WrittenFile | 'changed'
 
 export interface FilePart {
   /** From 1. */

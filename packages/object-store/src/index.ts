@@ -3,6 +3,7 @@ export type {
   FilePart,
   FileStore,
   StoredFile,
+  WrittenFile,
   UnfinishedUpload,
   WriteCondition,
 } from './file-store.ts'

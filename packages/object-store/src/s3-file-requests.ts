@@ -1,8 +1,14 @@
 import type { S3 } from '@aws-sdk/client-s3'
 import { requireObject, unquote } from './s3-answer.ts'
-import { S3Failure } from './s3-failure.ts'
+import { readFailure, S3Failure } from './s3-failure.ts'
 import { S3LeanWriter, type LeanReply } from './s3-lean-writer.ts'
-import type { FilePart, StoredFile, UnfinishedUpload, WriteCondition } from './file-store.ts'
+import type {
+  FilePart,
+  StoredFile,
+  UnfinishedUpload,
+  WriteCondition,
+  WrittenFile,
+} from './file-store.ts'
 import type { S3Session } from './s3-session.ts'
 
 type Signal = AbortSignal | undefined
@@ -12,14 +18,24 @@ interface PlacedUpload {
   uploadId: string
 }
 
+interface PutFacts {
+  condition: WriteCondition | undefined
+  metadata: Readonly<Record<string, string>>
+  /** Of the body, in hex. */
+  sha256: string
+  signal: Signal
+}
+
 /** One try of each request that files need, with full keys; throws what the SDK throws. Retries are the caller's. */
 export class S3FileRequests {
   private readonly session: S3Session
 
   private readonly lean: S3LeanWriter
+  private asksForChecksum: boolean
 
   constructor(session: S3Session) {
     this.session = session
+    this.asksForChecksum = session.settings.provider.etagIsMd5
     this.lean = new S3LeanWriter(session.settings, session.patience)
   }
 
@@ -38,36 +54,13 @@ export class S3FileRequests {
     }
   }
 
-  async put(
-    key: string,
-    body: Uint8Array,
-    {
-      condition,
-      metadata,
-      sha256,
-      signal,
-    }: {
-      condition: WriteCondition | undefined
-      metadata: Readonly<Record<string, string>>
-      sha256: string
-      signal: Signal
-    },
-  ): Promise<string> {
-    const { storageClass } = this.session.settings
-    const reply = await this.lean.send({
-      method: 'PUT',
-      key,
-      body,
-      sha256,
-      signal,
-      headers: {
-        'content-type': 'application/octet-stream',
-        ...(storageClass !== undefined && { 'x-amz-storage-class': storageClass }),
-        ...conditionHeader(condition),
-        ...metadataHeaders(metadata),
-      },
-    })
-    if (reply !== undefined) return this.confirmed(reply.headers.etag, undefined)
+  async put(key: string, body: Uint8Array, facts: PutFacts): Promise<WrittenFile> {
+    const reply = await this.putLean(key, body, facts)
+    if (reply !== undefined) {
+      const etag = this.confirmed(reply.headers.etag, undefined)
+      return { etag, sha256: hexOf(reply.headers[CHECKSUM]) }
+    }
+    const { condition, metadata, sha256, signal } = facts
     const { client, putObject } = await this.session.requests.sdk.load()
     const input = {
       ...this.object(key),
@@ -75,9 +68,13 @@ export class S3FileRequests {
       ...onCondition(condition),
       Body: body,
       ContentLength: body.byteLength,
+      ...(this.session.settings.provider.checksums === 'when_supported' && {
+        ChecksumSHA256: base64Of(sha256),
+      }),
     }
     const answer = await putObject(client, input, { sha256, ...sending(signal) })
-    return this.confirmed(answer.ETag, answer.SSECustomerAlgorithm)
+    const etag = this.confirmed(answer.ETag, answer.SSECustomerAlgorithm)
+    return { etag, sha256: hexOf(answer.ChecksumSHA256) }
   }
 
   async create(
@@ -183,6 +180,32 @@ export class S3FileRequests {
     this.lean.close()
   }
 
+  /** `undefined` when it is for the SDK. A service that doesn't know the checksum, or refuses it, is not asked for it again. */
+  private async putLean(
+    key: string,
+    body: Uint8Array,
+    { condition, metadata, sha256, signal }: PutFacts,
+  ): Promise<LeanReply | undefined> {
+    const { storageClass } = this.session.settings
+    const headers = {
+      'content-type': 'application/octet-stream',
+      ...(storageClass !== undefined && { 'x-amz-storage-class': storageClass }),
+      ...conditionHeader(condition),
+      ...metadataHeaders(metadata),
+    }
+    const request = { method: 'PUT' as const, key, body, sha256, signal }
+    if (this.asksForChecksum) {
+      const asked = { ...request, headers: { ...headers, [CHECKSUM]: base64Of(sha256) } }
+      const reply = await this.lean.send(asked).catch((error: unknown) => {
+        if (readFailure(error)?.kind !== 'unsupported') throw error
+        return undefined
+      })
+      this.asksForChecksum = reply?.headers[CHECKSUM] !== undefined
+      if (reply !== undefined) return reply
+    }
+    return this.lean.send({ ...request, headers })
+  }
+
   private client(): Promise<S3> {
     return this.session.requests.sdk.client()
   }
@@ -234,6 +257,15 @@ function conditionHeader(condition: WriteCondition | undefined): Record<string, 
 }
 
 const METADATA = 'x-amz-meta-'
+const CHECKSUM = 'x-amz-checksum-sha256'
+
+function base64Of(hex: string): string {
+  return Buffer.from(hex, 'hex').toString('base64')
+}
+
+function hexOf(base64: string | string[] | undefined): string | undefined {
+  return typeof base64 === 'string' ? Buffer.from(base64, 'base64').toString('hex') : undefined
+}
 
 function metadataHeaders(metadata: Readonly<Record<string, string>>): Record<string, string> {
   return Object.fromEntries(

@@ -71,9 +71,12 @@ class S3Files implements FileStore {
     checkKey(key)
     const fullKey = this.session.fullKey(key)
     const facts = { metadata, sha256 }
-    return this.onCondition(key, { condition, signal }, (sent) => async (current) => ({
-      etag: await this.requests.put(fullKey, body, { ...facts, condition: sent, signal: current }),
-    }))
+    return this.onCondition(
+      key,
+      { condition, signal },
+      (sent) => (current) =>
+        this.requests.put(fullKey, body, { ...facts, condition: sent, signal: current }),
+    )
   }
 
   async createUpload(

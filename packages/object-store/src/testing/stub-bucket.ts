@@ -16,12 +16,15 @@ export interface StubAnswer {
 }
 
 const customerKeyHeader = 'x-amz-server-side-encryption-customer-key'
+const checksumHeader = 'x-amz-checksum-sha256'
 const customerAlgorithmHeader = 'x-amz-server-side-encryption-customer-algorithm'
 
 /** What a stub can be told to do differently from Amazon. */
 export interface StubBehaviour {
   /** `refused`: 501, as some gateways say. `ignored`: the object is overwritten, as others do. */
   conditionalWrites?: 'honoured' | 'refused' | 'ignored'
+  /** Of a SHA-256 that comes with an object. `ignored`: not answered. `refused`: 400, as by services that don't know the header. */
+  checksums?: 'honoured' | 'ignored' | 'refused'
   deleteObjects?: 'honoured' | 'refused' | 'names-missing'
   /** Answers 403 for what does not exist, as to a key that may not list. */
   hidesMissing?: boolean
@@ -85,6 +88,13 @@ export class StubBucket {
         return errorAnswer(412, 'PreconditionFailed')
       }
     }
+    const { checksums = 'honoured' } = this.behaviour
+    const said = headers[checksumHeader]
+    const isTold = said !== undefined && checksums === 'honoured'
+    if (said !== undefined && checksums === 'refused') return errorAnswer(400, 'InvalidRequest')
+    if (isTold && createHash('sha256').update(body).digest('base64') !== said) {
+      return errorAnswer(400, 'BadDigest')
+    }
     const etag = createHash('md5').update(body).digest('hex')
     const kept = Object.entries(headers).filter(([name]) => name.startsWith('x-amz-'))
     this.objects.set(key, {
@@ -99,7 +109,11 @@ export class StubBucket {
       : headers[customerAlgorithmHeader]
     return {
       status: 200,
-      headers: { etag: `"${etag}"`, ...(algorithm && { [customerAlgorithmHeader]: algorithm }) },
+      headers: {
+        etag: `"${etag}"`,
+        ...(isTold && { [checksumHeader]: said }),
+        ...(algorithm && { [customerAlgorithmHeader]: algorithm }),
+      },
     }
   }
 

@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto'
-import type { FileStore, StoredFile } from '@berth/object-store'
+import type { FileStore, StoredFile, WrittenFile } from '@berth/object-store'
 
 /** What is known of the content that an object should have. */
 export interface Content {
@@ -10,9 +10,8 @@ export interface Content {
 }
 
 /** What our own write was answered, and the word that nobody else can have put into its metadata. */
-export interface OwnWrite {
+export interface OwnWrite extends WrittenFile {
   token: string
-  etag: string
 }
 
 /** The metadata that carries a proof. */
@@ -44,6 +43,19 @@ export async function holdsContent(
     if (!content.etag().includes('-')) return false
   }
   return (await readBack(store, found.key, signal)) === content.sha256
+}
+
+/**
+ * Whether the answer to a write proves that the object has the file's bytes: the service says which SHA-256 what it took has, or an ETag that
+ * is the MD5 of these bytes. Not where a service has been seen to confirm what it lost: there the object is looked at.
+ */
+export function isProvenByAnswer(
+  store: Pick<FileStore, 'limits'>,
+  written: WrittenFile,
+  content: Content,
+): boolean {
+  if (!store.limits.etagIsMd5 || written.etag === '') return false
+  return written.sha256 === content.sha256 || written.etag === content.etag()
 }
 
 function isOwnWrite(found: StoredFile, content: Content, own: OwnWrite | undefined): boolean {

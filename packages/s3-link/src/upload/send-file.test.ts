@@ -1,10 +1,16 @@
 import { createHash, randomBytes } from 'node:crypto'
 import { mkdir, rm, symlink, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest'
+import { afterAll, beforeAll, beforeEach, describe, expect, onTestFinished, test } from 'vitest'
 import { temporaryDirectory } from '@berth/core/testing'
 import { openFileStore, type FileStore } from '@berth/object-store'
-import { missingS3Server, startS3Server, type S3Server } from '@berth/object-store/testing'
+import {
+  missingS3Server,
+  startS3Server,
+  startStubS3,
+  type S3Server,
+} from '@berth/object-store/testing'
+import { isProvenByAnswer } from './prove.ts'
 import { sendFile, type SendRequest, type SendResult, type SentFile } from './send-file.ts'
 
 const missing = missingS3Server()
@@ -117,6 +123,40 @@ describe('a file that is sent', () => {
     expect((await store.objects.get(sent.key))?.toString()).toBe('a file')
     expect((await store.objects.get('taken/inner'))?.toString()).toBe('x')
   })
+})
+
+test.each(['honoured', 'ignored', 'refused'] as const)(
+  'is proven by the answer to one request where checksums are %s',
+  async (checksums) => {
+    const stub = await startStubS3({ checksums })
+    onTestFinished(() => stub.close())
+    const store = await openFileStore(stub.url, { env: stub.env })
+    onTestFinished(() => store.close())
+    const folder = await temporaryDirectory()
+    const send = async (name: string): Promise<SendResult> => {
+      await writeFile(join(folder, name), name)
+      const path = Buffer.from(join(folder, name))
+      return sendFile({ store, path, key: name, saveUpload: async () => undefined })
+    }
+    await send('first')
+    const before = stub.requests.length
+    expect(await send('second')).toMatchObject({ key: 'second', sha256: sha256('second') })
+    expect(stub.requests.slice(before).map(({ method, status }) => [method, status])).toEqual([
+      ['PUT', 200],
+    ])
+  },
+)
+
+test('an answer proves what it says of the bytes, where such answers can be relied on', () => {
+  const content = { size: 1, sha256: 'aa', etag: () => 'md5' }
+  const at = (etagIsMd5: boolean, written: { etag: string; sha256?: string }): boolean =>
+    isProvenByAnswer({ limits: { etagIsMd5, maxParts: 1, maxPutBytes: 1 } }, written, content)
+  expect(at(true, { etag: 'md5' })).toBe(true)
+  expect(at(true, { etag: 'opaque', sha256: 'aa' })).toBe(true)
+  expect(at(true, { etag: 'opaque' })).toBe(false)
+  expect(at(true, { etag: 'opaque', sha256: 'bb' })).toBe(false)
+  expect(at(true, { etag: '', sha256: 'aa' })).toBe(false)
+  expect(at(false, { etag: 'md5', sha256: 'aa' })).toBe(false)
 })
 
 function sha256(content: string | Buffer): string {

@@ -8,7 +8,13 @@ import { mayOverwriteRemote } from './decisions.ts'
 import { digestFile, etagOfParts, readFully, sha256Of } from './digest.ts'
 import { areEqual, factsOf, mtimeText, type FileFacts } from './file-facts.ts'
 import { conflictKey } from './key.ts'
-import { holdsContent, metadataNames, type Content, type OwnWrite } from './prove.ts'
+import {
+  holdsContent,
+  isProvenByAnswer,
+  metadataNames,
+  type Content,
+  type OwnWrite,
+} from './prove.ts'
 import { partBytesFor, sendParts, type OpenUpload, type WriteResult } from './send-parts.ts'
 
 /** A file whose bytes are proven to be in S3. */
@@ -38,6 +44,8 @@ export interface SendRequest {
   upload?: OpenUpload | undefined
   /** Must be on the disk when it resolves: parts that nobody knows of cost money for ever. */
   saveUpload: (upload: OpenUpload | undefined) => Promise<void>
+  /** Asked before each body: resolves when so many bytes may be sent. */
+  pace?: ((bytes: number) => Promise<void>) | undefined
   signal?: AbortSignal | undefined
 }
 
@@ -111,6 +119,7 @@ async function pack(
     sha256,
     etag: () => createHash('md5').update(body).digest('hex'),
     write: async (key, condition, { token, metadata }) => {
+      await request.pace?.(size)
       const written = await store.put(key, body, { condition, metadata, sha256, signal })
       return typeof written === 'string' ? written : { ...written, token }
     },
@@ -136,7 +145,7 @@ async function deliver(parcel: Parcel, request: SendRequest): Promise<SendResult
   )
 }
 
-/** Looks, decides, writes on the condition of what was seen, and looks again: the last look is the proof. */
+/** Looks, decides, and writes on the condition of what was seen. The answer is the proof where it can be, else another look is. */
 async function deliverTo(
   key: string,
   parcel: Parcel,
@@ -168,6 +177,8 @@ async function deliverTo(
     if (typeof written !== 'string') {
       own = written
       bytes += parcel.size
+      if (isProvenByAnswer(store, written, parcel))
+        return { facts, sha256, key, etag: written.etag, isConflict: key !== request.key, bytes }
     }
     found = await store.head(key, { signal })
   }

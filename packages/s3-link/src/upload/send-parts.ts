@@ -3,6 +3,7 @@ import type { FileHandle } from 'node:fs/promises'
 import type { FilePart, FileStore, WriteCondition } from '@berth/object-store'
 import { readFully, type FileDigest } from './digest.ts'
 import { areEqual, type FileFacts } from './file-facts.ts'
+import type { OwnWrite } from './prove.ts'
 import type { SendRequest } from './send-file.ts'
 
 /** An upload in parts that a later process can go on with. */
@@ -17,7 +18,7 @@ export interface OpenUpload {
 }
 
 /** What became of a write; with the token that is in the object's metadata. */
-export type WriteResult = { etag: string; token: string } | 'changed' | 'gone' | 'torn'
+export type WriteResult = OwnWrite | 'changed' | 'gone' | 'torn'
 
 interface PartsRequest {
   file: FileHandle
@@ -115,6 +116,7 @@ async function sendMissing(
         return
       }
       const { signal } = request
+      await request.pace?.(body.length)
       const etag = await request.store.putPart({ key, uploadId, number }, body, { signal })
       if (etag === undefined) broken = 'gone'
       else arrived.set(number, { number, size: body.length, etag })
