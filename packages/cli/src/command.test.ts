@@ -104,6 +104,10 @@ test('shows every command on one screen', () => {
 
       boot             boot a recipe, run the app, save everything when it ends (the ENTRYPOINT)
       run              run one pipeline of a recipe, then exit
+      shutdown         have the running boot save everything and end; or do it, where none runs any more
+      status           say how the container is; \`--wait\` for it, or \`--probe\` it
+      report           say what a boot did and what was slow, as a timeline
+      logs             print what a boot, or one of its steps, has printed
       plan             say what would happen and why; write nothing
       validate         check recipes without running or reading the environment
       schema           print the JSON Schema of recipes, for editors

@@ -7,6 +7,8 @@ export interface OptionDescription {
   /** What the value is, for the usage text: `KEY=VALUE`. */
   value?: string
   multiple?: true
+  /** One letter: `-f`. */
+  short?: string
   describe: string
 }
 
@@ -74,7 +76,7 @@ function parseOwn(command: Command, args: string[]) {
   const options = Object.fromEntries(
     Object.entries(command.options).map(([name, option]) => [
       name,
-      { type: option.type, multiple: option.multiple === true },
+      { ...parsedAs(option), multiple: option.multiple === true },
     ]),
   )
   try {
@@ -99,9 +101,13 @@ function parseOwn(command: Command, args: string[]) {
   }
 }
 
+function parsedAs({ type, short }: OptionDescription) {
+  return short === undefined ? { type } : { type, short }
+}
+
 function refuseUnknownOptions(command: Command, args: string[]): void {
   const options = Object.fromEntries(
-    Object.entries(command.options).map(([name, { type }]) => [name, { type }]),
+    Object.entries(command.options).map(([name, option]) => [name, parsedAs(option)]),
   )
   const { tokens } = parseArgs({
     args,

@@ -21,6 +21,18 @@ export const commands: Record<string, CommandEntry> = {
     summary: 'have the running boot save everything and end; or do it, where none runs any more',
     load: async () => (await import('./commands/shutdown.ts')).shutdown,
   },
+  status: {
+    summary: 'say how the container is; `--wait` for it, or `--probe` it',
+    load: async () => (await import('./commands/status.ts')).status,
+  },
+  report: {
+    summary: 'say what a boot did and what was slow, as a timeline',
+    load: async () => (await import('./commands/report.ts')).report,
+  },
+  logs: {
+    summary: 'print what a boot, or one of its steps, has printed',
+    load: async () => (await import('./commands/logs.ts')).logs,
+  },
   plan: {
     summary: 'say what would happen and why; write nothing',
     load: async () => (await import('./commands/plan.ts')).plan,

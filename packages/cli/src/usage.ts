@@ -38,7 +38,11 @@ export function groupUsage(group: string, commands: Record<string, CommandEntry>
 export function commandUsage(command: Command): string {
   const rows = Object.entries(command.options).map(([name, option]) => {
     const value = option.type === 'string' ? ` ${option.value ?? 'VALUE'}` : ''
-    return [`--${name}${value}${option.multiple === true ? ' …' : ''}`, option.describe] as const
+    const short = option.short === undefined ? '' : `-${option.short}, `
+    return [
+      `${short}--${name}${value}${option.multiple === true ? ' …' : ''}`,
+      option.describe,
+    ] as const
   })
   return [
     `Usage: berth ${command.usage}`,

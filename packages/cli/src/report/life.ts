@@ -11,6 +11,8 @@ export interface StepRetry {
 /** What became of a step, or is becoming. */
 export interface StepLife {
   id: string
+  /** The ladder that it is a rung of: one that ends without success was refused. */
+  of?: string
   name: string
   optional: boolean
   needs: string[]
@@ -24,6 +26,10 @@ export interface StepLife {
   reason?: string
   facts?: Facts
   error?: ErrorFacts
+  /** What the recipe says of its failure. */
+  explain?: string
+  /** It did not stop when it was told to. */
+  leftBehind?: true
   /** By what is worked on; the latest of each. */
   progress: Record<string, Progress>
   /** What it said last. */
@@ -68,6 +74,8 @@ export interface Life {
   endedAt?: number
   exitCode?: number
   boot?: PipelineLife
+  /** The boot's steps that were left until main runs. */
+  deferred?: PipelineLife
   shutdown?: PipelineLife
   /** What was taken back, in its order. */
   undo: StepLife[]
@@ -75,6 +83,8 @@ export interface Life {
   main?: MainLife
   /** It waits for a signal: there is no main to run, or the boot failed. */
   waitsSince?: number
+  /** Somebody asked it to end. */
+  stopsSince?: number
   signals: { time: number; name: string; action: string }[]
   warnings: string[]
   errors: ErrorFacts[]
@@ -98,9 +108,8 @@ export type LifeState =
 export function stateOf(life: Life, isAlive: boolean): LifeState {
   if (life.endedAt !== undefined) return 'ended'
   if (!isAlive) return 'lost'
-  if (life.signals.length > 0 || life.shutdown !== undefined || life.main?.endedAt !== undefined) {
-    return 'stopping'
-  }
+  const stopsSince = life.stopsSince ?? life.main?.endedAt ?? life.shutdown?.startedAt
+  if (stopsSince !== undefined) return 'stopping'
   const result = life.boot?.result
   if (result === undefined) return 'booting'
   const isUp = life.main !== undefined || life.waitsSince !== undefined
@@ -108,5 +117,6 @@ export function stateOf(life: Life, isAlive: boolean): LifeState {
     return life.main === undefined ? 'failed' : 'degraded'
   }
   if (!isUp || (life.main?.awaited === true && life.main.readyAt === undefined)) return 'booting'
-  return result
+  const isWorse = ['failed', 'degraded'].includes(life.deferred?.result ?? '')
+  return isWorse ? 'degraded' : result
 }

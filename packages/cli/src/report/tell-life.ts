@@ -5,13 +5,21 @@ import type { RecordLine } from './record-line.ts'
 type LineOf<Type extends RecordLine['type']> = Extract<RecordLine, { type: Type }>
 
 /** Of what can come without end, so much is remembered. */
-const most = { warnings: 50, perStep: 5, errors: 20, signals: 20, retries: 50, bars: 20 }
+const most = {
+  warnings: 50,
+  perStep: 5,
+  errors: 20,
+  signals: 20,
+  retries: 50,
+  bars: 20,
+  steps: 1000,
+}
 
-/** An event by which the supervisor says that it waits. */
-const waiting = 'waiting for a signal'
+/** Notes by which the supervisor says what it does. */
+const [waiting, asked] = ['waiting for a signal', '`berth shutdown`']
 
 /** A life of which nothing is known yet. */
-export function newLife(file: string, now: number): Life {
+function newLife(file: string, now: number): Life {
   return {
     recipe: file,
     file,
@@ -39,10 +47,10 @@ export function lifeIn(lines: readonly RecordLine[]): Life | undefined {
 }
 
 /** Follows a life, event by event. Its memory is bounded, however long that is. */
-export class LifeTeller {
+class LifeTeller {
   readonly life: Life
   /** The pipelines that run: the steps of events are theirs. */
-  #open: (PipelineLife & { periodic: boolean })[] = []
+  #open: (PipelineLife & { kind: string })[] = []
 
   constructor(life: Life) {
     this.life = life
@@ -73,11 +81,9 @@ export class LifeTeller {
       case 'main:end':
         return this.#main(line)
       case 'signal':
-        return keep(life.signals, most.signals, line)
+        return this.#signal(line)
       case 'note':
-        if (line.text.startsWith(waiting)) life.waitsSince = line.time
-        else if (line.level === 'warn') keep(life.warnings, most.warnings, line.text)
-        return
+        return this.#note(line)
       case 'error':
         return keep(life.errors, most.errors, line.error)
       default:
@@ -85,24 +91,34 @@ export class LifeTeller {
     }
   }
 
+  #signal({ time, name, action }: LineOf<'signal'>): void {
+    this.life.stopsSince ??= time
+    keep(this.life.signals, most.signals, { time, name, action })
+  }
+
+  #note({ time, level, text }: LineOf<'note'>): void {
+    const { life } = this
+    if (text.startsWith(waiting)) life.waitsSince = time
+    else if (text.startsWith(asked)) life.stopsSince ??= time
+    else if (level === 'warn') keep(life.warnings, most.warnings, text)
+  }
+
   #begin(event: LineOf<'pipeline:start'>): void {
     const steps = event.steps.map((listing) => newStep(listing))
     const pipeline = { pipeline: event.pipeline, startedAt: event.time, steps }
     const periodic = event.periodic === true
     this.life.recipe = event.recipe
-    if (!periodic && event.pipeline === 'boot') this.life.boot = pipeline
-    if (!periodic && event.pipeline === 'shutdown') this.life.shutdown = pipeline
-    this.#open.push(Object.assign(pipeline, { periodic }))
+    if (event.deferred === true) this.life.deferred = pipeline
+    else if (!periodic && event.pipeline === 'boot') this.life.boot = pipeline
+    else if (!periodic && event.pipeline === 'shutdown') this.life.shutdown = pipeline
+    this.#open.push(Object.assign(pipeline, { kind: kindOf(event) }))
   }
 
   #end(event: LineOf<'pipeline:end'>): void {
-    const periodic = event.periodic === true
-    const index = this.#open.findLastIndex(
-      (open) => open.pipeline === event.pipeline && open.periodic === periodic,
-    )
+    const index = this.#open.findLastIndex(({ kind }) => kind === kindOf(event))
     const [ended] = index === -1 ? [] : this.#open.splice(index, 1)
     if (ended !== undefined) Object.assign(ended, { endedAt: event.time, result: event.result })
-    if (!periodic) return
+    if (event.periodic !== true) return
     const { rounds } = this.life
     rounds.count += 1
     if (event.result === 'failed') rounds.failed += 1
@@ -112,7 +128,8 @@ export class LifeTeller {
   #main(event: LineOf<'main:start' | 'main:ready' | 'main:end'>): void {
     const { life } = this
     if (event.type === 'main:start') {
-      life.main = { command: event.command, pid: event.pid, startedAt: event.time }
+      const { command, pid, time, awaited } = event
+      life.main = { command, pid, startedAt: time, ...(awaited === true ? { awaited } : {}) }
     } else if (event.type === 'main:ready') {
       Object.assign(life.main ?? {}, { readyAt: event.time })
     } else if (life.main !== undefined) {
@@ -138,12 +155,8 @@ export class LifeTeller {
         return keep(step.retries, most.retries, { time, attempt, delayMs, reason: error.message })
       }
       case 'step:end': {
-        const { time, result, reason, facts, error } = event
-        step.endedAt = time
-        step.result = result
-        if (reason !== undefined) step.reason = reason
-        if (facts !== undefined) step.facts = facts
-        if (error !== undefined) step.error = error
+        const { type: _type, step: _step, phase: _phase, time, durationMs: _ms, ...end } = event
+        Object.assign(step, end, { endedAt: time })
         return
       }
     }
@@ -156,20 +169,34 @@ export class LifeTeller {
   }
 
   #stepOf(event: Extract<BerthEvent, { step: string }>): StepLife {
-    const isUndo = 'phase' in event && event.phase === 'undo'
-    if (!isUndo) {
-      const open = this.#open.findLast(({ steps }) => steps.some(({ id }) => id === event.step))
-      const step = open?.steps.find(({ id }) => id === event.step)
-      if (step !== undefined) return step
+    const { step: id, of } = event
+    const isThis = (step: StepLife): boolean => step.id === id && step.of === of
+    if (!('phase' in event && event.phase === 'undo')) {
+      const known = this.#open.findLast(({ steps }) => steps.some(isThis))?.steps.find(isThis)
+      if (known !== undefined) return known
+      if (of !== undefined) return this.#rung(id, of)
     }
     // What is taken back announces itself by its start, or by its end where it could not begin.
     const { undo } = this.life
-    const running = undo.findLast(({ id, result }) => id === event.step && result === undefined)
+    const running = undo.findLast((step) => step.id === id && step.result === undefined)
     if (running !== undefined) return running
-    const step = newStep({ id: event.step, name: event.step, optional: false, needs: [] })
-    keep(undo, 1000, step)
+    const step = newStep({ id, name: id, optional: false, needs: [] })
+    keep(undo, most.steps, step)
     return step
   }
+
+  /** Ladders don't announce their rungs: what is refused at once would only be in the way. */
+  #rung(id: string, of: string): StepLife {
+    const rung = { ...newStep({ id, name: id, optional: false, needs: [] }), of }
+    const open = this.#open.findLast(({ steps }) => steps.some((step) => step.id === of))
+    const last = open?.steps.findLastIndex((step) => step.id === of || step.of === of) ?? -1
+    open?.steps.splice(last + 1, 0, rung)
+    return rung
+  }
+}
+
+function kindOf(event: LineOf<'pipeline:start' | 'pipeline:end'>): string {
+  return `${event.pipeline} ${event.periodic === true} ${event.deferred === true}`
 }
 
 function newStep({

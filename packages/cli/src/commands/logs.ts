@@ -1,0 +1,37 @@
+import { defineCommand } from '../command.ts'
+import { exitCodes } from '../exit-codes.ts'
+import { parseBoot, requireLife } from '../report/find-life.ts'
+import { followRecord } from '../report/follow-record.ts'
+import { createLogPrinter } from '../report/log-printer.ts'
+import { parseRecord } from '../report/record-file.ts'
+
+export const logs = defineCommand({
+  usage: 'logs [STEP] [--follow]',
+  description:
+    'Prints what a boot has printed, or one step of it, from its record; not what the app prints, which goes past Berth.',
+  positionals: [0, 1],
+  options: {
+    follow: { type: 'boolean', short: 'f', describe: 'go on until the boot is over' },
+    json: { type: 'boolean', describe: 'print the events, one JSON object a line' },
+    boot: { type: 'string', value: 'N', describe: 'the boot N before the last' },
+    'state-dir': {
+      type: 'string',
+      value: 'DIRECTORY',
+      describe: 'that of the boot; default: BERTH_STATE_DIR, /run/berth, …',
+    },
+  },
+  run: async ({ positionals, values }) => {
+    const boot = parseBoot(values.boot)
+    const { stateDirectory, text, isAlive } = requireLife({
+      stateDirectory: values['state-dir'],
+      env: process.env,
+      boot,
+    })
+    const print = createLogPrinter(process.stdout, { step: positionals[0], json: values.json })
+    print(parseRecord(text))
+    if (values.follow && boot === 0) {
+      for await (const lines of followRecord(stateDirectory, text, isAlive)) print(lines)
+    }
+    return exitCodes.right
+  },
+})

@@ -1,0 +1,60 @@
+import { BerthError } from '@berth/core/error'
+import { defineCommand } from '../command.ts'
+import { exitCodes } from '../exit-codes.ts'
+
+const probes = ['live', 'startup', 'ready'] as const
+
+export const status = defineCommand({
+  usage: 'status [--wait] [--probe live|startup|ready]',
+  description:
+    'Says how the container is, also when its boot is over. Exit codes: 0 ready, 1 failed or not running, 3 degraded, 4 booting or stopping. A probe ends with 0 or 1.',
+  positionals: [0, 0],
+  options: {
+    wait: { type: 'boolean', describe: 'wait until it is up, has failed or has ended' },
+    timeout: { type: 'string', value: 'DURATION', describe: 'how long `--wait` waits' },
+    probe: {
+      type: 'string',
+      value: 'PROBE',
+      describe:
+        'print nothing: `live`: the supervisor answers; `startup`: the boot is over; `ready`',
+    },
+    json: { type: 'boolean', describe: 'print the status as JSON' },
+    'state-dir': {
+      type: 'string',
+      value: 'DIRECTORY',
+      describe: 'that of the boot; default: BERTH_STATE_DIR, /run/berth, …',
+    },
+  },
+  run: async ({ values }) => {
+    const timeoutMs = values.timeout === undefined ? undefined : await durationOf(values.timeout)
+    const probe = probes.find((known) => known === values.probe)
+    if (values.probe !== undefined && probe === undefined) {
+      throw new BerthError('cli/usage', `the probe \`${values.probe}\` is unknown`, {
+        hint: 'use one of `live`, `startup`, `ready`',
+      })
+    }
+    const { askStatus, awaitStatus } = await import('../report/ask-status.ts')
+    const question = { stateDirectory: values['state-dir'], env: process.env }
+    const asked = await (values.wait ? awaitStatus(question, timeoutMs) : askStatus(question))
+    const { probeHolds, statusExitCode } = await import('../report/status.ts')
+    if (probe !== undefined) {
+      return probeHolds(probe, asked) ? exitCodes.right : exitCodes.failed
+    }
+    const { outputMask } = await import('../output-mask.ts')
+    const shown = outputMask().value(asked.status)
+    if (values.json) process.stdout.write(`${JSON.stringify(shown, undefined, 2)}\n`)
+    else {
+      const [{ statusText }, { styleFor }] = await Promise.all([
+        import('../report/status-text.ts'),
+        import('../reporters/symbols.ts'),
+      ])
+      process.stdout.write(statusText(shown, Date.now(), styleFor(process.stdout)))
+    }
+    return statusExitCode(asked.status)
+  },
+})
+
+async function durationOf(text: string): Promise<number> {
+  const { parseDuration } = await import('@berth/core')
+  return parseDuration(text)
+}

@@ -1,0 +1,162 @@
+import type { Facts, StepResult } from '@berth/core'
+import type { ErrorFacts } from '@berth/core/error'
+import { type CriticalPath, criticalPath, durationOf } from './critical-path.ts'
+import {
+  type Life,
+  type LifeState,
+  type MainLife,
+  type PipelineLife,
+  stateOf,
+  type StepLife,
+} from './life.ts'
+
+/** One row of a timeline. */
+export interface ReportStep {
+  id: string
+  /** The ladder that it is a rung of. */
+  of?: string
+  name: string
+  optional: boolean
+  needs: string[]
+  result: StepResult | 'running' | 'waiting'
+  /** From the beginning of its part. */
+  startMs: number
+  durationMs: number
+  attempts: number
+  retries: { attempt: number; delayMs: number; reason: string }[]
+  reason?: string
+  facts?: Facts
+  error?: ErrorFacts
+  /** What the recipe says of its failure. */
+  explain?: string
+  warnings: string[]
+  /** What it took in the boot before, where it did something then too. */
+  lastBootMs?: number
+}
+
+/** A part of a life with a timeline of its own. */
+export interface ReportPart {
+  name: 'boot' | 'deferred' | 'shutdown' | 'undo'
+  startedAt: number
+  durationMs: number
+  /** Absent while it runs. */
+  result?: string
+  steps: ReportStep[]
+  criticalPath?: CriticalPath
+  /** What the same part took in the boot before. */
+  lastBootMs?: number
+}
+
+/** Everything that is told of a boot, as data; texts are masked as the events were. */
+export interface Report {
+  recipe: string
+  file: string
+  state: LifeState
+  startedAt: number
+  /** Until it ended, or until now. */
+  durationMs: number
+  exitCode?: number
+  parts: ReportPart[]
+  main?: MainLife & { durationMs: number }
+  rounds: Life['rounds']
+  signals: Life['signals']
+  warnings: string[]
+  errors: ErrorFacts[]
+}
+
+/** Makes the report of a life, beside the one before it. `now` ends what still runs. */
+export function makeReport(
+  life: Life,
+  { isAlive, before, now }: { isAlive: boolean; before: Life | undefined; now: number },
+): Report {
+  const until = life.endedAt ?? (isAlive ? now : life.lastAt)
+  const { recipe, file, startedAt, exitCode, main, rounds, signals, warnings, errors } = life
+  const names = ['boot', 'deferred', 'shutdown'] as const
+  const parts = names.flatMap((name) => {
+    const pipeline = life[name]
+    return pipeline === undefined ? [] : [partOf(name, pipeline, { until, before: before?.[name] })]
+  })
+  if (life.undo.length > 0) parts.push(undoPart(life.undo, until))
+  return {
+    recipe,
+    file,
+    state: stateOf(life, isAlive),
+    startedAt,
+    durationMs: until - startedAt,
+    ...(exitCode === undefined ? {} : { exitCode }),
+    parts,
+    ...(main === undefined
+      ? {}
+      : { main: { ...main, durationMs: (main.endedAt ?? until) - main.startedAt } }),
+    rounds,
+    signals,
+    warnings,
+    errors,
+  }
+}
+
+function partOf(
+  name: ReportPart['name'],
+  pipeline: PipelineLife,
+  { until, before }: { until: number; before: PipelineLife | undefined },
+): ReportPart {
+  const { startedAt, endedAt, result, steps } = pipeline
+  const path = criticalPath(pipeline)
+  const earlier = new Map(before?.steps.map((step) => [step.id, step]))
+  const lastBootMs = before?.endedAt === undefined ? undefined : before.endedAt - before.startedAt
+  return {
+    name,
+    startedAt,
+    durationMs: (endedAt ?? until) - startedAt,
+    ...(result === undefined ? {} : { result }),
+    steps: steps.map((step) => row(step, { startedAt, until, before: earlier.get(step.id) })),
+    ...(path === undefined ? {} : { criticalPath: path }),
+    ...(lastBootMs === undefined ? {} : { lastBootMs }),
+  }
+}
+
+function undoPart(undo: readonly StepLife[], until: number): ReportPart {
+  const startedAt = undo[0]?.startedAt ?? undo[0]?.endedAt ?? until
+  const endedAt = Math.max(...undo.map((step) => step.endedAt ?? until))
+  const isFailed = undo.some(({ result }) => result === 'failed' || result === 'timeout')
+  return {
+    name: 'undo',
+    startedAt,
+    durationMs: endedAt - startedAt,
+    result: isFailed ? 'failed' : 'complete',
+    steps: undo.map((step) => row(step, { startedAt, until, before: undefined })),
+  }
+}
+
+function row(
+  step: StepLife,
+  { startedAt, until, before }: { startedAt: number; until: number; before: StepLife | undefined },
+): ReportStep {
+  const { id, of, name, optional, needs, attempts, warnings, reason, facts, error, explain } = step
+  const began = step.startedAt ?? step.endedAt
+  const isRunning = step.startedAt !== undefined && step.endedAt === undefined
+  const lastBootMs = before === undefined ? 0 : durationOf(before)
+  const isComparable = step.result === before?.result && lastBootMs > 0 && durationOf(step) > 0
+  return {
+    id,
+    ...(of === undefined ? {} : { of }),
+    name,
+    optional,
+    needs,
+    result: step.result ?? (isRunning ? 'running' : 'waiting'),
+    startMs: Math.max(0, (began ?? until) - startedAt),
+    durationMs: isRunning ? until - (step.startedAt ?? until) : durationOf(step),
+    attempts,
+    retries: step.retries.map(({ attempt, delayMs, reason: why }) => ({
+      attempt,
+      delayMs,
+      reason: why,
+    })),
+    warnings,
+    ...(reason === undefined ? {} : { reason }),
+    ...(facts === undefined ? {} : { facts }),
+    ...(error === undefined ? {} : { error }),
+    ...(explain === undefined ? {} : { explain }),
+    ...(isComparable ? { lastBootMs } : {}),
+  }
+}

@@ -1,0 +1,88 @@
+import type { Progress } from '@berth/core'
+import { printable } from '../reporters/error-text.ts'
+import { formatAmount, formatDuration } from '../reporters/format.ts'
+import { plain, type Style, type SymbolName } from '../reporters/symbols.ts'
+import type { PartStatus, RunningStep, Status } from './status.ts'
+
+const symbols: Record<Status['state'], SymbolName> = {
+  none: 'failed',
+  booting: 'working',
+  ready: 'done',
+  degraded: 'warning',
+  failed: 'failed',
+  stopping: 'running',
+  ended: 'skipped',
+  lost: 'failed',
+}
+
+/** A status for people: the state, and below it what it consists of. */
+export function statusText(status: Status, now: number, style: Style = plain): string {
+  const { state, recipe, pid, running, failed, warnings, errors } = status
+  if (state === 'none') return `${style.symbol('failed')} no boot has run here\n`
+  const lines = [
+    `${style.symbol(symbols[state])} ${style.step(recipe ?? '')}  ${state}${stateDetail(status, now)}${state === 'ended' || state === 'lost' ? '' : ` (pid ${pid})`}`,
+    ...partLine('boot', status.boot),
+    ...running.map((step) => `  ${style.symbol('working')} ${step.step}: ${runningText(step)}`),
+    ...mainLine(status, now),
+    ...partLine('deferred', status.deferred),
+    ...partLine('shutdown', status.shutdown),
+    ...roundsLine(status),
+    ...failed.map(
+      ({ step, optional, message }) =>
+        `  ${style.symbol(optional ? 'warning' : 'failed')} ${step}${optional ? ' (optional)' : ''}: ${printable(message)}`,
+    ),
+    ...warnings.map((text) => `  ${style.symbol('warning')} ${printable(text)}`),
+    ...errors.map((text) => `  ${style.symbol('failed')} ${printable(text)}`),
+  ]
+  return `${lines.join('\n')}\n`
+}
+
+/** `12.0 s: venv 1.6 GiB of 3.1 GiB, 52 %`, or what it said last. */
+function runningText({ sinceMs, attempt, progress, lastLine }: RunningStep): string {
+  const bars = progress.filter(({ done, total }) => total === undefined || done < total)
+  const said = bars.length > 0 ? bars.map(progressText).join('; ') : printable(lastLine ?? '')
+  const again = attempt > 1 ? `, attempt ${attempt}` : ''
+  return `${formatDuration(sinceMs)}${again}${said === '' ? '' : `: ${said}`}`
+}
+
+/** `venv 1.6 GiB of 3.1 GiB, 52 %`. */
+function progressText({ done, total, unit, label }: Progress): string {
+  const amount = formatAmount(done, unit)
+  const of = total === undefined ? '' : ` of ${formatAmount(total, unit)}`
+  const percent =
+    total === undefined || total === 0 ? '' : `, ${Math.floor((done / total) * 100)} %`
+  return `${label === undefined ? '' : `${label} `}${amount}${of}${percent}`
+}
+
+function stateDetail(status: Status, now: number): string {
+  const { state, durationMs = 0, exitCode, deadline } = status
+  if (state === 'ended') return ` with exit code ${exitCode} after ${formatDuration(durationMs)}`
+  if (state === 'lost') return `: its process was killed after ${formatDuration(durationMs)}`
+  const left = deadline === undefined ? '' : `, ${formatDuration(deadline - now)} left`
+  return ` for ${formatDuration(durationMs)}${state === 'stopping' ? left : ''}`
+}
+
+function partLine(name: string, part: PartStatus | undefined): string[] {
+  if (part === undefined) return []
+  const { result, ended, steps, durationMs } = part
+  const isComplete = result === 'ready' && name !== 'boot'
+  const verdict = isComplete ? 'complete' : (result ?? `${ended} of ${steps} steps ended`)
+  return [`  ${name}: ${verdict}, ${formatDuration(durationMs)}`]
+}
+
+function mainLine({ main }: Status, now: number): string[] {
+  if (main === undefined) return []
+  const { pid, startedAt, ready, endedAt } = main
+  if (endedAt !== undefined) return [`  main: ended after ${formatDuration(endedAt - startedAt)}`]
+  const verdict = ready ? 'running' : 'not ready yet'
+  return [`  main: ${verdict} for ${formatDuration(now - startedAt)} (pid ${pid})`]
+}
+
+function roundsLine({ rounds: { count, failed, lastAt, lastResult } }: Status): string[] {
+  if (count === 0) return []
+  const last =
+    lastAt === undefined
+      ? ''
+      : `, the last at ${new Date(lastAt).toISOString().slice(0, 19)}Z: ${lastResult}`
+  return [`  rounds: ${count}${failed === 0 ? '' : `, ${failed} failed`}${last}`]
+}
