@@ -1,10 +1,14 @@
-import { lstat, readdir, readlink, rename, symlink } from 'node:fs/promises'
+import { lstat, readdir, readlink, rename, symlink, unlink } from 'node:fs/promises'
 import { basename, dirname, join } from 'node:path'
 import { BerthError } from '@berth/core/error'
 import { explainErrno, hasErrno, syncDirectory } from '@berth/filesystem'
+import { exchangeNames } from './exchange.ts'
 
 /** What is in the folder's place. */
 export type Place = 'folder' | 'absent' | 'linked' | 'foreign'
+
+/** Swaps two names in one step; false where that can't be had. */
+export type Exchange = (one: string, other: string) => Promise<boolean>
 
 const MARK = '.berth-original'
 // An app that makes the folder again in the gap does so once for each file that it writes.
@@ -25,22 +29,29 @@ export async function lookAt(folder: string, targets: readonly string[]): Promis
 
 /** The folders that were moved aside, in the order in which they were. */
 export async function findOriginals(folder: string): Promise<string[]> {
-  const stem = basename(folder) + MARK
-  const numbers = (await readdir(dirname(folder))).flatMap((name) => {
-    if (name === stem) return [1]
-    const [, number] = name.startsWith(`${stem}-`)
-      ? (/^-(\d{1,6})$/.exec(name.slice(stem.length)) ?? [])
-      : []
-    return number === undefined ? [] : [Number(number)]
-  })
-  return numbers.toSorted((a, b) => a - b).map((number) => originalPath(folder, number))
+  const found: string[] = []
+  for (const path of await takenNames(folder))
+    if ((await lookAt(path, [])) === 'folder') found.push(path)
+  return found
+}
+
+/** Removes links that a run which was killed had made ready, under a name that an original would get. */
+export async function removeReadyLinks(folder: string, targets: readonly string[]): Promise<void> {
+  for (const path of await takenNames(folder))
+    if ((await lookAt(path, targets)) === 'linked') await unlink(path)
 }
 
 /**
- * Moves the folder aside and puts the link in its place. Between the two there is nothing for an instant: an app that makes the folder again
- * just then gets its folder moved aside as well. `symlink(2)` never replaces anything, and neither do the names that are moved to.
+ * Moves the folder aside and puts the link in its place: both in one step where the kernel is to be asked for it, so that no program ever
+ * finds neither. Elsewhere there is nothing for an instant between the two: an app that makes the folder again just then gets its folder
+ * moved aside as well. `symlink(2)` never replaces anything, and neither do the names that are moved to.
  */
-export async function cutOver(folder: string, target: string): Promise<void> {
+export async function cutOver(
+  folder: string,
+  target: string,
+  exchange: Exchange = exchangeNames,
+): Promise<void> {
+  if (await exchangeForLink(folder, target, exchange)) return
   for (let tries = 0; tries < MAX_TRIES; tries++) {
     if ((await lookAt(folder, [target])) === 'folder') await moveAside(folder)
     try {
@@ -79,18 +90,61 @@ export function foreign(folder: string): BerthError {
   )
 }
 
+/** The link is made ready under the name that the original gets, and the two names are swapped. */
+async function exchangeForLink(
+  folder: string,
+  target: string,
+  exchange: Exchange,
+): Promise<boolean> {
+  if ((await lookAt(folder, [target])) !== 'folder') return false
+  const original = await nextOriginal(folder)
+  try {
+    await symlink(target, original)
+  } catch (error) {
+    throw explainErrno(error, `link \`${folder}\``)
+  }
+  await exchange(folder, original)
+  // What is there counts, not what the helper said.
+  if ((await lookAt(folder, [target])) !== 'linked') {
+    if ((await lookAt(original, [target])) === 'linked') await unlink(original)
+    return false
+  }
+  await syncDirectory(dirname(folder))
+  if ((await lookAt(original, [target])) === 'folder') return true
+  // Something that is no folder had taken its place just before: it gets it back.
+  await exchange(folder, original)
+  if ((await lookAt(original, [target])) === 'linked') await unlink(original)
+  throw foreign(folder)
+}
+
 async function moveAside(folder: string): Promise<void> {
-  const originals = await findOriginals(folder)
-  const last = originals.at(-1)
-  const number = last === undefined ? 1 : numberOf(folder, last) + 1
+  const original = await nextOriginal(folder)
   try {
     // The name is free: only a migration makes such names, and there is one at a time.
-    await rename(folder, originalPath(folder, number))
+    await rename(folder, original)
     await syncDirectory(dirname(folder))
   } catch (error) {
     if (hasErrno(error, 'ENOENT')) return
     throw explainErrno(error, `move \`${folder}\` aside`)
   }
+}
+
+async function nextOriginal(folder: string): Promise<string> {
+  const last = (await takenNames(folder)).at(-1)
+  return originalPath(folder, last === undefined ? 1 : numberOf(folder, last) + 1)
+}
+
+/** Everything that has a name which an original could have, by number. */
+async function takenNames(folder: string): Promise<string[]> {
+  const stem = basename(folder) + MARK
+  const numbers = (await readdir(dirname(folder))).flatMap((name) => {
+    if (name === stem) return [1]
+    const [, number] = name.startsWith(`${stem}-`)
+      ? (/^-(\d{1,6})$/.exec(name.slice(stem.length)) ?? [])
+      : []
+    return number === undefined ? [] : [Number(number)]
+  })
+  return numbers.toSorted((a, b) => a - b).map((number) => originalPath(folder, number))
 }
 
 function originalPath(folder: string, number: number): string {

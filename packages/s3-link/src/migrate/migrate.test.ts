@@ -1,4 +1,4 @@
-import { createHash, randomBytes } from 'node:crypto'
+import { createHash } from 'node:crypto'
 import {
   lstat,
   mkdir,
@@ -11,19 +11,14 @@ import {
   writeFile,
 } from 'node:fs/promises'
 import { join } from 'node:path'
-import { fileURLToPath } from 'node:url'
-import { setTimeout as sleep } from 'node:timers/promises'
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest'
 import { temporaryDirectory } from '@berth/core/testing'
 import { openFileStore, type FileStore } from '@berth/object-store'
 import { missingS3Server, startS3Server, type S3Server } from '@berth/object-store/testing'
-import { endOf, readLog, startProgram, startWriter } from '../testing/programs.ts'
-import { migrate, type MigrateSettings, type MigrationReport } from './migrate.ts'
+import { migrate, type MigrateSettings } from './migrate.ts'
+import { planMigration } from './plan-migration.ts'
 
 const missing = missingS3Server()
-const program = fileURLToPath(new URL('./testing/migrate-program.ts', import.meta.url))
-/** More of them when asked: each is a run that is killed at another step. */
-const killRuns = Number(process.env['BERTH_KILL_RUNS'] || 24)
 
 interface World extends MigrateSettings {
   folder: string
@@ -59,8 +54,9 @@ describe('a migration', () => {
   test('moves every file, puts the link in the place, and keeps the original', async () => {
     const world = await begin({ 'a.png': 'a', 'deep/b ü.txt': 'b', empty: '' })
     await symlink('a.png', join(world.folder, 'alias'))
-    const before = await migrate({ ...world, dryRun: true })
-    expect(before).toMatchObject({ state: 'planned', files: 3, bytes: 2, news: 3, originals: [] })
+    const before = await planMigration(world)
+    expect(before).toMatchObject({ files: 3, bytes: 2, news: 3, newBytes: 2, originals: [] })
+    expect(await readdir(join(world.folder, '..'))).toEqual(['output'])
     expect(before.leftOut).toEqual([{ path: 'alias', why: 'a link' }])
     expect(await shaOf(world.prefix)).toEqual(new Map())
     expect((await lstat(world.folder)).isDirectory()).toBe(true)
@@ -134,15 +130,71 @@ describe('a migration', () => {
     )
   })
 
-  test('removes of the originals what S3 is proven to have, when it is told to', async () => {
-    const world = await begin({ 'deep/a.png': 'a', 'b.png': 'b', 'c.png': 'c' })
+  test('removes of the originals what S3 is proven to have, when it is told to, and lists the rest', async () => {
+    const world = await begin({ 'deep/a.png': 'a', 'b.png': 'b', 'c.png': 'c', 'd.png': 'd' })
     await store.objects.put(`${world.prefix}/c.png`, Buffer.from('theirs'))
     await symlink('b.png', join(world.folder, 'alias'))
     const original = `${world.folder}.berth-original`
-    expect((await migrate({ ...world, removeOriginals: true })).originals).toEqual([original])
-    // Of `c.png` the bucket has another under that name, and the link is in no bucket.
-    expect((await readdir(original)).toSorted()).toEqual(['alias', 'c.png'])
-    expect((await shaOf(world.prefix)).size).toBe(4)
+    await migrate(world)
+    // Someone else has put something in its object's place since.
+    await store.objects.put(`${world.prefix}/d.png`, Buffer.from('D'))
+    const report = await migrate({ ...world, removeOriginals: true })
+    expect(report.originals).toEqual([original])
+    expect(report.removed).toMatchObject({ files: 2, bytes: 2 })
+    expect(report.removed?.kept.toSorted((one, other) => (one.path < other.path ? -1 : 1))).toEqual(
+      [
+        { path: 'alias', why: 'a link' },
+        { path: 'c.png', why: 'it is in the bucket under another name' },
+        { path: 'd.png', why: 'the bucket does not have it as it was sent' },
+      ],
+    )
+    expect((await readdir(original)).toSorted()).toEqual(['alias', 'c.png', 'd.png'])
+    expect((await shaOf(world.prefix)).size).toBe(5)
+  })
+
+  test('an original of which everything is in the bucket goes as a whole', async () => {
+    const world = await begin({ 'deep/er/a.png': 'a', 'b.png': 'b' })
+    const report = await migrate({ ...world, removeOriginals: true })
+    expect(report).toMatchObject({ originals: [], removed: { files: 2, bytes: 2, kept: [] } })
+    expect(await readdir(join(world.folder, '..'))).toEqual(['output', 'state'])
+  })
+
+  test('what was about to be removed when it was killed is not sent under that name', async () => {
+    const world = await begin({ 'a.png': 'a' })
+    await migrate(world)
+    const original = `${world.folder}.berth-original`
+    await rename(join(original, 'a.png'), join(original, '.a.png.berth-evict'))
+    await migrate(world)
+    expect(await readdir(original)).toEqual(['a.png'])
+    expect([...(await shaOf(world.prefix)).keys()]).toEqual(['a.png'])
+  })
+
+  test('folders with nothing in them are made where the link leads', async () => {
+    const world = await begin({ 'deep/a.png': 'a' })
+    await mkdir(join(world.folder, 'b/c'), { recursive: true })
+    await mkdir(join(world.folder, 'deep/d'))
+    const made: string[] = []
+    await migrate({ ...world, makeFolders: async (names) => void made.push(...names) })
+    expect(made.toSorted()).toEqual(['b/c', 'deep/d'])
+  })
+
+  test('a plan says what the bucket has already, and what would end it', async () => {
+    const world = await begin({ 'a.png': 'a', 'b.png': 'bb' })
+    await store.objects.put(`${world.prefix}/b.png`, Buffer.from('theirs'))
+    await mkdir(join(world.folder, 'empty'))
+    expect(await planMigration(world)).toEqual({
+      files: 2,
+      bytes: 3,
+      news: 2,
+      newBytes: 3,
+      taken: [{ path: 'b.png', size: 2, sizeInBucket: 6 }],
+      leftOut: [],
+      refused: [],
+      emptyFolders: ['empty'],
+      openFiles: [],
+      originals: [],
+    })
+    expect(await readdir(join(world.folder, '..'))).toEqual(['output'])
   })
 
   test('a link that leads to the disk for now is ours, and what the original holds follows', async () => {
@@ -159,92 +211,6 @@ describe('a migration', () => {
     expect((await shaOf(world.prefix)).has('late.png')).toBe(true)
   })
 
-  test(
-    'loses nothing and overwrites nothing when it is killed at any step while an app writes',
-    { timeout: 600_000 },
-    async () => {
-      const seed = await begin({ 'a.png': 'a' })
-      const { steps } = (await runToEnd(seed, 0)) as { steps: number }
-      expect(steps).toBeGreaterThan(20)
-      let killed = 0
-      const numbers = Array.from({ length: killRuns }, (_, index) => index)
-      const lane = async (): Promise<void> => {
-        for (let n = numbers.shift(); n !== undefined; n = numbers.shift()) {
-          // Every step in turn, and again with other moments of the writer.
-          const killAt = 1 + Math.floor(((n * 0.618034) % 1) * (steps * 3))
-          if (await killOnce(killAt)) killed += 1
-        }
-      }
-      await Promise.all([lane(), lane(), lane()])
-      expect(killed).toBeGreaterThan(killRuns * 0.6)
-    },
-  )
-
-  /** Says whether it was killed; in any case nothing may be lost in the end. */
-  const killOnce = async (killAt: number): Promise<boolean> => {
-    const mine = Object.fromEntries(
-      Array.from({ length: 6 }, (_, n) => [`${n % 2 ? 'sub/' : ''}old${n}.bin`, randomBytes(3000)]),
-    )
-    const theirs = { 'old0.bin': randomBytes(2000), 'sub/old1.bin': randomBytes(2000) }
-    const world = { ...(await begin(mine)), quiesceMs: 400 }
-    for (const [name, body] of Object.entries(theirs))
-      await store.objects.put(`${world.prefix}/${name}`, body)
-    const log = `${world.state}.log`
-    const writer = startWriter({ folder: world.folder, log, paceMs: 12 })
-    await sleep(150)
-    const first = await runToEnd(world, killAt)
-    await sleep(60)
-    // Killed once more on the way on.
-    if (first === undefined && killAt % 2 === 0) await runToEnd(world, 1 + (killAt % 17))
-    const second = await runToEnd(world, 0)
-    writer.kill('SIGTERM')
-    await endOf(writer)
-    const last = (await runToEnd(world, 0)) as { report: MigrationReport }
-    expect(second, `killed at ${killAt}`).toBeDefined()
-    expect(last.report.openFiles, `killed at ${killAt}`).toEqual([])
-    expect(last.report.unsettled, `killed at ${killAt}`).toEqual([])
-    await checkNothingIsLost(world, { log, mine, theirs, why: `killed at ${killAt}` })
-    return first === undefined
-  }
-
-  const checkNothingIsLost = async (
-    world: World,
-    facts: {
-      log: string
-      mine: Record<string, Buffer>
-      theirs: Record<string, Buffer>
-      why: string
-    },
-  ): Promise<void> => {
-    const inStore = await shaOf(world.prefix)
-    const contents = new Set(inStore.values())
-    const written = readLog(await readFile(facts.log, 'utf8'))
-    expect(written.length).toBeGreaterThan(3)
-    for (const { name, sha256: sha } of written)
-      expect(contents.has(sha), `${name} is in S3, ${facts.why}`).toBe(true)
-    for (const [name, body] of Object.entries(facts.mine)) {
-      expect(contents.has(sha256(body)), `${name} is in S3, ${facts.why}`).toBe(true)
-      const places = await originalsOf(world.folder)
-      const kept = await Promise.all(
-        places.map((place) => readFile(join(place, name)).catch(() => Buffer.alloc(0))),
-      )
-      expect(kept.some((bytes) => bytes.equals(body))).toBe(true)
-    }
-    for (const [name, body] of Object.entries(facts.theirs))
-      expect(inStore.get(name), `${name} is as it was, ${facts.why}`).toBe(sha256(body))
-    expect(await readlink(world.folder)).toBe(world.target)
-  }
-
-  /** The report, or undefined when it was killed. */
-  const runToEnd = async (world: World, killAt: number): Promise<unknown> => {
-    const { store: _, ...settings } = world
-    const values = { ...settings, url: server.url, env: server.env, killAt }
-    const { code, signal, output } = await endOf(startProgram(program, values))
-    if (signal === 'SIGKILL') return undefined
-    expect(code, output).toBe(0)
-    return JSON.parse(output) as unknown
-  }
-
   const shaOf = async (prefix: string): Promise<Map<string, string>> => {
     const found = new Map<string, string>()
     for await (const { key } of store.objects.list(`${prefix}/`))
@@ -258,13 +224,6 @@ async function fill(folder: string, files: Record<string, string | Buffer>): Pro
     await mkdir(join(folder, name, '..'), { recursive: true })
     await writeFile(join(folder, name), body)
   }
-}
-
-async function originalsOf(folder: string): Promise<string[]> {
-  const names = await readdir(join(folder, '..'))
-  return names
-    .filter((name) => name.includes('.berth-original'))
-    .map((name) => join(folder, '..', name))
 }
 
 function sha256(content: string | Buffer): string {

@@ -5,9 +5,18 @@ import { isInside, isMountpoint, refuseSystemRoot, resolveReal } from '@berth/fi
 import { shownName } from '../upload/key.ts'
 import { lockState } from '../watch/folder-lock.ts'
 import { Journal } from '../watch/journal.ts'
+import { recoverRemovals } from '../watch/remove-proven.ts'
 import { readWriters } from '../watch/writers.ts'
-import { cutOver, findOriginals, foreign, lookAt, rollBack } from './cut-over.ts'
-import { removeOriginal } from './remove-original.ts'
+import {
+  cutOver,
+  type Exchange,
+  findOriginals,
+  foreign,
+  lookAt,
+  removeReadyLinks,
+  rollBack,
+} from './cut-over.ts'
+import { type Removed, removeOriginal } from './remove-original.ts'
 import { passOver, type Moving, type Pass } from './move-files.ts'
 
 export interface MigrateSettings extends Pick<Moving, 'store' | 'prefix' | 'signal'> {
@@ -25,13 +34,15 @@ export interface MigrateSettings extends Pick<Moving, 'store' | 'prefix' | 'sign
   quiesceMs?: number
   /** Removes from the originals, at the end, what a fresh look proves to be in S3; they are kept whole unless told. */
   removeOriginals?: boolean
-  /** Only looks. */
-  dryRun?: boolean
+  /** Makes folders that hold nothing where the link leads: no object tells of them. Paths relative to the folder. */
+  makeFolders?: (names: readonly string[]) => Promise<void>
+  /** How the link takes the folder's place in one step; asked of the kernel unless told. */
+  exchange?: Exchange
 }
 
 export interface MigrationReport {
-  /** `planned`: nothing was changed. `moved`: the link is in its place. `unchanged`: it was before, and there was nothing to send. */
-  state: 'planned' | 'moved' | 'unchanged'
+  /** `moved`: the link is in its place. `unchanged`: it was before, and there was nothing to send. */
+  state: 'moved' | 'unchanged'
   files: number
   bytes: number
   /** Of the files, what was not in S3 yet, as far as was known. */
@@ -44,8 +55,10 @@ export interface MigrationReport {
   refused: Pass['refused']
   /** Some program still has files of an original open. */
   openFiles: string[]
-  /** The folders that were moved aside; each keeps all that was in it. */
+  /** The folders that were moved aside; each keeps all that was in it, unless it was to be removed. */
   originals: string[]
+  /** What was removed of them, and what of them stays; undefined unless that was asked for. */
+  removed?: Removed
 }
 
 const QUIESCE_MS = 10_000
@@ -81,29 +94,48 @@ async function goOn(
   settings: MigrateSettings,
   moving: Moving,
 ): Promise<MigrationReport> {
-  const { target, dryRun = false, quiesceMs = QUIESCE_MS } = settings
-  const place = await lookAt(folder, [target, ...(settings.otherTargets ?? [])])
+  const { target, quiesceMs = QUIESCE_MS } = settings
+  const targets = [target, ...(settings.otherTargets ?? [])]
+  const place = await lookAt(folder, targets)
   if (place === 'foreign') throw foreign(folder)
-  if (dryRun) {
-    const originals = await findOriginals(folder)
-    const roots = [...originals, ...(place === 'folder' ? [folder] : [])]
-    const passes = await Promise.all(roots.map((root) => passOver(root, moving, true)))
-    return { state: 'planned', ...merge([], passes), openFiles: [], originals }
-  }
+  await removeReadyLinks(folder, targets)
   const before = place === 'folder' ? await sendBefore(folder, moving, quiesceMs) : []
   const [refused] = before.at(-1)?.refused ?? []
   if (refused !== undefined) throw cannotMove(folder, refused)
   if (place !== 'linked') {
     await requireTarget(folder, settings)
-    await cutOver(folder, target)
+    const emptyFolders = before.at(-1)?.emptyFolders ?? []
+    if (emptyFolders.length > 0) await settings.makeFolders?.(emptyFolders)
+    await cutOver(folder, target, settings.exchange)
   }
   const originals = await findOriginals(folder)
+  for (const original of originals) await recoverRemovals(await resolveReal(original))
   const after = await sendAfter(originals, moving, quiesceMs)
   const moved = merge([...before, ...after.before], after.last)
   const state = place === 'linked' && moved.news === 0 ? 'unchanged' : 'moved'
-  if (settings.removeOriginals && after.openFiles.length === 0)
-    for (const original of originals) await removeOriginal(original, moving)
-  return { state, ...moved, openFiles: after.openFiles, originals: await findOriginals(folder) }
+  const { openFiles } = after
+  if (!settings.removeOriginals) return { state, ...moved, openFiles, originals }
+  const removed = mergeRemoved(
+    await inTurn(originals, (original) => removeOriginal(original, moving)),
+  )
+  return { state, ...moved, openFiles, originals: await findOriginals(folder), removed }
+}
+
+async function inTurn<Item, Result>(
+  items: readonly Item[],
+  action: (item: Item) => Promise<Result>,
+): Promise<Result[]> {
+  const results: Result[] = []
+  for (const item of items) results.push(await action(item))
+  return results
+}
+
+function mergeRemoved(all: readonly Removed[]): Removed {
+  return {
+    files: all.reduce((sum, { files }) => sum + files, 0),
+    bytes: all.reduce((sum, { bytes }) => sum + bytes, 0),
+    kept: all.flatMap(({ kept }) => kept),
+  }
 }
 
 /** Until a pass finds nothing new and nobody writes; or for as long as there is time, for the rest follows after the link is made. */
@@ -159,6 +191,7 @@ function merge(before: readonly Pass[], last: readonly Pass[]): Pass {
     leftOut: last.flatMap(({ leftOut }) => leftOut),
     unsettled: last.flatMap(({ unsettled }) => unsettled),
     refused: last.flatMap(({ refused }) => refused),
+    emptyFolders: [],
   }
 }
 

@@ -32,9 +32,11 @@ export interface Pass {
   unsettled: { path: string; why: string }[]
   /** Can't be read, or S3 does not take them. */
   refused: { path: string; why: string }[]
+  /** Folders with nothing in them, of which no object tells. */
+  emptyFolders: string[]
 }
 
-interface Found {
+export interface FoundFile {
   name: string
   size: number
   isProven: boolean
@@ -44,11 +46,37 @@ const TRANSFERS = 8
 
 /**
  * Sends every file of a folder to S3 that is not proven to be there, and proves it. Nothing in S3 is replaced but what this folder's own
- * file put there. With `plan` it only looks.
+ * file put there.
  */
-export async function passOver(root: string, moving: Moving, plan = false): Promise<Pass> {
+export async function passOver(root: string, moving: Moving): Promise<Pass> {
   const record = await recordName(root)
-  const pass: Pass = {
+  const pass = emptyPass()
+  const found = await findFiles(root, record, { journal: moving.journal, pass })
+  for (const { size, isProven } of found) {
+    pass.files += 1
+    pass.bytes += size
+    if (!isProven) pass.news += 1
+  }
+  const missing = found.filter(({ isProven }) => !isProven)
+  const work = async (): Promise<void> => {
+    for (let file = missing.pop(); file !== undefined; file = missing.pop()) {
+      moving.signal?.throwIfAborted()
+      await send(placeOf(root, file.name), file.name, { moving, pass, record: record(file.name) })
+    }
+  }
+  const ends = await Promise.allSettled(Array.from({ length: TRANSFERS }, work))
+  await moving.journal.flush(true)
+  for (const end of ends) if (end.status === 'rejected') throw end.reason
+  for (const { name } of found) {
+    const key = moving.journal.proven.get(record(name))?.key
+    if (key !== undefined && key !== keyFor(name, moving.prefix, true))
+      pass.renamed.push({ path: shownName(name), key })
+  }
+  return pass
+}
+
+export function emptyPass(): Pass {
+  return {
     files: 0,
     bytes: 0,
     news: 0,
@@ -57,31 +85,8 @@ export async function passOver(root: string, moving: Moving, plan = false): Prom
     leftOut: [],
     unsettled: [],
     refused: [],
+    emptyFolders: [],
   }
-  const found = await findFiles(root, record, { moving, pass })
-  for (const { size, isProven } of found) {
-    pass.files += 1
-    pass.bytes += size
-    if (!isProven) pass.news += 1
-  }
-  if (!plan) {
-    const missing = found.filter(({ isProven }) => !isProven)
-    const work = async (): Promise<void> => {
-      for (let file = missing.pop(); file !== undefined; file = missing.pop()) {
-        moving.signal?.throwIfAborted()
-        await send(placeOf(root, file.name), file.name, { moving, pass, record: record(file.name) })
-      }
-    }
-    const ends = await Promise.allSettled(Array.from({ length: TRANSFERS }, work))
-    await moving.journal.flush(true)
-    for (const end of ends) if (end.status === 'rejected') throw end.reason
-  }
-  for (const { name } of found) {
-    const key = moving.journal.proven.get(record(name))?.key
-    if (key !== undefined && key !== keyFor(name, moving.prefix, true))
-      pass.renamed.push({ path: shownName(name), key })
-  }
-  return pass
 }
 
 /** What the files of a folder are called in the journal: each folder has its own, also when all of them had one name in turn. */
@@ -92,27 +97,36 @@ export async function recordName(root: string): Promise<(name: string) => string
 }
 
 /** The key of a file; with `plain` as if every name could be one. */
-function keyFor(name: string, prefix: string, plain = false): string {
+export function keyFor(name: string, prefix: string, plain = false): string {
   const place = prefix === '' ? '' : `${prefix}/`
   const path = pathOf(name)
   return place + (plain ? path.toString() : keyOf(path, 1024 - Buffer.byteLength(place)))
 }
 
-async function findFiles(
+/** Every file of a folder, with what is no file put into the pass. */
+export async function findFiles(
   root: string,
   record: (name: string) => string,
-  { moving, pass }: { moving: Moving; pass: Pass },
-): Promise<Found[]> {
-  const found: Found[] = []
+  { journal, pass }: { journal: Pick<Journal, 'proven'>; pass: Pass },
+): Promise<FoundFile[]> {
+  const found: FoundFile[] = []
+  const folders = new Set<string>()
+  const filled = new Set<string>()
+  const fill = (name: string): void =>
+    void filled.add(name.slice(0, Math.max(0, name.lastIndexOf('/'))))
   await scanFolder(
     root,
     {
       file: (name, facts) => {
-        const proven = moving.journal.proven.get(record(name))
+        fill(name)
+        const proven = journal.proven.get(record(name))
         const isProven = proven !== undefined && areEqual(proven.facts, facts)
         found.push({ name, size: facts.size, isProven })
       },
-      folder: () => undefined,
+      folder: (name) => {
+        if (name !== '') folders.add(name)
+        fill(name)
+      },
       other: (name, kind) =>
         pass.leftOut.push({
           path: shownName(name),
@@ -123,6 +137,7 @@ async function findFiles(
     // Our own half-made files are nobody's.
     { isOurs: (name) => isTemporaryName(name.slice(name.lastIndexOf('/') + 1)) },
   )
+  for (const name of folders) if (!filled.has(name)) pass.emptyFolders.push(shownName(name))
   return found
 }
 

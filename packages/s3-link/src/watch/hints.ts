@@ -1,4 +1,5 @@
 import { watch, type FSWatcher } from 'node:fs'
+import { hasErrno } from '@berth/filesystem'
 import { placeOf } from './scan-folder.ts'
 
 // inotify's own limit per user is often 8192, and the app wants some too.
@@ -35,9 +36,9 @@ export class Hints {
       })
       watcher.on('error', () => this.drop(folder))
       this.watchers.set(folder, watcher)
-    } catch {
-      // ENOSPC, EMFILE: no watches are left. The folder may also be gone again.
-      this.isPartial = true
+    } catch (error) {
+      // The folder may be gone again. Else ENOSPC, EMFILE: no watches are left.
+      if (!hasErrno(error, 'ENOENT', 'ENOTDIR')) this.isPartial = true
     }
   }
 

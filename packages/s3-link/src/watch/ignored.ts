@@ -8,10 +8,11 @@ export const unfinishedNames: readonly string[] = [
   '*.crdownload',
   '*.swp',
   '.~*',
-  '.fuse_hidden*',
-  '.nfs*',
-  '.*.berth-evict',
 ]
+
+/** What is nobody's: removed but still open, about to be removed, and our own mark. */
+export const ROOT_MARK = '.berth-root'
+export const ownNames: readonly string[] = ['.fuse_hidden*', '.nfs*', '.*.berth-evict', ROOT_MARK]
 
 /** Says of a name (bytes as text, a path) whether it is left where it is; by its last part alone. */
 export function ignoring(patterns: readonly string[]): (name: string) => boolean {

@@ -19,12 +19,15 @@ export interface ProvenFile {
    * even where a counter gives it the same one, and never takes the object's place.
    */
   place: 'here' | 'evicted' | 'gone'
+  /** When it was first missed, in milliseconds since the epoch. */
+  goneAt?: number
 }
 
 type Line =
-  | { name: string; proven: ProvenFile }
+  | { name: string; proven: ProvenFile | null }
   | { name: string; upload: OpenUpload | null }
   | { root: string }
+  | { marked: true }
 
 // Rewritten when so many lines tell nothing any more.
 const MAX_STALE_LINES = 20_000
@@ -38,6 +41,8 @@ export class Journal {
   readonly uploads = new Map<string, OpenUpload>()
   /** Which folder the facts are about: its inode. */
   root = ''
+  /** The folder has its mark. */
+  isMarked = false
   private readonly path: string
   private file: FileHandle | undefined
   private lines = 0
@@ -53,16 +58,39 @@ export class Journal {
   /** Reads the journal in a state folder, or begins one. */
   static async open(state: string): Promise<Journal> {
     await makeDirectory(state, 0o700)
+    const journal = await Journal.read(state)
+    await journal.flush()
+    return journal
+  }
+
+  /** Reads it, and writes nothing unless it is told something. */
+  static async read(state: string): Promise<Journal> {
     const journal = new Journal(join(state, 'files.jsonl'))
     const text = (await readFileIfPresent(journal.path))?.toString() ?? ''
     for (const line of text.split('\n')) journal.apply(line)
-    await journal.flush()
     return journal
   }
 
   setRoot(root: string): void {
     this.root = root
     this.add({ root })
+  }
+
+  setMarked(): void {
+    this.isMarked = true
+    this.add({ marked: true })
+  }
+
+  /** Nothing is known of the name any more. */
+  forget(name: string): void {
+    this.proven.delete(name)
+    this.add({ name, proven: null })
+  }
+
+  /** The file is not under its name any more, and it was not we who removed it. */
+  miss(name: string): void {
+    const proven = this.proven.get(name)
+    if (proven?.place === 'here') this.prove(name, { ...proven, place: 'gone', goneAt: Date.now() })
   }
 
   prove(name: string, proven: ProvenFile): void {
@@ -117,6 +145,7 @@ export class Journal {
   private async rewrite(): Promise<void> {
     const lines: Line[] = [
       { root: this.root },
+      ...(this.isMarked ? [{ marked: true } as const] : []),
       ...[...this.proven].map(([name, proven]) => ({ name, proven })),
       ...[...this.uploads].map(([name, upload]) => ({ name, upload })),
     ]
@@ -137,8 +166,11 @@ export class Journal {
       return
     }
     if ('root' in line) this.root = line.root
-    else if ('proven' in line) this.proven.set(line.name, line.proven)
-    else if (line.upload === null) this.uploads.delete(line.name)
+    else if ('marked' in line) this.isMarked = true
+    else if ('proven' in line) {
+      if (line.proven === null) this.proven.delete(line.name)
+      else this.proven.set(line.name, line.proven)
+    } else if (line.upload === null) this.uploads.delete(line.name)
     else this.uploads.set(line.name, line.upload)
   }
 }

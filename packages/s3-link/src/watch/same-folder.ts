@@ -20,6 +20,7 @@ export async function requireSameFolder(
   if (journal.root === id) return
   if (journal.root !== '' && !isFirst && (await readdir(root)).length === 0)
     throw vanished(root, 'another, empty folder has its place')
+  // Without a time: nobody has removed them from this folder.
   for (const [name, proven] of journal.proven)
     if (proven.place === 'here') journal.prove(name, { ...proven, place: 'gone' })
   journal.setRoot(id)

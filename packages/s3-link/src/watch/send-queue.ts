@@ -1,11 +1,14 @@
 import { isBerthError } from '@berth/core/error'
 import type { FileStore } from '@berth/object-store'
 import { keyOf, pathOf } from '../upload/key.ts'
+import { Pacer } from '../upload/pacer.ts'
 import { sendFile } from '../upload/send-file.ts'
 import type { Journal } from './journal.ts'
 import { Lanes } from './lanes.ts'
 import { placeOf } from './scan-folder.ts'
 import type { WaitingFiles } from './waiting-files.ts'
+import type { WatchTuning } from './watch.ts'
+import { Tempo } from './tempo.ts'
 import { retryDelayMs, type WaitingFile } from './watched-file.ts'
 
 export interface SendQueueSettings {
@@ -14,7 +17,6 @@ export interface SendQueueSettings {
   prefix: string
   journal: Journal
   waiting: WaitingFiles
-  transfers: number
   bigTransfers: number
   bigFileBytes: number
   /** Something ended, and there may be more to do. */
@@ -33,6 +35,8 @@ const storeWide = [
   'clock-skew',
   'no-room',
 ].map((problem) => `object-store/${problem}`)
+const mebibyte = 1024 * 1024
+const MEMORY_BYTES = 128 * mebibyte
 const MAX_PAUSE_MS = 30_000
 const RATE_MS = 30_000
 const EAGER_MS = 500
@@ -45,21 +49,45 @@ export class SendQueue {
     | undefined
   sentFiles = 0
   sentBytes = 0
+  /** Names of which nothing is sent for now. */
+  readonly withheld = new Set<string>()
+  /** Nothing new is begun, by order. */
+  isPaused = false
   private readonly settings: SendQueueSettings
   private readonly lanes: Lanes
+  private readonly tempo = new Tempo()
+  private transfers: number | undefined
+  private pacer: Pacer | undefined
+  private isEager = false
+  private isFull = false
   private readonly stopped = new AbortController()
   private readonly running = new Set<Promise<void>>()
   private recent: { at: number; bytes: number }[] = []
 
   constructor(settings: SendQueueSettings) {
     this.settings = settings
-    const { transfers, bigTransfers, bigFileBytes } = settings
-    this.lanes = new Lanes({ small: transfers, big: bigTransfers, bigBytes: bigFileBytes })
+    const { bigTransfers, bigFileBytes } = settings
+    this.lanes = new Lanes({
+      small: this.tempo.width,
+      big: bigTransfers,
+      bigBytes: bigFileBytes,
+      memoryBytes: MEMORY_BYTES,
+    })
   }
 
-  /** Starts what there is room for. With `eager` nothing waits long for its next try. */
+  adjust({ isPaused = false, transfers, bytesPerSecond }: WatchTuning): void {
+    this.isPaused = isPaused
+    this.transfers = transfers
+    this.pacer?.lift()
+    this.pacer = bytesPerSecond === undefined ? undefined : new Pacer(bytesPerSecond)
+  }
+
+  /** Starts what there is room for. With `eager` nothing waits long for its next try, or for its share of a limited rate. */
   pump(now: number, eager: boolean): void {
     const { pause } = this
+    this.isEager = eager
+    if (eager) this.pacer?.lift()
+    if (this.isPaused && !eager) return
     if (pause !== undefined) {
       if (eager) pause.until = Math.min(pause.until, now + EAGER_MS)
       if (this.lanes.busy > 0 || now < pause.until) return
@@ -69,9 +97,11 @@ export class SendQueue {
       if (eager) file.dueAt = Math.min(file.dueAt, now + EAGER_MS)
       if (file.state === 'failing' && (pause !== undefined || file.dueAt <= now))
         file.state = 'queued'
-      if (file.state === 'queued') queued.push(file)
+      if (file.state === 'queued' && !this.withheld.has(file.name)) queued.push(file)
     }
+    this.lanes.width = this.transfers ?? this.tempo.width
     const next = this.lanes.take(pause === undefined ? queued : queued.slice(0, 1))
+    this.isFull = queued.length > next.length
     for (const { file, done } of next) this.start(file, done)
   }
 
@@ -114,6 +144,7 @@ export class SendQueue {
       looksFirst: file.isOld,
       upload: journal.uploads.get(name),
       saveUpload: (upload) => journal.setUpload(name, upload),
+      pace: (size) => this.waitForShare(size),
       signal: this.stopped.signal,
     })
     const now = performance.now()
@@ -125,11 +156,16 @@ export class SendQueue {
       this.sentFiles++
       this.sentBytes += bytes
       this.recent.push({ at: now, bytes })
+      this.tempo.sent(bytes, { now, isBusy: this.isFull })
     }
     file.failure = undefined
     file.attempts = 0
     // It may have been changed, or removed, while it was sent.
     await waiting.release(file, now)
+  }
+
+  private async waitForShare(bytes: number): Promise<void> {
+    if (!this.isEager) await this.pacer?.take(bytes, this.stopped.signal)
   }
 
   private fail(file: WaitingFile, error: unknown): void {
@@ -147,6 +183,7 @@ export class SendQueue {
         }
     file.failure = failure
     if (!storeWide.includes(failure.code)) return
+    this.tempo.refused()
     // What was under way when the first was refused says the same.
     if (this.pause !== undefined && now < this.pause.until) return
     const attempts = (this.pause?.attempts ?? 0) + 1

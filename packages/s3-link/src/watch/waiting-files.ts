@@ -135,9 +135,8 @@ export class WaitingFiles {
 
   /** The file is not there any more. */
   private lose(name: string): void {
-    const proven = this.journal.proven.get(name)
     this.unbroken.delete(name)
-    if (proven?.place === 'here') this.journal.prove(name, { ...proven, place: 'gone' })
+    this.journal.miss(name)
     if (this.all.get(name)?.state !== 'sending') this.all.delete(name)
   }
 }

@@ -23,6 +23,7 @@ export interface WatchStatus {
   /** `starting`: the first scan is under way. `halted`: the folder is not there; nothing is concluded from that. */
   state: 'starting' | 'watching' | 'draining' | 'halted' | 'closed'
   reason: WatchReason | undefined
+  /** What is not in S3, with the unfinished files that a program is at work on. */
   pending: Pending
   /** The oldest first, some of them. */
   waiting: WaitingFacts[]
@@ -33,7 +34,11 @@ export interface WatchStatus {
   conflicts: { path: string; key: string }[]
   /** What is in the folder and does not go to S3. */
   leftOut: { unfinished: number; symlinks: number; special: number; unreadable: number }
-  /** Everything that was there at the last scan is in S3, and nothing came since. */
+  /** Nothing is begun until it is told to go on. */
+  isPaused: boolean
+  /** What should be known although all is well: that only scans find new files, that removals are held back. */
+  note: WatchReason | undefined
+  /** Everything that was there at the last scan is in S3, nothing came since, and no program is at work on an unfinished file. */
   isSafeToStop: boolean
   /** Milliseconds since the epoch: what was there then is in S3. */
   safeAsOf: number | undefined

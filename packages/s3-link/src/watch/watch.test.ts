@@ -8,6 +8,7 @@ import {
   rm,
   symlink,
   unlink,
+  utimes,
   writeFile,
 } from 'node:fs/promises'
 import { join } from 'node:path'
@@ -141,11 +142,16 @@ describe('a watched folder', () => {
   })
 
   test('unfinished files, links and special files stay out, and are told', async () => {
-    const { watch, folder, prefix } = await begin({ ignore: ['draft-*'] })
-    await writeFile(join(folder, 'model.safetensors.part'), 'x')
-    await writeFile(join(folder, 'draft-1'), 'x')
+    const place = join(await temporaryDirectory(), 'output')
+    await mkdir(place)
+    for (const name of ['model.safetensors.part', 'draft-1']) {
+      await writeFile(join(place, name), 'x')
+      await utimes(join(place, name), 1_000_000, 1_000_000)
+    }
+    const { watch, folder, prefix } = await begin({ ignore: ['draft-*'], folder: place })
     await writeFile(join(folder, 'done'), 'x')
     await symlink('done', join(folder, 'link'))
+    // Nobody is at work on them any more.
     expect(await watch.drain(5_000)).toMatchObject({ isComplete: true })
     expect(watch.status().leftOut).toEqual({
       unfinished: 2,
@@ -154,6 +160,25 @@ describe('a watched folder', () => {
       unreadable: 0,
     })
     expect(await keysOf(prefix)).toEqual(['done'])
+  })
+
+  test('it is not safe to stop while a program is at work on an unfinished file', async () => {
+    const { watch, folder, prefix } = await begin()
+    await until(() => watch.status().isSafeToStop)
+    const file = await open(join(folder, 'model.ckpt.part'), 'w')
+    await file.write('half')
+    await until(() => watch.status().pending.bytes === 4)
+    expect(watch.status()).toMatchObject({
+      isSafeToStop: false,
+      pending: { files: 1, names: ['model.ckpt.part'] },
+    })
+    const report = await watch.drain(500)
+    expect(report).toMatchObject({ isComplete: false, atRisk: ['model.ckpt.part'] })
+    await file.write(' and whole')
+    await file.close()
+    await rename(join(folder, 'model.ckpt.part'), join(folder, 'model.ckpt'))
+    expect(await watch.drain(10_000)).toMatchObject({ isComplete: true, atRisk: [] })
+    expect(await textOf(`${prefix}/model.ckpt`)).toBe('half and whole')
   })
 
   test('a name that is no UTF-8 gets a key with the hash of its bytes', async () => {
@@ -236,6 +261,43 @@ describe('a watched folder', () => {
     await watch.drain(1_000)
     expect(await readdir(folder)).toContain('other')
     expect(watch.status().evicted.files).toBe(2)
+  })
+
+  test('keeps as many of a series as it is told to', async () => {
+    const { watch, folder } = await begin()
+    for (const n of ['1', '2', '9', '10']) await writeFile(join(folder, `p_${n}.png`), n)
+    await until(() => watch.status().proven.files === 4)
+    watch.adjust({ evict: { minAgeMs: 0, keepNewest: 3 } })
+    await until(async () => {
+      await watch.drain(1_000)
+      return watch.status().evicted.files === 1
+    })
+    expect((await readdir(folder)).toSorted()).toEqual(['p_10.png', 'p_2.png', 'p_9.png'])
+  })
+
+  test('begins nothing while it is paused, and a drain sends all the same', async () => {
+    const { watch, folder } = await begin({ isPaused: true })
+    await writeFile(join(folder, 'a'), 'a')
+    await until(() => watch.status().waiting[0]?.state === 'queued')
+    await sleep(300)
+    expect(watch.status()).toMatchObject({ isPaused: true, isSafeToStop: false })
+    watch.adjust({})
+    await until(() => watch.status().isSafeToStop)
+    watch.adjust({ isPaused: true })
+    await writeFile(join(folder, 'b'), 'b')
+    expect(await watch.drain(10_000)).toMatchObject({ isComplete: true })
+    expect(watch.status().isPaused).toBe(true)
+  })
+
+  test('sends no faster than it may, but at the end', async () => {
+    const { watch, folder } = await begin({ bytesPerSecond: 1_000 })
+    for (const name of ['a', 'b', 'c']) await writeFile(join(folder, name), randomBytes(100_000))
+    await until(() => watch.status().proven.files === 1)
+    await sleep(500)
+    // The next one has its turn after a hundred seconds.
+    expect(watch.status()).toMatchObject({ proven: { files: 1 }, isSafeToStop: false })
+    await writeFile(join(folder, 'd'), 'd')
+    expect(await watch.drain(10_000)).toMatchObject({ isComplete: true })
   })
 
   test('a vanished bucket and a wrong key are told, and nothing is given up', async () => {

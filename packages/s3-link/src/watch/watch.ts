@@ -2,14 +2,30 @@ import { lstat, realpath } from 'node:fs/promises'
 import { BerthError } from '@berth/core/error'
 import { isInside, refuseSystemRoot, resolveReal } from '@berth/filesystem'
 import type { FileStore } from '@berth/object-store'
-import { recoverEvictions, type EvictSettings } from './evict.ts'
+import type { EvictSettings } from './evict.ts'
 import { lockState } from './folder-lock.ts'
 import { Journal } from './journal.ts'
+import type { MirrorSettings } from './mirror-deletes.ts'
+import { recoverRemovals } from './remove-proven.ts'
 import type { WatchStatus } from './watch-status.ts'
 import { Watcher } from './watcher.ts'
 import type { Pending } from '../driver/driver.ts'
 
-export interface WatchSettings {
+/** What may be changed while a folder is watched. */
+export interface WatchTuning {
+  /** Begins nothing new; a drain sends all the same. */
+  isPaused?: boolean | undefined
+  /** How many files are sent at once; unless told as many as make it faster, 4 to 32. */
+  transfers?: number | undefined
+  /** Removes from the disk what S3 is proven to have; nothing unless given, and never where other machines write too. */
+  evict?: EvictSettings | undefined
+  /** Removes from S3 what was removed here; nothing is removed there unless given. */
+  mirrorDeletes?: MirrorSettings | undefined
+  /** What may be sent in a second, on average; a drain takes no notice of it. */
+  bytesPerSecond?: number | undefined
+}
+
+export interface WatchSettings extends WatchTuning {
   /** A real folder; what is finished in it goes to S3. */
   folder: string
   store: FileStore
@@ -21,13 +37,9 @@ export interface WatchSettings {
   settleMs?: number
   /** Patterns of names (`*` and `?`) of files that are not finished, besides the usual ones. */
   ignore?: readonly string[]
-  /** How many files are sent at once; 8. */
-  transfers?: number
-  /** How many of those that are larger than `bigFileBytes` are, besides; 2. */
+  /** How many files that are larger than `bigFileBytes` are sent at once, besides; 2. */
   bigTransfers?: number
   bigFileBytes?: number
-  /** Removes from the disk what S3 is proven to have; nothing unless given, and never where other machines write too. */
-  evict?: EvictSettings | undefined
 }
 
 export interface DrainReport {
@@ -46,6 +58,8 @@ export interface Watch {
   status: () => WatchStatus
   /** Sends what there is, for at most so long; goes on watching afterwards. */
   drain: (deadlineMs: number) => Promise<DrainReport>
+  /** Goes on in another way; what is left out is as if it had never been given. */
+  adjust: (tuning: WatchTuning) => void
   /** Ends it; uploads that were begun are gone on with the next time. */
   close: () => Promise<void>
 }
@@ -70,12 +84,13 @@ export async function openWatch(settings: WatchSettings): Promise<Watch> {
   const lock = await lockState(state)
   try {
     const journal = await Journal.open(state)
-    await recoverEvictions(root)
+    await recoverRemovals(root)
     const watcher = new Watcher(root, settings, journal)
     watcher.start()
     return {
       status: () => watcher.status(),
       drain: (deadlineMs) => watcher.drain(deadlineMs),
+      adjust: (tuning) => watcher.adjust(tuning),
       close: async () => {
         await watcher.close()
         await lock.release()

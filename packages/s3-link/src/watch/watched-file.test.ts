@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest'
-import { ignoring, unfinishedNames } from './ignored.ts'
+import { ignoring, ownNames, unfinishedNames } from './ignored.ts'
 import { isReady, retryDelayMs } from './watched-file.ts'
 
 const facts = { size: 10, mtimeNs: '0', ctimeNs: '0', ino: '1', bornNs: '1' }
@@ -48,8 +48,15 @@ test('the time to the next try doubles up to ten minutes', () => {
 
 test('unfinished files are known by their name', () => {
   const isIgnored = ignoring([...unfinishedNames, 'draft?.*', 'ü*'])
-  const names = ['a/x.part', 'x.tmp', '.~lock', '.x.png.berth-evict', 'draft1.png', 'Ã¼1']
+  const names = ['a/x.part', 'x.tmp', '.~lock', 'draft1.png', 'Ã¼1']
   expect(names.map(isIgnored)).toEqual(names.map(() => true))
   const finished = ['a.part/x', 'tmp', 'x.part1', 'draft10.png', 'x.png', 'a+b']
   expect(finished.map(isIgnored)).toEqual(finished.map(() => false))
+})
+
+test('what is nobody’s file is known by its name', () => {
+  const isOurs = ignoring(ownNames)
+  const names = ['a/.x.png.berth-evict', '.nfs0001', '.fuse_hidden0001', '.berth-root']
+  expect(names.map(isOurs)).toEqual(names.map(() => true))
+  expect(['x.berth-evict', 'a.tmp', 'nfs'].map(isOurs)).toEqual([false, false, false])
 })

@@ -2,17 +2,17 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { BerthError, isBerthError } from '@berth/core/error'
 import { mountOf, readMounts } from '@berth/filesystem'
 import { shownName } from '../upload/key.ts'
-import { evictFiles } from './evict.ts'
 import { Hints } from './hints.ts'
-import { ignoring, unfinishedNames } from './ignored.ts'
+import { ignoring, ownNames, unfinishedNames } from './ignored.ts'
 import type { Journal } from './journal.ts'
 import { requireFiles, requireSameFolder } from './same-folder.ts'
 import { scanFolder } from './scan-folder.ts'
 import { SendQueue } from './send-queue.ts'
-import { pendingOf, statusOf, type WatchFacts } from './status-of.ts'
-import { dropUnfinishedUploads } from './unfinished-uploads.ts'
+import { noteOf, pendingOf, statusOf, type WatchFacts } from './status-of.ts'
+import { tidy } from './tidy.ts'
+import { UnfinishedFiles } from './unfinished-files.ts'
 import { WaitingFiles } from './waiting-files.ts'
-import type { DrainReport, WatchSettings } from './watch.ts'
+import type { DrainReport, WatchSettings, WatchTuning } from './watch.ts'
 import type { WatchReason, WatchStatus } from './watch-status.ts'
 
 const mebibyte = 1024 * 1024
@@ -26,12 +26,14 @@ const SCAN_SHARE = 20
 /** What happens in a folder that is watched: scans, looks, and sends, each in its own time. */
 export class Watcher {
   private readonly root: string
-  private readonly settings: WatchSettings
+  private settings: WatchSettings
   private readonly journal: Journal
   private readonly waiting: WaitingFiles
   private readonly queue: SendQueue
   private readonly hints: Hints
-  private readonly isIgnored: (name: string) => boolean
+  private readonly unfinished: UnfinishedFiles
+  private readonly isOurs: (name: string) => boolean
+  private readonly isUnfinished: (name: string) => boolean
   private readonly facts: WatchFacts
   private scanning: Promise<void> = Promise.resolve()
   private nextScanAt = 0
@@ -49,7 +51,9 @@ export class Watcher {
     this.settings = settings
     this.journal = journal
     this.waiting = new WaitingFiles(root, journal)
-    this.isIgnored = ignoring([...unfinishedNames, ...(settings.ignore ?? [])])
+    this.unfinished = new UnfinishedFiles(root)
+    this.isOurs = ignoring(ownNames)
+    this.isUnfinished = ignoring([...unfinishedNames, ...(settings.ignore ?? [])])
     this.hints = new Hints(root, (name) => void this.hear(name))
     this.queue = new SendQueue({
       root,
@@ -57,14 +61,15 @@ export class Watcher {
       prefix: settings.prefix,
       journal,
       waiting: this.waiting,
-      transfers: settings.transfers ?? 8,
       bigTransfers: settings.bigTransfers ?? 2,
       bigFileBytes: settings.bigFileBytes ?? 16 * mebibyte,
       wake: () => this.wake(),
     })
+    this.queue.adjust(settings)
     this.facts = {
       state: 'starting',
       reason: undefined,
+      note: undefined,
       safeAsOf: undefined,
       leftOut: { unfinished: 0, symlinks: 0, special: 0, unreadable: 0 },
     }
@@ -74,10 +79,19 @@ export class Watcher {
     this.tickTimer = setTimeout(() => this.wake(), 0)
   }
 
+  adjust(tuning: WatchTuning): void {
+    const { isPaused, transfers, bytesPerSecond, evict, mirrorDeletes } = tuning
+    const changed = { isPaused, transfers, bytesPerSecond, evict, mirrorDeletes }
+    this.settings = { ...this.settings, ...changed }
+    this.queue.adjust(changed)
+    this.wake()
+  }
+
   status(): WatchStatus {
     const isDraining = this.isDraining && this.facts.state === 'watching'
     return statusOf(isDraining ? { ...this.facts, state: 'draining' } : this.facts, {
       waiting: this.waiting,
+      unfinished: this.unfinished.atWork(performance.now()),
       journal: this.journal,
       queue: this.queue,
       hints: this.hints.isPartial ? 'some' : 'all',
@@ -91,22 +105,24 @@ export class Watcher {
     try {
       do {
         await this.until(end, this.scan())
-        while (this.waiting.all.size > 0 && performance.now() < end) {
+        while (!this.isEmpty() && performance.now() < end) {
           this.wake()
           await sleep(Math.min(TICK_MS, Math.max(1, end - performance.now())))
         }
         // Once more: what came while the last of it was sent.
-        if (this.waiting.all.size === 0) await this.until(end, this.scan())
+        if (this.isEmpty()) await this.until(end, this.scan())
       } while (!this.isSafe() && performance.now() < end)
     } finally {
       this.isDraining = false
     }
     await this.journal.flush(true)
+    const now = performance.now()
+    const unfinished = this.unfinished.atWork(now)
     return {
       // What was not looked at is not known to be safe.
       isComplete: this.isSafe() && this.scans > scansBefore,
-      remaining: pendingOf(this.waiting, performance.now()),
-      atRisk: [...this.waiting.all.keys()].map(shownName),
+      remaining: pendingOf(this.waiting, unfinished, now),
+      atRisk: [...this.waiting.all.values(), ...unfinished].map(({ name }) => shownName(name)),
       leftOut: this.facts.leftOut,
     }
   }
@@ -145,6 +161,7 @@ export class Watcher {
     if (now >= this.nextScanAt) void this.scan()
     const { settleMs = 250 } = this.settings
     const { isDraining, isShared } = this
+    await this.unfinished.refresh(now)
     await this.waiting.settle(now, { settleMs, isDraining, isShared })
     this.queue.pump(performance.now(), isDraining)
   }
@@ -152,7 +169,8 @@ export class Watcher {
   private async hear(name: string): Promise<void> {
     if (this.facts.state === 'halted' || this.facts.state === 'closed') return
     // One that is waited for is looked at soon anyway: a big file tells of each of its thousand writes.
-    if (this.isIgnored(name) || this.waiting.all.has(name)) return
+    if (this.isOurs(name) || this.waiting.all.has(name)) return
+    if (this.isUnfinished(name)) return this.unfinished.hear(name, performance.now())
     const kind = await this.waiting.look(name, performance.now())
     if (kind === 'folder') await this.scan(name)
     if (kind === 'file') this.wake()
@@ -171,6 +189,7 @@ export class Watcher {
     const wallTime = Date.now()
     const seen = new Set<string>()
     const folders = new Set<string>()
+    const unfinished = new Set<string>()
     const leftOut = { unfinished: 0, symlinks: 0, special: 0, unreadable: 0 }
     try {
       await requireSameFolder(this.root, this.journal, this.isFirst())
@@ -187,15 +206,22 @@ export class Watcher {
             this.hints.listen(name)
           },
           other: (_, kind) => (leftOut[kind === 'symlink' ? 'symlinks' : 'special'] += 1),
+          unfinished: (name, facts) => {
+            leftOut.unfinished += 1
+            unfinished.add(name)
+            this.unfinished.observe(name, facts, performance.now())
+          },
           unreadable: () => (leftOut.unreadable += 1),
         },
-        { within, isOurs: (name) => this.isIgnored(name) && (leftOut.unfinished += 1) > 0 },
+        { within, isOurs: this.isOurs, isUnfinished: this.isUnfinished },
       )
       // A folder that was there at the beginning may be gone now, with everything in it.
       await requireSameFolder(this.root, this.journal, false)
       await requireFiles(this.root, this.journal, seen.size)
       if (within === '') {
         this.hints.keep(folders)
+        this.unfinished.keep(unfinished)
+        await this.unfinished.refresh(performance.now(), true)
         await this.waiting.forget(seen, performance.now())
         this.facts.leftOut = leftOut
         this.finishScan(wallTime)
@@ -215,7 +241,7 @@ export class Watcher {
     this.waiting.isStarting = false
     this.waiting.hearsAll = !this.isShared && !this.hints.isPartial
     this.scans += 1
-    if (this.waiting.all.size === 0) this.facts.safeAsOf = wallTime
+    if (this.isEmpty()) this.facts.safeAsOf = wallTime
     // Not waited for: it asks S3, and a scan must not depend on that.
     this.tidying ??= this.tidy(isFirst)
       // What S3 refuses now, the next file that is sent says as well; the next scan tries again.
@@ -224,13 +250,12 @@ export class Watcher {
   }
 
   private async tidy(isFirst: boolean): Promise<void> {
-    const { root, journal, isShared } = this
-    const { store, prefix, evict } = this.settings
+    const { root, settings, journal, isShared, queue } = this
     const isWaiting = (name: string): boolean => this.waiting.all.has(name)
-    if (isFirst) await dropUnfinishedUploads({ store, prefix, journal, isWaiting })
-    if (evict === undefined || isShared) return
-    const isBusy = (name: string): boolean => this.facts.state === 'closed' || isWaiting(name)
-    await evictFiles({ root, journal, store, isBusy, ...evict })
+    const isOver = (): boolean => this.facts.state !== 'watching'
+    const request = { root, settings, journal, isShared, isFirst, isWaiting, isOver }
+    const { held } = await tidy({ ...request, withheld: queue.withheld })
+    this.facts.note = noteOf({ root, held, isPartial: this.hints.isPartial })
   }
 
   private planScan(tookMs: number): void {
@@ -241,7 +266,12 @@ export class Watcher {
   }
 
   private isSafe(): boolean {
-    return this.facts.state === 'watching' && this.waiting.all.size === 0
+    return this.facts.state === 'watching' && this.isEmpty()
+  }
+
+  /** Nothing waits to be in S3. */
+  private isEmpty(): boolean {
+    return this.waiting.all.size === 0 && this.unfinished.atWork(performance.now()).length === 0
   }
 
   private isFirst(): boolean {
