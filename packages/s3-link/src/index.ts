@@ -6,6 +6,7 @@ import {
   existingInput,
   folderInputs,
   optionsInput,
+  removeOriginalsInput,
   storeInput,
 } from './steps/inputs.ts'
 
@@ -26,6 +27,7 @@ export const s3Link = definePlugin({
         store: storeInput,
         driver: driverInput,
         existing: existingInput,
+        removeOriginals: removeOriginalsInput,
         options: optionsInput,
       }),
       outputs: z.object({

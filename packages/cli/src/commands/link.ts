@@ -30,23 +30,31 @@ export const link = defineCommand({
       type: 'boolean',
       describe: 'fail where there are files in the folder, instead of moving them',
     },
+    'remove-originals': {
+      type: 'boolean',
+      describe: 'free the disk of originals that the bucket is proven to have',
+    },
+    'dry-run': { type: 'boolean', describe: 'say what would be moved, and change nothing' },
     json: { type: 'boolean', describe: 'print the result as JSON' },
   },
   run: ({ positionals, values }) =>
     withLinks({ verb: 'link', json: values.json }, async (session) => {
-      const { linkFolder } = await import('@berth/s3-link/links')
-      const { result, facts } = await linkFolder({
-        ...session,
-        inputs: {
-          workspace: positionals[0] ?? '/workspace',
-          folder: values.folder ?? 'output',
-          user: values.user ?? '',
-          store: values.store ?? '',
-          driver: requireDriver(values.driver),
-          existing: values.keep ? 'fail' : 'move',
-          options: mountOptions(values.option),
-        },
-      })
+      const { linkFolder, planFolder, planLines } = await import('@berth/s3-link/links')
+      const inputs = {
+        workspace: positionals[0] ?? '/workspace',
+        folder: values.folder ?? 'output',
+        user: values.user ?? '',
+        store: values.store ?? '',
+        driver: requireDriver(values.driver),
+        existing: values.keep ? ('fail' as const) : ('move' as const),
+        removeOriginals: values['remove-originals'],
+        options: mountOptions(values.option),
+      }
+      if (values['dry-run']) {
+        const plan = await planFolder({ ...session, inputs })
+        return { data: plan, text: planLines(plan).join('\n'), exitCode: exitCodes.right }
+      }
+      const { result, facts } = await linkFolder({ ...session, inputs })
       const text = `${result}: ${facts.path} lies in ${facts.bucket}, by ${facts.driver}`
       return { data: { result, ...facts }, text, exitCode: exitCodes.right }
     }),

@@ -1,8 +1,9 @@
 import { BerthError, didYouMean, parseDuration } from '@berth/core'
 import { legacyOptions } from './legacy-options.ts'
+import { defaultWatchOptions, type WatchOptions } from './watch-options.ts'
 
 /** How a bucket is mounted, in units that say what they are. */
-export interface LinkOptions {
+export interface LinkOptions extends WatchOptions {
   retries: number
   connectTimeoutMs: number
   /** Of one request without progress. */
@@ -46,13 +47,14 @@ export const defaultOptions: LinkOptions = {
   allowOther: false,
   writeBackMs: 2_000,
   cacheBytes: 20 * 1024 ** 3,
+  ...defaultWatchOptions,
 }
 
 const mebi = 1024 ** 2
 
 /** Each option by the name that a recipe uses: what it takes, and how it is read. */
 const readers: Record<string, (text: string, name: string) => Partial<LinkOptions>> = {
-  retries: (text, name) => ({ retries: integer(text, name, [0, 100]) }),
+  retries: (text, name) => ({ retries: integer(text, name, [1, 100]) }),
   'connect-timeout': (text, name) => ({ connectTimeoutMs: time(text, name) }),
   'read-timeout': (text, name) => ({ readTimeoutMs: time(text, name) }),
   'part-size': (text, name) => ({ partBytes: size(text, name, [5 * mebi, 5120 * mebi]) }),
@@ -67,6 +69,12 @@ const readers: Record<string, (text: string, name: string) => Partial<LinkOption
   'allow-other': (text, name) => ({ allowOther: truth(text, name) }),
   'write-back': (text, name) => ({ writeBackMs: time(text, name) }),
   'cache-size': (text, name) => ({ cacheBytes: size(text, name, [mebi, 2 ** 50]) }),
+  paused: (text, name) => ({ paused: truth(text, name) }),
+  'evict-after': (text, name) => ({ evictAfterMs: time(text, name) }),
+  'keep-newest': (text, name) => ({ keepNewest: integer(text, name, [1, 1_000_000]) }),
+  'mirror-deletes-after': (text, name) => ({ mirrorDeletesAfterMs: time(text, name) }),
+  bandwidth: (text, name) => ({ bytesPerSecond: size(text, name, [mebi / 16, 2 ** 50]) }),
+  'files-at-once': (text, name) => ({ transfers: integer(text, name, [1, 64]) }),
 }
 
 /**

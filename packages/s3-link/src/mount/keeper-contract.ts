@@ -1,4 +1,5 @@
 import type { Pending } from '../driver/driver.ts'
+import type { WatchOptions } from '../driver/watch-options.ts'
 
 export interface StopAnswer {
   isStopped: boolean
@@ -17,6 +18,8 @@ export interface Keeper {
   /** Looks, judges and acts; called every second, and at once when `awakened` resolves. */
   tick: () => Promise<void>
   awakened: () => Promise<unknown>
+  /** Goes on with other options, where it can do so without a new start. */
+  adjust?: (options: WatchOptions) => void
   /** Turns links to the disk, sends everything, then ends; when the time is over first it goes on, and the answer says what is not in S3. */
   stop: (deadline: number) => Promise<StopAnswer>
 }

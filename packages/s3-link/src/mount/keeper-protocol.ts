@@ -1,10 +1,14 @@
 import { createConnection, createServer, type Server } from 'node:net'
 import type { DriverName } from '../driver/driver.ts'
+import type { WatchOptions } from '../driver/watch-options.ts'
 import type { Places } from './places.ts'
 import type { LinkRecord } from './registry.ts'
 
 /** What a keeper is asked through its socket, one question a connection. */
-export type KeeperQuestion = { verb: 'look' } | { verb: 'stop'; deadline: number }
+export type KeeperQuestion =
+  | { verb: 'look' }
+  | { verb: 'adjust'; options: Partial<WatchOptions> }
+  | { verb: 'stop'; deadline: number }
 
 /** What a keeper is started with, through its standard input: keys stand in no argument and no environment. */
 export interface KeeperOrders<Spec> {

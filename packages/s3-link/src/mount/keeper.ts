@@ -6,6 +6,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { errorFacts } from '@berth/core'
 import { makeDirectory, writeFileAtomic } from '@berth/filesystem'
 import { mountDrivers } from '../driver/mount-drivers.ts'
+import { defaultWatchOptions, splitOptions, type WatchOptions } from '../driver/watch-options.ts'
 import { type CarriedSpec, unpackSpec } from './carried-spec.ts'
 import { drainSpool } from './drain-spool.ts'
 import type { Keeper } from './keeper-contract.ts'
@@ -25,6 +26,8 @@ const registry = openRegistry(orders.places, spec.key)
 const { signal } = new AbortController()
 // Who started it may be gone before it has said everything.
 process.stdout.on('error', () => undefined)
+// The disk of its log may be full.
+process.stderr.on('error', () => undefined)
 // Only who asks on the socket ends a mount that works; before that, a start can be given up.
 for (const name of ['SIGHUP', 'SIGPIPE', 'SIGINT'] as const) process.on(name, () => undefined)
 
@@ -47,6 +50,7 @@ await makeDirectory(spec.runtime, 0o700)
 rmSync(registry.socket, { force: true })
 await answerOn(registry.socket, async (question) => {
   if (question.verb === 'look') return lookOnce()
+  if (question.verb === 'adjust') return adjust(question.options)
   const answer = await keeper.stop(question.deadline)
   isOver = answer.isStopped
   return answer
@@ -74,6 +78,20 @@ function lookOnce(): Promise<void> {
     }
   })
   return looking
+}
+
+/** Says whether something is otherwise now; who follows this process goes on with it. */
+async function adjust(given: Partial<WatchOptions>): Promise<boolean> {
+  // What is undefined does not come through a socket.
+  const options = { ...defaultWatchOptions, ...given }
+  const before = JSON.stringify(splitOptions(spec.options).watch)
+  Object.assign(orders.spec.options, options)
+  Object.assign(spec.options, options)
+  if (JSON.stringify(splitOptions(spec.options).watch) === before) return false
+  keeper.adjust?.(options)
+  const text = JSON.stringify(orders)
+  await writeFileAtomic(registry.orders, text, { mode: 0o600 }).catch(() => undefined)
+  return true
 }
 
 async function openKeeper(): Promise<Keeper> {

@@ -10,6 +10,7 @@ import {
 } from '@berth/object-store'
 import type { DriverName, MountCredentials, MountSpec } from '../driver/driver.ts'
 import type { LinkOptions } from '../driver/link-options.ts'
+import { splitOptions } from '../driver/watch-options.ts'
 import { requirePlainPath } from './layout.ts'
 import type { Places } from './places.ts'
 
@@ -39,7 +40,14 @@ export function createMountSpec({ store, env, driver, options, places }: SpecQue
   }
   const credentials = credentialsOf(settings)
   const key = createHash('sha256')
-    .update(JSON.stringify({ ...facts, driver, id: credentials.accessKeyId }))
+    .update(
+      JSON.stringify({
+        ...facts,
+        options: splitOptions(options).mount,
+        driver,
+        id: credentials.accessKeyId,
+      }),
+    )
     .digest('hex')
     .slice(0, 12)
   return {

@@ -2,6 +2,7 @@ import { existsSync } from 'node:fs'
 import { join } from 'node:path'
 import type { MountSpec } from '../driver/driver.ts'
 import { migrate, type MigrationReport } from '../migrate/migrate.ts'
+import { type MigrationPlan, planMigration } from '../migrate/plan-migration.ts'
 import type { Layout } from './layout.ts'
 import { makeInMount, readMemory, remember } from './link-folder.ts'
 import { spoolOf, stateOf } from './registry.ts'
@@ -19,7 +20,7 @@ export function wasMoving(path: string): boolean {
 export async function moveFiles(
   { path, subfolder }: Layout,
   spec: MountSpec,
-  signal: AbortSignal,
+  { signal, removeOriginals = false }: { signal: AbortSignal; removeOriginals?: boolean },
 ): Promise<MigrationReport> {
   const target = join(spec.mountPoint, subfolder)
   await remember(path, [target, spoolOf(path)])
@@ -33,8 +34,27 @@ export async function moveFiles(
       prefix: subfolder,
       state: migrationState(path),
       signal,
+      removeOriginals,
       requireTarget: () => makeInMount(target, spec),
+      makeFolders: async (names) => {
+        for (const name of names) await makeInMount(join(target, name), spec)
+      },
     })
+  } finally {
+    await store.close()
+  }
+}
+
+/** Says what moving the folder's files would do; changes nothing. Without a spec the bucket is not asked. */
+export async function planMove(
+  { path, subfolder }: Layout,
+  { spec, signal }: { spec?: MountSpec; signal?: AbortSignal },
+): Promise<MigrationPlan> {
+  const question = { folder: path, prefix: subfolder, state: migrationState(path), signal }
+  if (spec === undefined || signal === undefined) return planMigration(question)
+  const store = await fileStoreOf(spec, signal)
+  try {
+    return await planMigration({ ...question, store })
   } finally {
     await store.close()
   }

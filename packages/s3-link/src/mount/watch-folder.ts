@@ -1,12 +1,16 @@
 import { createHash } from 'node:crypto'
 import { mkdir } from 'node:fs/promises'
 import { join } from 'node:path'
+import { setTimeout as sleep } from 'node:timers/promises'
 import type { MountSpec } from '../driver/driver.ts'
+import { splitOptions } from '../driver/watch-options.ts'
 import { ensureMount } from './ensure-mount.ts'
 import type { Layout } from './layout.ts'
-import { type FoundFolder, leaveOthers, remember } from './link-folder.ts'
+import { leaveOthers } from './leave-mounts.ts'
+import { type FoundFolder, remember } from './link-folder.ts'
 import type { Places } from './places.ts'
-import { type LinkRecord, spoolOf } from './registry.ts'
+import { ask } from './keeper-protocol.ts'
+import { type LinkRecord, openRegistry, spoolOf } from './registry.ts'
 import { putLink, targetOf } from './retarget.ts'
 
 export interface WatchFolderRequest {
@@ -48,5 +52,9 @@ export async function watchFolder(request: WatchFolderRequest): Promise<'done' |
   await leaveOthers(path, spec.key, places)
   const watched: LinkRecord = { path, user, subfolder, target: folder, spool: folder }
   const state = await ensureMount({ driver: 'watch', spec, places, signal, watched })
-  return state === 'started' ? 'done' : 'unchanged'
+  if (state === 'started') return 'done'
+  const { socket } = openRegistry(places, spec.key)
+  const question = { verb: 'adjust', options: splitOptions(spec.options).watch } as const
+  const isOtherwise = await Promise.race([ask<boolean>(socket, question), sleep(2_000)])
+  return isOtherwise === true ? 'done' : 'unchanged'
 }

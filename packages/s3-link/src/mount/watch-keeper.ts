@@ -2,10 +2,11 @@ import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { FileStore } from '@berth/object-store'
 import type { MountSpec } from '../driver/driver.ts'
+import { tuningOf, type WatchOptions } from '../driver/watch-options.ts'
 import { openWatch, type Watch } from '../watch/watch.ts'
 import type { WatchStatus } from '../watch/watch-status.ts'
 import type { Keeper, StopAnswer } from './keeper-contract.ts'
-import type { LinkStatus } from './link-status.ts'
+import type { LinkStatus, StatusReason } from './link-status.ts'
 import type { Colour, MountState } from './mount-state.ts'
 import { readProcess } from './process-facts.ts'
 import { type LinkRecord, type Registry, stateOf } from './registry.ts'
@@ -39,6 +40,7 @@ export class WatchKeeper implements Keeper {
       store: files,
       prefix: link.subfolder,
       state: join(stateOf(link.path), 'watch'),
+      ...tuningOf(spec.options),
     })
     await registry.writeMount({
       key: spec.key,
@@ -58,6 +60,10 @@ export class WatchKeeper implements Keeper {
 
   awakened(): Promise<unknown> {
     return new Promise(() => undefined)
+  }
+
+  adjust(options: WatchOptions): void {
+    this.#watch?.adjust(tuningOf(options))
   }
 
   async tick(): Promise<void> {
@@ -95,7 +101,7 @@ export class WatchKeeper implements Keeper {
       state,
       colour,
       reason: seen.reason ?? null,
-      warnings: [],
+      warnings: warningsOf(seen),
       since: this.#since,
       updatedAt: Date.now(),
       store: storeUrlOf(spec),
@@ -129,4 +135,29 @@ function judgeWatch({
   return isSafeToStop
     ? { state: 'active', colour: 'green' }
     : { state: 'draining', colour: 'yellow' }
+}
+
+function warningsOf({ note, isPaused, leftOut }: WatchStatus): StatusReason[] {
+  const { unfinished } = leftOut
+  return [
+    ...(note === undefined ? [] : [note]),
+    ...(isPaused
+      ? [
+          {
+            code: 's3-link/paused',
+            message: 'nothing new is sent: it was told to pause',
+            hint: 'link again with the option `paused: false`',
+          },
+        ]
+      : []),
+    ...(unfinished === 0
+      ? []
+      : [
+          {
+            code: 's3-link/unfinished',
+            message: `${unfinished} unfinished files are on this disk only`,
+            hint: 'they are sent as soon as they have their own names; remove what a program left behind',
+          },
+        ]),
+  ]
 }

@@ -38,6 +38,13 @@ export const existingInput = z
     'What to do with files that are in the folder: `move` sends them first and keeps the original beside it.',
   )
 
+export const removeOriginalsInput = z
+  .boolean()
+  .default(false)
+  .describe(
+    'Removes of the originals of moved files what a fresh look proves to be in the bucket; the rest stays, and is listed.',
+  )
+
 export const optionsInput = z
   .record(z.string(), z.union([z.string(), z.number(), z.boolean()]))
   .default({})
@@ -50,7 +57,7 @@ export const optionsInput = z
       addIssue({ code: 'custom', message, params: { code, hint } })
     }
   })
-  .describe('Options of the mount, with units; see the table of options below.')
+  .describe('Options of the mount or of watching, with units; see the tables of options below.')
 
 export const deadlineInput = textInput(parseDuration)
   .default('2m')

@@ -8,10 +8,14 @@ import {
 } from '@berth/core'
 import { ensureMount } from '../mount/ensure-mount.ts'
 import { type FoundFolder, inspectFolder, putFolderLink, repairLink } from '../mount/link-folder.ts'
-import { moveFiles, wasMoving } from '../mount/move-files.ts'
+import type { MigrationPlan } from '../migrate/plan-migration.ts'
+import type { Removed } from '../migrate/remove-original.ts'
+import { moveFiles, planMove, wasMoving } from '../mount/move-files.ts'
 import { watchFolder } from '../mount/watch-folder.ts'
 import { requireBucketAnswers } from '../preflight/check-bucket.ts'
 import { type LinkInputs, type LinkQuestion, readLink, type ReadLink } from './read-link.ts'
+
+const MAX_TOLD = 20
 
 /** What linking needs of a step's context. */
 export type LinkContext = LinkQuestion &
@@ -21,12 +25,24 @@ export async function planLink(question: LinkQuestion): Promise<PlannedAction> {
   const { layout, places, spec, choice } = await readLink(question, { tries: false })
   const found = await inspectFolder(layout.path, places, choice.driver === 'watch')
   const verb = choice.driver === 'watch' ? 'watches' : 'links'
-  const first = found === 'filled' && verb === 'links' ? 'moves its files into the bucket and ' : ''
+  const move = verb === 'links' && found === 'filled' ? await planMove(layout, {}) : undefined
+  const first = move === undefined ? '' : `${summaryOf(move)} and `
   return {
     action: 'run',
     summary: `${first}${verb} \`${layout.path}\` with ${choice.driver}: \`${layout.subfolder}\` in \`${spec.bucket}\``,
-    facts: { driver: choice.driver, folder: found },
+    facts: {
+      driver: choice.driver,
+      folder: found,
+      ...(move && { files: move.files, bytes: move.bytes }),
+    },
   }
+}
+
+function summaryOf({ files, bytes, leftOut, refused }: MigrationPlan): string {
+  const aside =
+    leftOut.length === 0 ? '' : `, leaves ${leftOut.length} links or special files aside`
+  const wrong = refused.length === 0 ? '' : `, but can’t read ${refused.length}`
+  return `moves ${files} files with ${bytes} bytes into the bucket${aside}${wrong}`
 }
 
 /** Makes a folder lie in a bucket. With `auto`, what turns out not to be mountable here is watched. */
@@ -88,16 +104,27 @@ async function mountFolder(
 ): Promise<'done' | 'unchanged'> {
   const mounted = await ensureMount({ driver: choice.driver, spec, places, signal })
   signal.throwIfAborted()
+  let freed = 0
   if (found === 'filled' || wasMoving(layout.path)) {
-    const report = await moveFiles(layout, spec, signal)
-    const { files, bytes, originals, leftOut, unsettled } = report
+    const { removeOriginals = false } = inputs
+    const report = await moveFiles(layout, spec, { signal, removeOriginals })
+    const { files, bytes, originals, leftOut, unsettled, removed } = report
     if (report.state === 'moved') {
       log(`moved ${files} files with ${bytes} bytes into \`${spec.bucket}\``)
       for (const original of originals) log(`what was there is kept in \`${original}\``)
     }
+    if (removed !== undefined) tellRemoved(removed, log)
+    freed = removed?.files ?? 0
     if (leftOut.length > 0) log.warn(`${leftOut.length} entries stayed behind: no regular files`)
     if (unsettled.length > 0) log.warn(`${unsettled.length} files are not in S3 yet; link again`)
   }
   const linked = await putFolderLink({ layout, user: inputs.user, spec, places })
-  return mounted === 'running' && linked === 'unchanged' ? 'unchanged' : 'done'
+  const isSame = mounted === 'running' && linked === 'unchanged' && freed === 0
+  return isSame ? 'unchanged' : 'done'
+}
+
+function tellRemoved({ files, bytes, kept }: Removed, log: LinkContext['log']): void {
+  log(`removed ${files} originals with ${bytes} bytes, which the bucket has`)
+  for (const { path, why } of kept.slice(0, MAX_TOLD)) log.warn(`kept \`${path}\`: ${why}`)
+  if (kept.length > MAX_TOLD) log.warn(`kept ${kept.length - MAX_TOLD} others`)
 }

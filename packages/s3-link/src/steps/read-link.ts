@@ -17,6 +17,7 @@ export interface LinkInputs {
   store: string
   driver: DriverName | 'auto'
   existing: 'move' | 'fail'
+  removeOriginals?: boolean
   options: Record<string, OptionText>
 }
 
