@@ -35,12 +35,14 @@ export interface MountCredentials {
   sessionToken?: Secret
 }
 
-/** What a driver would run, and the files that it needs before; nothing of it is secret but the content of the files. */
+/** What a driver would run, and the files that it needs before; nothing of it is secret but the content of the files and `secrets`. */
 export interface MountPlan {
   /** A daemon that stays in the foreground. */
   command: [string, ...string[]]
-  /** Its whole environment. */
+  /** Its whole environment, but for `secrets`. */
   env: Record<string, string>
+  /** Variables of the daemon alone, for what it takes in no file; the same user and root can read them. */
+  secrets?: Record<string, Secret>
   files: PlannedFile[]
   /** Made before it starts, readable by this user alone. */
   directories: string[]

@@ -50,7 +50,9 @@ test.each([
   [{ umask: 22 }, '`umask`: `22` is no umask'],
   [{ 'part-size': '10' }, '`part-size`: `10` is no size with a unit'],
   [{ 'part-size': '1MiB' }, '`part-size`: `1MiB` is not from 5 MiB to 5120 MiB'],
-  [{ retries: 'many' }, '`retries`: `many` is no number from 0 to 100'],
+  [{ retries: 'many' }, '`retries`: `many` is no number from 1 to 100'],
+  // s3fs refuses it.
+  [{ retries: 0 }, '`retries`: `0` is no number from 1 to 100'],
   [{ paralel: 4 }, '`paralel`: it is unknown'],
   [{ parallel: 4, parallel_count: 5 }, '`parallel_count`: `parallel` says `4`'],
   [{ retries: '5,nonempty' }, '`retries`: `5,nonempty` is no number'],

@@ -59,7 +59,7 @@ function flagsOf({ cache, options }: MountSpec, config: string): [string, string
     ['transfers', options.parallel],
     ['timeout', `${options.readTimeoutMs}ms`],
     ['contimeout', `${options.connectTimeoutMs}ms`],
-    ['low-level-retries', Math.max(1, options.retries)],
+    ['low-level-retries', options.retries],
     ['umask', `0${options.umask}`],
     ...(options.uid === undefined ? [] : [['uid', options.uid] as [string, number]]),
     ...(options.gid === undefined ? [] : [['gid', options.gid] as [string, number]]),

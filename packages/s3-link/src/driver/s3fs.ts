@@ -1,4 +1,4 @@
-import { dirname, join } from 'node:path'
+import { join } from 'node:path'
 import { Secret } from '@berth/core'
 import { childEnvironment } from './child-environment.ts'
 import type { MountDriver, MountSpec } from './driver.ts'
@@ -16,18 +16,18 @@ export const s3fs: MountDriver = {
   program: 's3fs',
   plan: (spec) => {
     const { mountPoint, runtime, cache } = spec
-    const keys = keyFile(spec)
+    const { options, ...keys } = keysOf(spec)
     return {
       command: [
         spec.program ?? 's3fs',
         spec.prefix === '' ? spec.bucket : `${spec.bucket}:/${spec.prefix}`,
         mountPoint,
         '-f',
-        ...[...keys.options, ...optionsOf(spec)].flatMap((option) => ['-o', option]),
+        ...[...options, ...optionsOf(spec)].flatMap((option) => ['-o', option]),
       ],
       env: childEnvironment(runtime),
-      files: [{ path: keys.path, content: new Secret(keys.text) }],
-      directories: [...new Set([runtime, dirname(keys.path), temporaryFolder(cache)])],
+      ...keys,
+      directories: [runtime, temporaryFolder(cache)],
       type: 'fuse.s3fs',
     }
   },
@@ -54,24 +54,22 @@ export const s3fs: MountDriver = {
   discard: async () => undefined,
 }
 
-/** A session token has no place in a password file; the file of the AWS command has one, in the daemon's own home. */
-function keyFile({ credentials, runtime }: MountSpec) {
+/** A password file has no place for a session token: s3fs takes one with the whole key from its environment alone. */
+function keysOf({ credentials, runtime }: MountSpec) {
   const { accessKeyId, secretAccessKey, sessionToken } = credentials
   if (sessionToken === undefined) {
     const path = join(runtime, 'passwd-s3fs')
-    const text = `${accessKeyId}:${secretAccessKey.reveal()}\n`
-    return { path, text, options: [`passwd_file=${path}`] }
+    const content = new Secret(`${accessKeyId}:${secretAccessKey.reveal()}\n`)
+    return { options: [`passwd_file=${path}`], files: [{ path, content }] }
   }
-  const lines = {
-    aws_access_key_id: accessKeyId,
-    aws_secret_access_key: secretAccessKey.reveal(),
-    aws_session_token: sessionToken.reveal(),
-  }
-  const text = Object.entries(lines).map(([name, value]) => `${name}=${value}\n`)
   return {
-    path: join(runtime, '.aws', 'credentials'),
-    text: `[default]\n${text.join('')}`,
     options: ['use_session_token'],
+    files: [],
+    secrets: {
+      AWS_ACCESS_KEY_ID: new Secret(accessKeyId),
+      AWS_SECRET_ACCESS_KEY: secretAccessKey,
+      AWS_SESSION_TOKEN: sessionToken,
+    },
   }
 }
 

@@ -5,7 +5,7 @@ import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { BerthError } from '@berth/core/error'
 import { makeDirectory, type Mount, writeFileAtomic } from '@berth/filesystem'
-import type { MountDriver, MountSpec } from '../driver/driver.ts'
+import type { MountDriver, MountPlan, MountSpec } from '../driver/driver.ts'
 import { mountAt } from './mount-table.ts'
 
 export interface Daemon {
@@ -39,7 +39,7 @@ export async function startDaemon(
   const file = openSync(log, 'a', 0o600)
   // Not a pipe of ours: the daemon must live on, and be able to write, when we do not.
   const child = spawn(plan.command[0], plan.command.slice(1), {
-    env: plan.env,
+    env: environmentOf(plan),
     cwd: '/',
     stdio: ['ignore', file, file],
     detached: true,
@@ -65,6 +65,11 @@ export async function startDaemon(
     `could not mount \`${spec.bucket}\` with ${driver.name}: it was not there after ${Math.round(withinMs / 1000)} s`,
     { hint: `see the log with \`berth mounts --log\`` },
   )
+}
+
+function environmentOf({ env, secrets = {} }: MountPlan): Record<string, string> {
+  const revealed = Object.entries(secrets).map(([name, value]) => [name, value.reveal()])
+  return { ...env, ...(Object.fromEntries(revealed) as Record<string, string>) }
 }
 
 /** The daemon's log, readable by this user alone. */
