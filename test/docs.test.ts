@@ -6,7 +6,14 @@ import { describeOptions } from '@berth/core/docs'
 import { expect, onTestFinished, test } from 'vitest'
 import { plugins } from '../packages/cli/src/plugins.ts'
 import { withOptions } from '../packages/cli/src/readme.ts'
-import { codesIn, linksIn, readmeTables, yamlBlocks } from './markdown.ts'
+import {
+  codesIn,
+  isOfAnotherProgram,
+  linksIn,
+  namedFile,
+  readmeTables,
+  yamlBlocks,
+} from './markdown.ts'
 import { listFiles, readPackages, readText, root } from './workspace.ts'
 
 const packages = readPackages()
@@ -38,18 +45,26 @@ test.each(listFiles('recipes', /\.ya?ml$/))('%s begins with whom it is for', (fi
   expect(readText(file)).toMatch(/^# For: [^]*^# Needs: [^]*^# Gives: /m)
 })
 
-test('every recipe in the docs is valid', async () => {
-  const folder = fs.mkdtempSync(path.join(os.tmpdir(), 'berth-docs-'))
-  onTestFinished(() => fs.rmSync(folder, { recursive: true }))
-  const blocks = pages.flatMap((page) => yamlBlocks(page, readText(page)))
-  const recipes = blocks.filter(({ text }) => /^(?:boot|shutdown|build):/m.test(text))
-  expect(recipes.length).toBeGreaterThan(0)
-  for (const { place, text } of recipes) {
-    const file = path.join(folder, 'recipe.yaml')
-    fs.writeFileSync(file, text)
-    expect(await problemsOf(file), place).toEqual([])
-  }
-})
+test.each(pages.filter((page) => yamlBlocks(page, readText(page)).length > 0))(
+  'every YAML block of %s is valid',
+  async (page) => {
+    const folder = fs.mkdtempSync(path.join(os.tmpdir(), 'berth-docs-'))
+    onTestFinished(() => fs.rmSync(folder, { recursive: true }))
+    const blocks = yamlBlocks(page, readText(page)).map((block, index) => {
+      const { file = `recipe-${index}.yaml`, below } = namedFile(block.text)
+      return { ...block, file: path.join(folder, file), below: below && path.join(folder, below) }
+    })
+    for (const { file, text } of blocks) {
+      fs.mkdirSync(path.dirname(file), { recursive: true })
+      fs.writeFileSync(file, text)
+    }
+    for (const { place, text, file, below } of blocks) {
+      if (isOfAnotherProgram(text)) continue
+      const problems = below ? await problemsOf(below, { overlay: file }) : await problemsOf(file)
+      expect(problems, place).toEqual([])
+    }
+  },
+)
 
 test.each(packages.map(({ name, folder }) => [name, folder]))(
   'the README of %s begins with its description and says when it fails',
@@ -81,9 +96,9 @@ interface Described {
   description: string
 }
 
-async function problemsOf(file: string): Promise<string[]> {
+async function problemsOf(file: string, parts: { overlay?: string } = {}): Promise<string[]> {
   try {
-    await readRecipe(file, plugins)
+    await readRecipe(file, plugins, parts)
     return []
   } catch (error) {
     const { problems, ...own } = errorFacts(error)

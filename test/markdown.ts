@@ -6,6 +6,20 @@ export function yamlBlocks(page: string, markdown: string): { place: string; tex
   }))
 }
 
+/**
+ * The file that a block stands for, if its first line names it, so that the others of its page can extend it: `# base.yaml`. One that
+ * goes on `, on top of pod.yaml` is an overlay.
+ */
+export function namedFile(text: string): { file?: string; below?: string } {
+  const [, file, below] = /^# ([\w./-]+\.yaml)(?:, on top of ([\w./-]+\.yaml))?$/m.exec(text) ?? []
+  return { ...(file === undefined ? {} : { file }), ...(below === undefined ? {} : { below }) }
+}
+
+/** Says whether a block is for Kubernetes, GitHub or GitLab rather than for us. */
+export function isOfAnotherProgram(text: string): boolean {
+  return /^(?:apiVersion|jobs|stages|include|image):|^\S+:\n {2}(?:script|image|stage):/m.test(text)
+}
+
 /** Where the links of a page lead within the repository. */
 export function linksIn(markdown: string): string[] {
   const prose = markdown.replaceAll(/^```.*?^```$/gms, '').replaceAll(/`[^`\n]*`/g, '')

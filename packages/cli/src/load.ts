@@ -1,11 +1,16 @@
+import { resolve } from 'node:path'
 import {
-  type AcquireLease,
-  checkRecipe,
+  BerthError,
+  checkKnownInputs,
   type ExpressionContext,
+  isBerthError,
+  overlayOf,
+  type PipelineName,
   readRecipe,
   type Recipe,
   type RecipeValues,
   resolveValues,
+  type ValueSources,
 } from '@berth/core'
 import { detectPlatform, type PlatformFacts } from '@berth/platform'
 import { hideVariables } from './output-mask.ts'
@@ -17,32 +22,75 @@ export interface LoadedRecipe {
   values: RecipeValues
   platform: ExpressionContext['platform']
   platformFacts: PlatformFacts
-  acquireLease: AcquireLease
+  /** What is wrong with the overlay that was left out; the result is degraded at best. */
+  brokenOverlay: BerthError | undefined
+  /** The texts of all its files, for the `kept` of another process. */
+  kept: string
 }
 
 export interface LoadRequest {
   file: string
-  /** The text to use in the place of the file's. */
-  text?: string | undefined
+  /** What an earlier process read, to use in the place of the files. */
+  kept?: string | undefined
   set: Record<string, string>
   env: NodeJS.ProcessEnv
+  /** The pipelines whose inputs are checked as far as they are known. */
+  check?: readonly PipelineName[]
+  /** Leaves an overlay out that is broken, rather than refuse the recipe. */
+  mayLeaveOutOverlay?: boolean
 }
 
-/** Reads and validates a recipe and gives its variables their values. Throws BerthErrors `recipe/…`; nothing has run by then. */
-export async function loadRecipe({ file, text, set, env }: LoadRequest): Promise<LoadedRecipe> {
-  const [recipe, platformFacts] = await Promise.all([
-    text === undefined ? readRecipe(file, plugins) : checkRecipe(text, { file, plugins }),
+/**
+ * Reads and validates a recipe with its overlay, and gives its variables their values. Throws BerthErrors `recipe/…`; nothing has run
+ * by then.
+ */
+export async function loadRecipe(request: LoadRequest): Promise<LoadedRecipe> {
+  const { file, set, env } = request
+  const texts = request.kept === undefined ? undefined : (JSON.parse(request.kept) as Texts)
+  const [image, platformFacts] = await Promise.all([
+    readRecipe(file, plugins, { texts }),
     detectPlatform({ env }),
   ])
-  hideVariables(recipe.secrets)
   const platform = expressionPlatform(platformFacts)
-  const values = resolveValues(recipe, { env, set, platform })
-  return { recipe, values, platform, platformFacts, acquireLease }
+  const complete = (recipe: Recipe, brokenOverlay?: BerthError): LoadedRecipe => {
+    hideVariables(recipe.secrets)
+    const values = resolveValues(recipe, { env, set, platform })
+    checkKnownInputs({ recipe, values, platform, pipelines: request.check ?? [] })
+    const kept = JSON.stringify(recipe.texts)
+    return { recipe, values, platform, platformFacts, brokenOverlay, kept }
+  }
+  const overlay = overlayFile(image, { env, set, platform })
+  // One that has come since the texts were kept counts as none.
+  const hasCome = overlay !== undefined && texts !== undefined && texts[overlay] === undefined
+  if (overlay === undefined || hasCome) return complete(image)
+  try {
+    const known = { ...texts, ...image.texts }
+    return complete(await readRecipe(file, plugins, { overlay, texts: known }))
+  } catch (error) {
+    if (!isBerthError(error) || request.mayLeaveOutOverlay !== true) throw error
+    return complete(image, overlayProblem(overlay, error))
+  }
 }
 
-/** Loads what it needs when a step has a lock. */
-const acquireLease: AcquireLease = async (settings) =>
-  (await import('@berth/filesystem')).acquireLease(settings)
+type Texts = Recipe['texts']
+
+function overlayFile(recipe: Recipe, sources: ValueSources): string | undefined {
+  const { BERTH_OVERLAY: file } = sources.env
+  return file ? resolve(file) : overlayOf(recipe, sources)
+}
+
+function overlayProblem(overlay: string, cause: BerthError): BerthError {
+  const message = `could not use the overlay \`${overlay}\`: the pod goes on without it`
+  const hint = `correct it; \`berth validate RECIPE --overlay ${overlay}\` checks it`
+  const { code, message: reason, hint: cure, at, excerpt } = cause
+  const own = new BerthError(code, reason, {
+    ...(cure === undefined ? {} : { hint: cure }),
+    ...(at === undefined ? {} : { at }),
+    ...(excerpt === undefined ? {} : { excerpt }),
+  })
+  const problems = cause.problems.length > 0 ? cause.problems : [own]
+  return new BerthError('cli/broken-overlay', message, { hint, problems, cause })
+}
 
 /** What `platform.…` in a recipe can name: of the facts those that are text or true/false, numbers as text. */
 function expressionPlatform(facts: PlatformFacts): ExpressionContext['platform'] {

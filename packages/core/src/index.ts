@@ -41,6 +41,7 @@ export type { Recipe, RecipeMain, RecipeStep, VarDeclaration } from './recipe/re
 export { asUserError, attemptEach, type Attempts } from './run/attempt-each.ts'
 export { checkKnownInputs, type KnownInputsQuestion } from './recipe/check-known-inputs.ts'
 export { checkRecipe, readRecipe } from './recipe/check-recipe.ts'
+export { overlayOf } from './recipe/overlay.ts'
 export { directoryList } from './plugin/directory-list.ts'
 export { duration } from './plugin/duration.ts'
 export { evaluateInputs } from './run/evaluate-inputs.ts'

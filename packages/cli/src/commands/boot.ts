@@ -1,5 +1,6 @@
 import type { BerthEvent } from '@berth/core'
 import { defineCommand } from '../command.ts'
+import { overlayOption, withOverlay } from '../overlay-option.ts'
 import { chooseReporter } from '../reporters/choose-reporter.ts'
 import { openReporter } from '../reporters/reporter.ts'
 import { parseSettings } from '../settings.ts'
@@ -10,7 +11,7 @@ import { catchSignals } from '../supervisor/signals.ts'
 import { claimStateDirectory, openStateDirectory } from '../supervisor/state-directory.ts'
 
 export const boot = defineCommand({
-  usage: 'boot RECIPE [--set KEY=VALUE]… [--grace 10s] [-- COMMAND…]',
+  usage: 'boot RECIPE [--set KEY=VALUE]… [--overlay FILE] [--grace 10s] [-- COMMAND…]',
   description:
     'Runs the recipe’s boot, then COMMAND (or the recipe’s main), and, whatever ends that, shutdown and undo before the grace is over.',
   positionals: [1, 1],
@@ -22,6 +23,7 @@ export const boot = defineCommand({
       multiple: true,
       describe: 'set a var of the recipe',
     },
+    overlay: overlayOption,
     grace: {
       type: 'string',
       value: 'DURATION',
@@ -48,7 +50,7 @@ export const boot = defineCommand({
     const reporterName = chooseReporter(values)
     const stateDirectory = openStateDirectory(values['state-dir'], process.env)
     const release = claimStateDirectory(stateDirectory)
-    const env = bootEnvironment(process.env)
+    const env = bootEnvironment(withOverlay(process.env, values.overlay))
     // Its engine starts while the rest of the supervisor is loaded.
     const workingDirectory = process.cwd()
     const firstChild = startPipelineChild(env, workingDirectory)

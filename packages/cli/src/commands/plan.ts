@@ -1,14 +1,16 @@
 import type { ExpressionContext, PipelineName, PlannedStep } from '@berth/core'
 import { defineCommand } from '../command.ts'
+import { explainValues, explanationText } from '../explain-values.ts'
 import { exitCodes } from '../exit-codes.ts'
 import { loadRecipe } from '../load.ts'
+import { overlayOption, withOverlay } from '../overlay-option.ts'
 import { missingPipeline, parsePipeline } from '../pipeline-name.ts'
 import { errorDetails, printable } from '../reporters/error-text.ts'
 import { type Style, styleFor } from '../reporters/symbols.ts'
 import { parseSettings } from '../settings.ts'
 
 export const plan = defineCommand({
-  usage: 'plan RECIPE [PIPELINE] [--set KEY=VALUE]…',
+  usage: 'plan RECIPE [PIPELINE] [--set KEY=VALUE]… [--overlay FILE] [--explain]',
   description: 'Says what each step would do now, and why. Writes nothing.',
   positionals: [1, 2],
   options: {
@@ -18,12 +20,19 @@ export const plan = defineCommand({
       multiple: true,
       describe: 'set a var of the recipe',
     },
+    overlay: overlayOption,
+    explain: {
+      type: 'boolean',
+      describe: 'say where each value was written, and what it overrides',
+    },
     json: { type: 'boolean', describe: 'print the plan as JSON' },
   },
   run: async ({ positionals, values }) => {
     const [file = '', name] = positionals
     const wanted = name === undefined ? undefined : parsePipeline(name)
-    const loaded = await loadRecipe({ file, set: parseSettings(values.set), env: process.env })
+    const set = parseSettings(values.set)
+    const env = withOverlay(process.env, values.overlay)
+    const loaded = await loadRecipe({ file, set, env })
     const { planPipeline } = await import('@berth/core')
     const present = (['boot', 'shutdown', 'build'] as const).filter(
       (pipeline) => loaded.recipe.pipelines[pipeline] !== undefined,
@@ -40,11 +49,11 @@ export const plan = defineCommand({
         if (facts !== undefined) steps[id] = { outputs: facts, result: 'done' }
       }
     }
-    const data = { recipe: loaded.recipe.name, pipelines: plans }
+    const explained = values.explain ? explainValues(loaded, { set, env }) : undefined
+    const data = { recipe: loaded.recipe.name, pipelines: plans, values: explained }
     const style = styleFor(process.stdout)
-    process.stdout.write(
-      values.json ? `${JSON.stringify(data, undefined, 2)}\n` : planText(plans, style),
-    )
+    const text = planText(plans, style) + explanationText(explained ?? [], style)
+    process.stdout.write(values.json ? `${JSON.stringify(data, undefined, 2)}\n` : text)
     const failed = Object.values(plans)
       .flat()
       .some(({ error, optional }) => error !== undefined && !optional)

@@ -1,5 +1,7 @@
 import { defineCommand } from '../command.ts'
 import { exitCodeOfSignal, exitCodes } from '../exit-codes.ts'
+import { shownError } from '../output-mask.ts'
+import { overlayOption, withOverlay } from '../overlay-option.ts'
 import { missingPipeline, parsePipeline } from '../pipeline-name.ts'
 import { chooseReporter } from '../reporters/choose-reporter.ts'
 import { openReporter } from '../reporters/reporter.ts'
@@ -8,7 +10,7 @@ import { catchSignals, isStopSignal, type StopSignal } from '../supervisor/signa
 import { openStateDirectory } from '../supervisor/state-directory.ts'
 
 export const run = defineCommand({
-  usage: 'run RECIPE PIPELINE [--set KEY=VALUE]…',
+  usage: 'run RECIPE PIPELINE [--set KEY=VALUE]… [--overlay FILE]',
   description:
     'Runs one pipeline of a recipe (boot, shutdown or build), then exits: for CI, and by hand.',
   positionals: [2, 2],
@@ -19,6 +21,7 @@ export const run = defineCommand({
       multiple: true,
       describe: 'set a var of the recipe',
     },
+    overlay: overlayOption,
     strict: { type: 'boolean', describe: 'exit with 3 when only optional steps failed' },
     reporter: {
       type: 'string',
@@ -39,10 +42,15 @@ export const run = defineCommand({
     const pipeline = parsePipeline(name)
     const reporterName = chooseReporter(values)
     const { loadRecipe } = await import('../load.ts')
-    const loaded = await loadRecipe({ file, set, env: process.env })
+    const loaded = await loadRecipe({
+      file,
+      set,
+      env: withOverlay(process.env, values.overlay),
+      check: [pipeline],
+      mayLeaveOutOverlay: true,
+    })
     if (loaded.recipe.pipelines[pipeline] === undefined) throw missingPipeline(file, pipeline)
-    const { checkKnownInputs, runPipeline } = await import('@berth/core')
-    checkKnownInputs({ ...loaded, pipelines: [pipeline] })
+    const { runPipeline } = await import('@berth/core')
     const stateDirectory = openStateDirectory(values['state-dir'], process.env)
     const reporter = await openReporter(reporterName)
     const cancel = new AbortController()
@@ -56,6 +64,10 @@ export const run = defineCommand({
       else skipOptional.abort()
       stopped ??= signal.name
     })
+    const { brokenOverlay } = loaded
+    if (brokenOverlay !== undefined) {
+      reporter.report({ type: 'error', error: shownError(brokenOverlay), time: Date.now() })
+    }
     const { result } = await runPipeline({
       ...loaded,
       pipeline,
@@ -67,6 +79,7 @@ export const run = defineCommand({
     reporter.close()
     if (result === 'cancelled') return exitCodeOfSignal(stopped ?? 'SIGTERM')
     if (result === 'failed') return exitCodes.failed
-    return result === 'degraded' && values.strict ? exitCodes.degraded : exitCodes.right
+    const isDegraded = result === 'degraded' || brokenOverlay !== undefined
+    return isDegraded && values.strict ? exitCodes.degraded : exitCodes.right
   },
 })

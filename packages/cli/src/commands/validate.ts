@@ -1,48 +1,69 @@
+import { existsSync } from 'node:fs'
 import type { ErrorFacts } from '@berth/core/error'
 import { BerthError, errorFacts, isBerthError } from '@berth/core/error'
 import { defineCommand } from '../command.ts'
 import { exitCodes } from '../exit-codes.ts'
 import { plugins } from '../plugins.ts'
+import { type CheckedFile, githubAnnotations, gitlabReport } from '../problem-formats.ts'
 import { errorText } from '../reporters/error-text.ts'
 import { plain, styleFor } from '../reporters/symbols.ts'
 
-const formats = ['text', 'json', 'github'] as const
+const formats: Record<string, (files: readonly CheckedFile[]) => void> = {
+  text: (files) => files.forEach(printText),
+  json: (files) => process.stdout.write(`${JSON.stringify(files, undefined, 2)}\n`),
+  github: (files) => process.stdout.write(githubAnnotations(files)),
+  gitlab: (files) => process.stdout.write(gitlabReport(files)),
+}
 
 export const validate = defineCommand({
-  usage: 'validate RECIPE… [--format text|json|github]',
+  usage: 'validate RECIPE… [--overlay FILE] [--format text|json|github|gitlab]',
   description:
     'Checks recipes: syntax, steps, options, expressions, order. Runs nothing and does not read the environment, so CI can do it.',
   positionals: [1, Number.POSITIVE_INFINITY],
   options: {
+    overlay: {
+      type: 'string',
+      value: 'FILE',
+      describe: 'check each recipe with this one on top',
+    },
     format: {
       type: 'string',
       value: 'FORMAT',
-      describe: 'text (default), json, or github for annotations',
+      describe: 'text (default), json, github for annotations, or gitlab for a code quality report',
     },
     json: { type: 'boolean', describe: 'the same as `--format json`' },
   },
   run: async ({ positionals, values }) => {
     const format = values.format ?? (values.json ? 'json' : 'text')
-    if (!formats.some((known) => known === format)) {
+    const print = Object.hasOwn(formats, format) ? formats[format] : undefined
+    if (print === undefined) {
+      const known = Object.keys(formats).map((name) => `\`${name}\``)
       throw new BerthError('cli/usage', `the format \`${format}\` is unknown`, {
-        hint: 'use one of `text`, `json`, `github`',
+        hint: `use one of ${known.join(', ')}`,
       })
     }
-    const results: { file: string; problems: ErrorFacts[] }[] = []
-    for (const file of positionals) results.push({ file, problems: await problemsOf(file) })
-    if (format === 'json') process.stdout.write(`${JSON.stringify(results, undefined, 2)}\n`)
-    if (format === 'github') process.stdout.write(results.flatMap(annotations).join(''))
-    if (format === 'text') results.forEach(printText)
-    return results.every(({ problems }) => problems.length === 0)
+    if (values.overlay !== undefined && !existsSync(values.overlay)) {
+      // A boot does without one, but here it is what was to be checked.
+      throw new BerthError('cli/usage', `there is no overlay \`${values.overlay}\``, {
+        hint: 'check the path; it is relative to the current directory',
+      })
+    }
+    const checked: CheckedFile[] = []
+    for (const file of positionals) {
+      checked.push({ file, problems: await problemsOf(file, values.overlay) })
+    }
+    print(checked)
+    return checked.every(({ problems }) => problems.length === 0)
       ? exitCodes.right
       : exitCodes.usage
   },
 })
 
-async function problemsOf(file: string): Promise<ErrorFacts[]> {
+async function problemsOf(file: string, overlay: string | undefined): Promise<ErrorFacts[]> {
   const { readRecipe } = await import('@berth/core')
   try {
     await readRecipe(file, plugins)
+    if (overlay !== undefined) await readRecipe(file, plugins, { overlay })
     return []
   } catch (error) {
     if (!isBerthError(error)) throw error
@@ -51,26 +72,9 @@ async function problemsOf(file: string): Promise<ErrorFacts[]> {
   }
 }
 
-function printText({ file, problems }: { file: string; problems: ErrorFacts[] }): void {
+function printText({ file, problems }: CheckedFile): void {
   const style = process.stderr.isTTY ? styleFor(process.stderr) : plain
   const lines = problems.flatMap((problem) => errorText(problem, style))
   if (problems.length === 0) lines.push(`${style.symbol('done')} ${file} is valid`)
   process.stderr.write(`${lines.join('\n')}\n`)
-}
-
-/** Workflow commands: https://docs.github.com/actions/reference/workflow-commands-for-github-actions */
-function annotations({ file, problems }: { file: string; problems: ErrorFacts[] }): string[] {
-  return problems.map(({ at, code, message, hint }) => {
-    const place = `file=${property(at?.file ?? file)},line=${at?.line ?? 1},col=${at?.column ?? 1}`
-    const text = hint === undefined ? message : `${message}\nTo fix: ${hint}`
-    return `::error ${place},title=${property(code)}::${escaped(text)}\n`
-  })
-}
-
-function escaped(text: string): string {
-  return text.replaceAll('%', '%25').replaceAll('\r', '%0D').replaceAll('\n', '%0A')
-}
-
-function property(text: string): string {
-  return escaped(text).replaceAll(':', '%3A').replaceAll(',', '%2C')
 }

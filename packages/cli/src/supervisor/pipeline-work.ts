@@ -1,6 +1,4 @@
-import { readFile } from 'node:fs/promises'
 import {
-  checkKnownInputs,
   isBerthError,
   openJournal,
   type NewEvent,
@@ -34,18 +32,29 @@ export interface LoadedPipeline {
 export async function loadPipeline(surroundings: PipelineSurroundings): Promise<LoadedPipeline> {
   const { request, cancel } = surroundings
   const { recipe: file, set } = request
-  const loaded = await loadRecipe({ file, text: request.text, set, env: process.env })
-  // A boot must not begin what its shutdown can't save; a shutdown saves what it can.
-  if (request.pipeline === 'boot') {
-    checkKnownInputs({ ...loaded, pipelines: ['boot', 'shutdown'] })
-  }
-  const text = request.text ?? (await readFile(file, 'utf8'))
+  const loaded = await loadRecipe({
+    file,
+    kept: request.text,
+    set,
+    env: process.env,
+    // A boot must not begin what its shutdown can't save; a shutdown saves what it can.
+    check: request.pipeline === 'boot' ? ['boot', 'shutdown'] : [],
+    mayLeaveOutOverlay: true,
+  })
   return {
-    facts: factsOf(loaded, request, text),
-    run: (deadline) =>
-      request.pipeline === 'boot'
-        ? runBoot(loaded, surroundings)
-        : runShutdown(loaded, surroundings, deadline),
+    facts: factsOf(loaded, request),
+    run: async (deadline) => {
+      const { brokenOverlay } = loaded
+      if (brokenOverlay !== undefined) {
+        surroundings.emit({ type: 'error', error: shownError(brokenOverlay) })
+      }
+      const report =
+        request.pipeline === 'boot'
+          ? await runBoot(loaded, surroundings)
+          : await runShutdown(loaded, surroundings, deadline)
+      if (brokenOverlay === undefined || report.type !== 'ended') return report
+      return { ...report, result: worse(report.result, 'degraded') }
+    },
     hasten: async (deadline) => {
       const end = await endOfSteps(deadline, request.stateDirectory)
       setTimeout(() => cancel.abort('the time is over'), end - Date.now()).unref()
@@ -54,9 +63,8 @@ export async function loadPipeline(surroundings: PipelineSurroundings): Promise<
 }
 
 function factsOf(
-  { recipe, platformFacts }: LoadedRecipe,
+  { recipe, platformFacts, kept }: LoadedRecipe,
   request: PipelineRequest,
-  text: string,
 ): RecipeFacts {
   const fromOption = request.grace === undefined ? undefined : parseGrace(request.grace)
   const rounds = (recipe.pipelines.shutdown ?? []).flatMap(({ id, everyMs }) =>
@@ -64,7 +72,7 @@ function factsOf(
   )
   return {
     name: recipe.name,
-    text,
+    text: kept,
     secrets: recipe.secrets,
     graceMs: fromOption ?? recipe.graceMs ?? platformFacts.graceMs,
     onBootFailure: recipe.onBootFailure,

@@ -57,7 +57,7 @@ export function scopeAt(path: Path, sources: ScopeSources): Scope | 'text' | 'an
   const names = declared(sources.root)
   const steps = new Map<string, ScopedStep>()
   const base = { bare: false, ...names, secretEnv: names.secrets, steps }
-  if (first === 'health') {
+  if (first === 'health' || first === 'overlay') {
     const place = path.map(String).join('.')
     return { ...base, place: `\`${place}\``, contexts: everywhere, secretsRefused: 'argv' }
   }

@@ -11,6 +11,7 @@ import type {
   RecipeStep,
   VarDeclaration,
 } from './recipe.ts'
+import { originsOf } from './origins.ts'
 import { keySpan, positionOf, type MapNode } from './recipe-node.ts'
 import type { RecipeDocument } from './recipe-schema.ts'
 import { pipelineNames, placeInStep, type StepDraft } from './step-draft.ts'
@@ -20,6 +21,8 @@ import { wholeExpression } from '../expression/template.ts'
 /** A recipe in which nothing is wrong. */
 export interface SoundRecipe {
   file: string
+  /** Of every file that it is made of. */
+  texts: Record<string, string>
   document: RecipeDocument
   root: MapNode
   drafts: readonly StepDraft[]
@@ -28,7 +31,7 @@ export interface SoundRecipe {
 
 /** Puts a sound recipe into the shape that the runner takes, defaults filled in. */
 export function buildRecipe(sound: SoundRecipe): Recipe {
-  const { file, document, drafts } = sound
+  const { file, texts, document, drafts, root } = sound
   const pipelines: Recipe['pipelines'] = {}
   for (const name of pipelineNames) {
     if (document[name] !== undefined) {
@@ -38,6 +41,9 @@ export function buildRecipe(sound: SoundRecipe): Recipe {
   }
   return {
     file,
+    texts,
+    origins: () => originsOf(root),
+    overlay: document.overlay,
     directory: path.dirname(path.resolve(file)),
     name: document.name ?? path.parse(file).name,
     description: document.description,
@@ -45,11 +51,22 @@ export function buildRecipe(sound: SoundRecipe): Recipe {
     secrets: [...new Set(document.secrets)],
     env: document.env ?? {},
     graceMs: document.grace,
-    onBootFailure: document['on-boot-failure'] ?? 'exit',
+    ...buildBootFailure(document['on-boot-failure']),
     main: document.main && buildMain(document.main),
     health: document.health && buildHealth(document.health),
     pipelines,
   }
+}
+
+/** A crash loop is told from a mishap within this time. */
+const HOLD_WITHIN_MS = 60 * 60_000
+
+function buildBootFailure(
+  written: RecipeDocument['on-boot-failure'] = 'exit',
+): Pick<Recipe, 'onBootFailure' | 'holdAfter'> {
+  if (typeof written === 'string') return { onBootFailure: written, holdAfter: undefined }
+  const { after, within = HOLD_WITHIN_MS } = written
+  return { onBootFailure: 'exit', holdAfter: { failures: after, withinMs: within } }
 }
 
 function buildVars({ document, root }: SoundRecipe): Record<string, VarDeclaration> {

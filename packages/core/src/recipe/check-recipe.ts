@@ -1,3 +1,4 @@
+import path from 'node:path'
 import { BerthError } from '../error.ts'
 import { buildRecipe } from './build-recipe.ts'
 import { expressionProblems } from './check-expressions.ts'
@@ -10,18 +11,31 @@ import { groupProblems, keyProblems } from './check-step-keys.ts'
 import { findStep } from './check-steps.ts'
 import { variableProblems } from './check-variables.ts'
 import { declared } from '../expression/expression-scope.ts'
-import { loadRecipe, readRecipeText } from './load-recipe.ts'
+import { loadRecipe } from './load-recipe.ts'
 import type { PluginRegistry } from '../plugin/plugin.ts'
 import type { Recipe } from './recipe.ts'
+import { recipeFiles, type RecipeFiles } from './recipe-files.ts'
 import type { MapNode } from './recipe-node.ts'
 import { collectSteps, withRungs } from './step-draft.ts'
 
+export interface RecipeParts {
+  /** A recipe that is merged on top, last; nothing where there is no such file. */
+  overlay?: string | undefined
+  /** The `texts` of an earlier reading, which stand for the files whatever has become of them. */
+  texts?: Readonly<Record<string, string>> | undefined
+}
+
 /**
- * Reads and validates a recipe file; the environment is not looked at and nothing is evaluated. Throws `recipe/not-found`,
- * `recipe/unreadable`, or `recipe/invalid` with everything that is wrong with it as `problems`.
+ * Reads and validates a recipe file with all that it is made of; the environment is not looked at and nothing is evaluated. Throws
+ * `recipe/not-found`, `recipe/unreadable`, or `recipe/invalid` with everything that is wrong with it as `problems`.
  */
-export async function readRecipe(file: string, plugins: PluginRegistry): Promise<Recipe> {
-  return checkRecipe(await readRecipeText(file), { file, plugins })
+export async function readRecipe(
+  file: string,
+  plugins: PluginRegistry,
+  { overlay, texts }: RecipeParts = {},
+): Promise<Recipe> {
+  const files = recipeFiles(texts)
+  return checkText(await files.read(file), { file, plugins, overlay, files })
 }
 
 /**
@@ -30,11 +44,24 @@ export async function readRecipe(file: string, plugins: PluginRegistry): Promise
  */
 export async function checkRecipe(
   text: string,
-  options: { file: string; plugins: PluginRegistry },
+  { file, plugins, overlay, texts }: RecipeParts & { file: string; plugins: PluginRegistry },
 ): Promise<Recipe> {
-  const { file, plugins } = options
-  const { root, problems } = await loadRecipe(text, file)
-  const checked = root && (await checkLoaded(root, { file, plugins }))
+  const files = recipeFiles(texts)
+  files.texts[path.resolve(file)] = text
+  return checkText(text, { file, plugins, overlay, files })
+}
+
+interface Question {
+  file: string
+  plugins: PluginRegistry
+  overlay: string | undefined
+  files: RecipeFiles
+}
+
+async function checkText(text: string, question: Question): Promise<Recipe> {
+  const { file, overlay, files } = question
+  const { root, problems } = await loadRecipe(text, { file, overlay }, files)
+  const checked = root && (await checkLoaded(root, question))
   const all = [...problems, ...(checked?.problems ?? [])]
   if (all.length > 0 || !checked?.recipe) {
     throw invalidRecipe(file, inOrder(all, file))
@@ -47,10 +74,7 @@ interface Checked {
   problems: BerthError[]
 }
 
-async function checkLoaded(
-  root: MapNode,
-  { file, plugins }: { file: string; plugins: PluginRegistry },
-): Promise<Checked> {
+async function checkLoaded(root: MapNode, { file, files, plugins }: Question): Promise<Checked> {
   const shape = checkShape(root)
   const drafts = collectSteps(root)
   const all = withRungs(drafts)
@@ -70,7 +94,7 @@ async function checkLoaded(
   problems.push(...orderProblems, ...expressionProblems({ root, drafts, orders }))
   const recipe =
     shape.document && problems.length === 0
-      ? buildRecipe({ file, document: shape.document, root, drafts, orders })
+      ? buildRecipe({ file, texts: files.texts, document: shape.document, root, drafts, orders })
       : undefined
   return { recipe, problems }
 }
@@ -78,7 +102,7 @@ async function checkLoaded(
 // A value that is wrong from the ground up makes later checks stumble over the same place.
 const hiding = new Set(['recipe/bad-alias', 'recipe/wrong-type', 'recipe/bad-value'])
 
-/** In the order of the text, the recipe's own file first; an alias shows its anchor's problem once, however often it is used. */
+/** In the order of the text, the recipe's own file first and each other one apart; an alias shows its anchor's problem once, however often it is used. */
 function inOrder(problems: readonly BerthError[], file: string): BerthError[] {
   const seen = new Set<string>()
   const causes = new Map<string, string>()
@@ -95,10 +119,14 @@ function inOrder(problems: readonly BerthError[], file: string): BerthError[] {
       return isNew
     })
     .toSorted((left, right) => {
-      const files = Number(left.at?.file !== file) - Number(right.at?.file !== file)
+      const files = fileRank(left, file).localeCompare(fileRank(right, file), 'en')
       const lines = (left.at?.line ?? 0) - (right.at?.line ?? 0)
       return files || lines || (left.at?.column ?? 0) - (right.at?.column ?? 0)
     })
+}
+
+function fileRank({ at }: BerthError, file: string): string {
+  return at === undefined || at.file === file ? '' : at.file
 }
 
 function invalidRecipe(file: string, problems: readonly BerthError[]): BerthError {

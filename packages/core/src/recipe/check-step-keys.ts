@@ -1,5 +1,6 @@
 import type { BerthError } from '../error.ts'
 import { unknownSecret } from './check-steps.ts'
+import { mergeKeys } from './merge-steps.ts'
 import { keySpan, nodeAt, problem, textAt, type MapNode } from './recipe-node.ts'
 import { isDeferred, type StepDraft } from './step-draft.ts'
 
@@ -21,6 +22,7 @@ const actions = ['uses', 'run', 'any-of'] as const
 
 function actionProblems({ node, id, named }: StepDraft): BerthError[] {
   const [first, second] = actions.filter((key) => node.entries.has(key))
+  if (first === undefined && node.entries.has('remove')) return []
   if (first === undefined) {
     const message = `the step${named ? ` \`${id}\`` : ''} has neither \`uses\` nor \`run\``
     return [problem('recipe/uses-or-run', message, node, 'say what it does')]
@@ -42,6 +44,14 @@ function misplacedKeys(draft: StepDraft): MisplacedKey[] {
   const found: MisplacedKey[] = []
   const written = actions.filter((key) => node.entries.has(key))
   if (written.length === 1) found.push(...foreignKeys[written[0] ?? 'run'])
+  for (const key of mergeKeys) {
+    const message = `\`${key}\` has nothing that it could change: no recipe below has this pipeline`
+    found.push({
+      key,
+      message,
+      hint: 'it belongs to a recipe that `extends` another, or to an overlay',
+    })
+  }
   if (pipeline !== 'shutdown') {
     const message = `\`every\` belongs to a step of \`shutdown\`, not of \`${pipeline}\``
     found.push({ key: 'every', message })
@@ -79,15 +89,7 @@ const foreignKeys: Record<(typeof actions)[number], readonly MisplacedKey[]> = {
     ofRun('outputs', 'a plugin declares its own'),
     ofRun('undo', 'a plugin takes back what it did by itself'),
   ],
-  'any-of': [
-    'with',
-    'env',
-    'working-directory',
-    'shell',
-    'outputs',
-    'secrets',
-    'undo',
-  ].map(ofRung),
+  'any-of': ['with', 'env', 'working-directory', 'shell', 'outputs', 'secrets', 'undo'].map(ofRung),
 }
 
 /** `parallel` is a group, not a step: it takes only `needs` beside it. */

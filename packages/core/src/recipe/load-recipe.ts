@@ -1,9 +1,17 @@
-import { readFile } from 'node:fs/promises'
 import path from 'node:path'
 import { BerthError } from '../error.ts'
 import { mergeRecipes } from './merge-recipes.ts'
 import { parseRecipe } from './parse-recipe.ts'
-import { nodeAt, problem, textAt, type MapNode, type RecipeNode } from './recipe-node.ts'
+import type { RecipeFiles } from './recipe-files.ts'
+import {
+  keySpan,
+  nodeAt,
+  problem,
+  textAt,
+  type MapNode,
+  type RecipeNode,
+  type SourceOrigin,
+} from './recipe-node.ts'
 import { describeValue } from './shape-problems.ts'
 
 export interface LoadedRecipe {
@@ -12,42 +20,59 @@ export interface LoadedRecipe {
   problems: BerthError[]
 }
 
+export interface RecipeLocation {
+  file: string
+  /** A recipe to merge on top; nothing where there is no such file. */
+  overlay?: string | undefined
+}
+
 /**
- * Reads a recipe file. Throws `recipe/not-found` when it isn't there and `recipe/unreadable` when it can't be read or isn't UTF-8.
+ * Parses recipe text, puts it on top of what it `extends` and its overlay on top of it, and drops the top-level keys that begin with
+ * `x-`.
  */
-export async function readRecipeText(file: string): Promise<string> {
-  try {
-    return new TextDecoder('utf-8', { fatal: true }).decode(await readFile(file))
-  } catch (cause) {
-    const code = cause instanceof Error && 'code' in cause ? cause.code : undefined
-    if (code === 'ENOENT' || code === 'ENOTDIR') {
-      const hint = 'check the path; it is relative to the current directory'
-      throw new BerthError('recipe/not-found', `there is no recipe \`${file}\``, { hint, cause })
-    }
-    const reasons: Record<string, string> = {
-      EISDIR: 'it is a directory',
-      EACCES: 'permission is denied',
-      ERR_ENCODING_INVALID_ENCODED_DATA: 'it is not UTF-8 text',
-    }
-    const reason = reasons[String(code)] ?? (cause instanceof Error ? cause.message : String(cause))
-    throw new BerthError('recipe/unreadable', `could not read the recipe \`${file}\`: ${reason}`, {
-      hint: 'name a text file that this user may read',
-      cause,
-    })
-  }
-}
-
-/** Parses recipe text, puts it on top of what it `extends`, and drops the top-level keys that begin with `x-`. */
-export async function loadRecipe(text: string, file: string): Promise<LoadedRecipe> {
-  return loadOnto(text, file, [path.resolve(file)])
-}
-
-async function loadOnto(
+export async function loadRecipe(
   text: string,
-  file: string,
-  chain: readonly string[],
+  { file, overlay }: RecipeLocation,
+  files: RecipeFiles,
 ): Promise<LoadedRecipe> {
-  const { source, root, problems } = parseRecipe(text, file)
+  const loader: Loader = { files, merged: new Set() }
+  const loaded = await loadOnto(loader, { text, file, chain: [path.resolve(file)] })
+  return overlay === undefined ? loaded : withOverlay(loaded, overlay, files)
+}
+
+interface Loader {
+  files: RecipeFiles
+  /** A base of two bases is merged once, below both. */
+  merged: Set<string>
+}
+
+interface Layer {
+  text: string
+  file: string
+  chain: readonly string[]
+  origin?: SourceOrigin
+}
+
+async function loadOnto(loader: Loader, layer: Layer): Promise<LoadedRecipe> {
+  const { root, problems } = parseLayer(layer)
+  if (root === undefined) return { root, problems }
+  let below: MapNode | undefined
+  for (const target of basesOf(root)) {
+    const base = await loadBase(loader, target, layer)
+    problems.push(...base.problems)
+    below = base.root && below ? merged(below, base.root, problems) : (base.root ?? below)
+  }
+  return { root: below ? merged(below, root, problems) : root, problems }
+}
+
+function merged(below: MapNode, above: MapNode, problems: BerthError[]): MapNode {
+  const result = mergeRecipes(below, above)
+  problems.push(...result.problems)
+  return result.root
+}
+
+function parseLayer({ text, file, origin }: Omit<Layer, 'chain'>): LoadedRecipe {
+  const { source, root, problems } = parseRecipe(text, file, origin)
   if (!root) {
     if (problems.length === 0) {
       const span = { source, start: 0, end: 1 }
@@ -63,19 +88,20 @@ async function loadOnto(
     problems.push(problem('recipe/wrong-type', message, root, 'begin with a key such as `boot:`'))
     return { root: undefined, problems }
   }
-  const own = withoutExtensionKeys(root)
-  const target = nodeAt(own, ['extends'])
-  const base = target && (await loadBase(target, file, chain))
-  return {
-    root: base?.root ? mergeRecipes(base.root, own) : own,
-    problems: [...problems, ...(base?.problems ?? [])],
-  }
+  return { root: withoutExtensionKeys(root), problems }
+}
+
+/** One name, or a list of them. */
+function basesOf(root: MapNode): RecipeNode[] {
+  const target = nodeAt(root, ['extends'])
+  if (target === undefined) return []
+  return target.kind === 'list' ? target.items : [target]
 }
 
 async function loadBase(
+  loader: Loader,
   target: RecipeNode,
-  file: string,
-  chain: readonly string[],
+  { file, chain }: Layer,
 ): Promise<LoadedRecipe> {
   const name = textAt(target, [])
   if (name === undefined || name === '' || name.includes('${{')) {
@@ -88,14 +114,46 @@ async function loadBase(
     const message = `\`${name}\` extends this recipe, directly or through others`
     return { root: undefined, problems: [problem('recipe/extends-circle', message, target)] }
   }
+  if (loader.merged.has(resolved)) return { root: undefined, problems: [] }
+  loader.merged.add(resolved)
   try {
-    return await loadOnto(await readRecipeText(baseFile), baseFile, [...chain, resolved])
+    const text = await loader.files.read(baseFile)
+    const origin = { word: 'extended', span: target } as const
+    return await loadOnto(loader, { text, file: baseFile, chain: [...chain, resolved], origin })
   } catch (error) {
     if (!(error instanceof BerthError)) {
       throw error
     }
     const hint = 'the path is relative to the recipe that extends it'
     return { root: undefined, problems: [problem(error.code, error.message, target, hint)] }
+  }
+}
+
+async function withOverlay(
+  { root, problems }: LoadedRecipe,
+  file: string,
+  files: RecipeFiles,
+): Promise<LoadedRecipe> {
+  const text = await overlayText(file, files)
+  if (text === undefined) return { root, problems }
+  const overlay = parseLayer({ text, file })
+  const found = [...problems, ...overlay.problems]
+  if (root === undefined || overlay.root === undefined) return { root, problems: found }
+  for (const key of ['extends', 'overlay']) {
+    if (!overlay.root.entries.has(key)) continue
+    const message = `an overlay lies on top of every other file and has no \`${key}\` of its own`
+    const hint = 'remove it'
+    found.push(problem('recipe/misplaced-key', message, keySpan(overlay.root, [key]), hint))
+  }
+  return { root: merged(root, overlay.root, found), problems: found }
+}
+
+async function overlayText(file: string, files: RecipeFiles): Promise<string | undefined> {
+  try {
+    return await files.read(file)
+  } catch (error) {
+    if (error instanceof BerthError && error.code === 'recipe/not-found') return undefined
+    throw error
   }
 }
 

@@ -19,6 +19,7 @@ import {
   type RecipeNode,
   type RecipeSource,
   type ScalarNode,
+  type SourceOrigin,
 } from './recipe-node.ts'
 import { suggest } from '../suggest.ts'
 
@@ -38,9 +39,9 @@ export interface ParsedRecipe {
  * Anchors and merge keys are resolved; tags, other YAML versions and duplicate keys are problems. Never throws for what the
  * text holds.
  */
-export function parseRecipe(text: string, file: string): ParsedRecipe {
+export function parseRecipe(text: string, file: string, origin?: SourceOrigin): ParsedRecipe {
   const lines = new LineCounter()
-  const source: RecipeSource = { file, text, lines }
+  const source: RecipeSource = { file, text, lines, origin }
   if (text.length > mostCharacters) {
     const place = { source, start: 0, end: 1 }
     const message = `the recipe has ${text.length} characters, more than ${mostCharacters}`

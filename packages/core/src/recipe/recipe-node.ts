@@ -7,6 +7,14 @@ export interface RecipeSource {
   file: string
   text: string
   lines: LineCounter
+  /** How the recipe that is read came to this file; undefined for itself. */
+  origin?: SourceOrigin | undefined
+}
+
+export interface SourceOrigin {
+  word: 'extended' | 'used'
+  /** What names the file. */
+  span: Span
 }
 
 /** A stretch of a source, in UTF-16 code units. */
@@ -29,6 +37,8 @@ export interface MapNode extends Span {
 export interface MapEntry {
   key: Span
   node: RecipeNode
+  /** What stood here in the recipe below. */
+  overrides?: MapEntry
 }
 
 export interface ListNode extends Span {
@@ -120,10 +130,24 @@ export function positionOf(span: Span): Position {
   return position
 }
 
-/** The source line with a caret for a position that `positionOf` made, or undefined for any other. */
+/**
+ * The source line with a caret for a position that `positionOf` made, and how the recipe came to that file; undefined for any other
+ * position.
+ */
 export function excerptAt(position: Position): string | undefined {
   const span = spans.get(position)
-  return span && excerpt(span.source.text, { ...position, length: span.end - span.start })
+  if (span === undefined) return undefined
+  const line = excerpt(span.source.text, { ...position, length: span.end - span.start })
+  const margin = ' '.repeat(String(position.line).length)
+  return [line, ...wayTo(span.source).map((step) => `${margin} | ${step}`)].join('\n')
+}
+
+/** From the file to the recipe: `extended by pod.yaml:1:10`. */
+function wayTo({ origin }: RecipeSource): string[] {
+  if (origin === undefined) return []
+  const { word, span } = origin
+  const { line, col } = span.source.lines.linePos(span.start)
+  return [`${word} by ${span.source.file}:${line}:${col}`, ...wayTo(span.source)]
 }
 
 /** What was written at a position that `positionOf` made. */

@@ -69,6 +69,12 @@ const defaults = z.strictObject({
   'working-directory': z.string().min(1).optional().describe('Where steps run.'),
 })
 
+const restartBudget = z.strictObject({
+  action: z.literal('hold').describe('The container is kept, and not started again.'),
+  after: z.int().min(1).describe('So many boots may fail before that; each of them ends with 1.'),
+  within: duration().optional().describe('Failures longer ago do not count; default: 1h.'),
+})
+
 /** The shape of a recipe's own keys, without those that begin with `x-`. */
 export const recipeSchema = z.strictObject({
   name: z.string().min(1).optional().describe('What the recipe is called; default: its file.'),
@@ -77,6 +83,11 @@ export const recipeSchema = z.strictObject({
     .union([z.string().min(1), z.array(z.string().min(1)).min(1)])
     .optional()
     .describe('Recipe files that this one changes; of several, the later on top.'),
+  overlay: z
+    .string()
+    .min(1)
+    .optional()
+    .describe('A recipe file, say on a volume, that is merged on top where it exists.'),
   vars: z.record(variableName, variable).optional().describe('What the recipe is told.'),
   secrets: z
     .array(environmentName)
@@ -92,7 +103,7 @@ export const recipeSchema = z.strictObject({
   build: pipeline.describe('The steps of an image build.'),
   grace: duration().optional().describe('How long the shutdown may take.'),
   'on-boot-failure': z
-    .enum(['exit', 'hold', 'continue'])
+    .union([z.enum(['exit', 'hold', 'continue']), restartBudget])
     .optional()
     .describe('What happens when a critical step of the boot fails.'),
   health: health.optional().describe('HTTP endpoints that say how the container is.'),

@@ -5,6 +5,12 @@ import type { StepDefinition } from '../plugin/plugin.ts'
 /** A validated recipe. Nothing in it has been evaluated: expressions are still text, the environment was not read. */
 export interface Recipe {
   file: string
+  /** The text of every file that it is made of, by absolute path: `readRecipe` takes them in the place of the files. */
+  texts: Record<string, string>
+  /** Where each value was written, and what it overrides. */
+  origins: () => RecipeOrigin[]
+  /** Where a recipe may lie that is merged on top; may hold expressions with variables. */
+  overlay: string | undefined
   /** The directory that relative paths of the recipe file itself start from. */
   directory: string
   name: string
@@ -15,9 +21,19 @@ export interface Recipe {
   env: Record<string, string>
   graceMs: number | undefined
   onBootFailure: 'exit' | 'hold' | 'continue'
+  /** With `exit`: so many failures within that time, and the container is held. */
+  holdAfter: { failures: number; withinMs: number } | undefined
   main: RecipeMain | undefined
   health: RecipeHealth | undefined
   pipelines: Partial<Record<PipelineName, RecipeStep[]>>
+}
+
+export interface RecipeOrigin {
+  /** `boot.volume.with.candidates`: steps by their ids. */
+  path: string
+  at: Position
+  /** Where the values stood that it took the place of, the nearest first. */
+  overrides: Position[]
 }
 
 export interface VarDeclaration {

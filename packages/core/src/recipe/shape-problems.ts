@@ -107,8 +107,8 @@ function typeHint(
 function choiceProblem(issue: Extract<Issue, { code: 'invalid_value' }>, shape: Shape): BerthError {
   const value = shape.valueAt(issue.path)
   const choices = issue.values.map(String)
-  const listed =
-    choices.length > 8 ? 'one of its values' : `one of ${choices.map(quoted).join(', ')}`
+  const all = `${choices.length > 1 ? 'one of ' : ''}${choices.map(quoted).join(', ')}`
+  const listed = choices.length > 8 ? 'one of its values' : all
   if (value === undefined) {
     return typeProblem(issue.path, listed, shape)
   }

@@ -86,12 +86,19 @@ const stepFields = {
     .describe('A lease that pods agree on: one of them runs the step at a time.'),
 }
 
+const mergeFields = {
+  remove: z.literal(true).optional().describe('Removes the step with this id from what is below.'),
+  before: z.string().optional().describe('The step of what is extended that it is put before.'),
+  after: z.string().optional().describe('The step of what is extended that it is put behind.'),
+}
+
 /** A step's own keys. What `with` may hold is the plugin's to say. */
 export const stepSchema = z.strictObject(stepFields)
 
 /** An item of a pipeline: a step, or `parallel` with steps. Rules between keys are checked apart. */
 export const itemSchema = z.strictObject({
   ...stepFields,
+  ...mergeFields,
   parallel: z.array(stepSchema).min(1).optional().describe('Steps that run side by side.'),
 })
 

@@ -27,12 +27,23 @@ export interface ValueSources {
  * `recipe/missing-variable`, `recipe/bad-variable`, `recipe/unknown-variable`.
  */
 export function resolveValues(recipe: Recipe, sources: ValueSources): RecipeValues {
+  const { values, problems } = knownValues(recipe, sources)
+  throwProblems(recipe, problems)
+  return values
+}
+
+/** The values as far as they are known, and what is wrong with the others, which are `''`. */
+export function knownValues(
+  recipe: Recipe,
+  sources: ValueSources,
+): { values: RecipeValues; problems: BerthError[] } {
   const problems: BerthError[] = []
   const vars: Record<string, VarValue> = {}
   for (const [name, declaration] of Object.entries(recipe.vars)) {
     const value = valueOf(name, declaration, sources)
     if (value instanceof BerthError) {
       problems.push(value)
+      vars[name] = ''
     } else {
       vars[name] = value
     }
@@ -44,8 +55,7 @@ export function resolveValues(recipe: Recipe, sources: ValueSources): RecipeValu
       problems.push(new BerthError('recipe/unknown-variable', message, { hint }))
     }
   }
-  throwProblems(recipe, problems)
-  return { vars, ...environments(recipe, vars, sources) }
+  return { values: { vars, ...environments(recipe, vars, sources) }, problems }
 }
 
 function valueOf(

@@ -102,6 +102,9 @@ async function surroundings(
 function testRecipe(secrets: string[], pipelines: Recipe['pipelines']): Recipe {
   return {
     file: 'test.yaml',
+    texts: {},
+    origins: () => [],
+    overlay: undefined,
     directory: '/',
     name: 'test',
     description: undefined,
@@ -110,6 +113,7 @@ function testRecipe(secrets: string[], pipelines: Recipe['pipelines']): Recipe {
     env: {},
     graceMs: undefined,
     onBootFailure: 'exit',
+    holdAfter: undefined,
     main: undefined,
     health: undefined,
     pipelines,
