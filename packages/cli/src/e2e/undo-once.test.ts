@@ -77,7 +77,6 @@ test(
 
 withProcfs(
   'takes back once what had begun when `berth shutdown` comes after a supervisor that was killed',
-  { timeout: patience },
   async () => {
     await repeat(moments, async () => {
       const cut = await cutAtRandom('SIGKILL')
@@ -96,6 +95,7 @@ withProcfs(
       expect(next.stdout, facts).toBe('{"state":"nothing"}\n')
     })
   },
+  patience,
 )
 
 withProcfs('takes back once what had begun, though the shutdown is killed too', async () => {

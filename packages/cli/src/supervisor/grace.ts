@@ -17,6 +17,11 @@ export function halfDeadline(signalAt: number, graceMs: number): number {
   return signalAt + graceMs / 2
 }
 
+/** What a grace leaves for shutdown and undo where main takes next to nothing of it. */
+export function timeForShutdown(graceMs: number): number {
+  return stopDeadline(0, graceMs)
+}
+
 /** When a round, or a deferred step, that is being cancelled is killed: it runs beside main's own end, and must not outlast it. */
 export function cancelDeadline(at: number, graceMs: number): number {
   return at + Math.min(2000, graceMs / 5)

@@ -10,8 +10,9 @@ import { type LoadedRecipe, loadRecipe } from '../load.ts'
 import { shownError } from '../output-mask.ts'
 import { parseGrace } from '../parse-grace.ts'
 import { stepsDeadline } from './grace.ts'
-import { evaluateMain } from './main-facts.ts'
+import { evaluateMain, healthFacts } from './main-facts.ts'
 import type { PipelineRequest, RecipeFacts, Report } from './protocol.ts'
+import { longTimeoutsWarning } from './shutdown-forecast.ts'
 
 export interface PipelineSurroundings {
   request: PipelineRequest
@@ -76,24 +77,26 @@ function factsOf(
     secrets: recipe.secrets,
     graceMs: fromOption ?? recipe.graceMs ?? platformFacts.graceMs,
     onBootFailure: recipe.onBootFailure,
+    holdAfter: recipe.holdAfter,
+    pod: platformFacts.pod,
     rounds,
     deferred: (recipe.pipelines.boot ?? []).filter(({ defer }) => defer).map(({ id }) => id),
+    health: healthFacts(loaded),
   }
 }
 
 async function runBoot(loaded: LoadedRecipe, surroundings: PipelineSurroundings): Promise<Report> {
   const { request, emit, cancel, skipOptional } = surroundings
-  const { stateDirectory, deferred = false } = request
-  const steps = loaded.recipe.pipelines.boot ?? []
-  const only = steps.filter(({ defer }) => defer === deferred).map(({ id }) => id)
-  const options = { ...loaded, only, emit, signal: cancel.signal, stateDirectory, skipOptional }
-  if (deferred) {
-    const { result } = await runPipeline({ ...options, pipeline: 'boot' })
+  const { stateDirectory } = request
+  const options = { ...loaded, emit, signal: cancel.signal, stateDirectory, skipOptional }
+  if (request.deferred === true) {
+    const { result } = await runPipeline({ ...options, pipeline: 'boot', deferred: 'only' })
     return { type: 'ended', result }
   }
+  warnOfTimeouts(loaded, surroundings)
   // What an earlier life announced and did not live to take back; nothing, in most containers.
   await undoAll({ ...loaded, emit, stateDirectory, signal: cancel.signal })
-  const { result } = await runPipeline({ ...options, pipeline: 'boot' })
+  const { result } = await runPipeline({ ...options, pipeline: 'boot', deferred: 'leave' })
   if (result === 'cancelled') return { type: 'ended', result }
   try {
     return {
@@ -106,6 +109,12 @@ async function runBoot(loaded: LoadedRecipe, surroundings: PipelineSurroundings)
     emit({ type: 'error', error: shownError(error) })
     return { type: 'ended', result: 'failed' }
   }
+}
+
+function warnOfTimeouts(loaded: LoadedRecipe, { request, emit }: PipelineSurroundings): void {
+  const { graceMs } = factsOf(loaded, request)
+  const text = longTimeoutsWarning(loaded.recipe.pipelines.shutdown ?? [], graceMs)
+  if (text !== undefined) emit({ type: 'note', level: 'warn', text })
 }
 
 async function runShutdown(

@@ -1,5 +1,6 @@
 import type { BerthEvent, PipelineResult } from '@berth/core'
 import type { ErrorFacts } from '@berth/core/error'
+import type { HealthFacts } from '../health/health.ts'
 import type { ReadyFacts } from './readiness.ts'
 
 /** What a pipeline process is to do. It loads the recipe at once and waits for `go` before it touches anything. */
@@ -30,10 +31,16 @@ export interface RecipeFacts {
   secrets: string[]
   graceMs: number
   onBootFailure: 'exit' | 'hold' | 'continue'
+  /** Boots that fail end the pod only so often. */
+  holdAfter: { failures: number; withinMs: number } | undefined
+  /** What tells this pod from others. */
+  pod: string
   /** The shutdown steps that also run while main does. */
   rounds: { step: string; everyMs: number }[]
   /** The boot's steps that begin when main has started. */
   deferred: string[]
+  /** Where it says how it gets on. */
+  health: HealthFacts | undefined
 }
 
 /** How to start main, evaluated after the boot. */
@@ -72,7 +79,7 @@ export type Order =
   | { type: 'cancel'; reason: string }
   | { type: 'skip-optional' }
 
-/** From a pipeline process to the supervisor. */
+/** From a pipeline process to the supervisor, several in one message. */
 export type Report =
   | { type: 'event'; event: BerthEvent }
   | { type: 'loaded'; facts: RecipeFacts }

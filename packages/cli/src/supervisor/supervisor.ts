@@ -7,6 +7,7 @@ import type { BootRequest } from './boot-request.ts'
 import type { ControlHandlers } from './control-socket.ts'
 import { type Ending, podExitCode, withDeferred } from './exit-code.ts'
 import { type Life, readLife } from './life-file.ts'
+import { LifeHistory } from './life-history.ts'
 import { awake, MainPhase } from './main-phase.ts'
 import type { PipelineChild } from './pipeline-child.ts'
 import type { PipelineEnd, PipelineHandle } from './pipeline-handle.ts'
@@ -39,6 +40,7 @@ export class Supervisor {
   #report: (event: BerthEvent) => void
   #stop = new StopRequest()
   #pipelines: Pipelines
+  #history: LifeHistory
   #main: MainPhase
   #shutdown: ShutdownPhase
   #phase: Phase = 'boot'
@@ -59,6 +61,7 @@ export class Supervisor {
     this.#report = report
     this.#pipelines = new Pipelines(request, report, begun)
     const emit = (event: NewEvent): void => this.#emit(event)
+    this.#history = new LifeHistory(request, emit)
     this.#shutdown = new ShutdownPhase({ pipelines: this.#pipelines, stop: this.#stop, emit })
     this.#main = new MainPhase({
       pipelines: this.#pipelines,
@@ -138,6 +141,7 @@ export class Supervisor {
     if (boot === 'refused') return exitCodes.usage
     const bootMs = Date.now() - this.#startedAt
     this.#bootResult = boot.result
+    this.#history.booted(boot.result, bootMs)
     const main = await this.#runMain(boot)
     const { shutdownMs, ...shutdown } = await this.#runShutdown()
     const code = podExitCode({
@@ -229,6 +233,7 @@ export class Supervisor {
       this.#recipe = loaded.recipe
       hideVariables(loaded.recipe.secrets)
       this.#stop.graceMs = loaded.recipe.graceMs
+      this.#history.begin(loaded.recipe)
       await this.#endEarlierLife()
       this.#pipelines.begin(loaded.recipe)
       // The grace may have changed what was decided before the recipe was known.
@@ -257,13 +262,15 @@ export class Supervisor {
   async #runMain(boot: PipelineEnd): Promise<Ending | undefined> {
     if (this.#stop.isRequested) return undefined
     const hasFailed = boot.result === 'failed'
-    if (hasFailed && this.#onBootFailure() === 'exit') return undefined
+    const policy = this.#onBootFailure()
+    const reason = policy === 'hold' ? 'the boot failed' : this.#history.reasonToHold()
+    if (hasFailed && policy === 'exit' && reason === undefined) return undefined
     this.#phase = 'main'
     this.#pipelines.use()
-    if (!hasFailed || this.#onBootFailure() === 'continue') {
+    if (!hasFailed || policy === 'continue') {
       return this.#main.run(this.#mainFacts(boot), this.#recipe)
     }
-    await this.#main.wait('the boot failed')
+    await this.#main.wait(reason ?? policy)
     return undefined
   }
 
@@ -274,7 +281,9 @@ export class Supervisor {
     const end = await this.#shutdown.run()
     const { env } = this.#request
     await endProcesses(() => processesMarked(bootMark, env[bootMark]), this.#sweepPatience())
-    return { ...end, shutdownMs: Date.now() - startedAt }
+    const shutdownMs = Date.now() - startedAt
+    this.#history.shutDown(end.result, shutdownMs, this.#stop.isRequested)
+    return { ...end, shutdownMs }
   }
 
   #sweepPatience(): number {

@@ -123,9 +123,10 @@ function unionProblems(
   issue: Extract<Issue, { code: 'invalid_union' }>,
   shape: Shape,
 ): BerthError[] {
-  const typed = issue.errors.find(
-    (errors) => !errors.some(({ code, path }) => code === 'invalid_type' && path.length === 0),
-  )
+  const isMap = typeof shape.valueAt(issue.path) === 'object'
+  const isOtherType = ({ code, path }: Issue): boolean =>
+    path.length === 0 && (code === 'invalid_type' || (code === 'invalid_value' && isMap))
+  const typed = issue.errors.find((errors) => !errors.some(isOtherType))
   if (typed && shape.valueAt(issue.path) !== undefined) {
     const issues = typed.map((inner) => ({ ...inner, path: [...issue.path, ...inner.path] }))
     return shapeProblems(issues, shape)
