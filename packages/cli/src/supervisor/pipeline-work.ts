@@ -10,7 +10,7 @@ import { type LoadedRecipe, loadRecipe } from '../load.ts'
 import { shownError } from '../output-mask.ts'
 import { parseGrace } from '../parse-grace.ts'
 import { stepsDeadline } from './grace.ts'
-import { evaluateMain, healthFacts } from './main-facts.ts'
+import { evaluateMain } from './main-facts.ts'
 import type { PipelineRequest, RecipeFacts, Report } from './protocol.ts'
 import { longTimeoutsWarning } from './shutdown-forecast.ts'
 
@@ -81,7 +81,6 @@ function factsOf(
     pod: platformFacts.pod,
     rounds,
     deferred: (recipe.pipelines.boot ?? []).filter(({ defer }) => defer).map(({ id }) => id),
-    health: healthFacts(loaded),
   }
 }
 
