@@ -1,8 +1,6 @@
-import type { BerthEvent } from '@berth/core'
 import { defineCommand } from '../command.ts'
 import { overlayOption, withOverlay } from '../overlay-option.ts'
 import { chooseReporter } from '../reporters/choose-reporter.ts'
-import { openReporter } from '../reporters/reporter.ts'
 import { parseSettings } from '../settings.ts'
 import { bootEnvironment } from '../supervisor/boot-environment.ts'
 import { handOverToInit } from '../supervisor/init.ts'
@@ -29,6 +27,11 @@ export const boot = defineCommand({
       value: 'DURATION',
       describe: 'time from SIGTERM to SIGKILL; default: the recipe’s, then the platform’s',
     },
+    health: {
+      type: 'string',
+      value: 'ADDRESS',
+      describe: 'answer probes and Prometheus there, such as 127.0.0.1:9180; default: the recipe’s',
+    },
     strict: { type: 'boolean', describe: 'exit with 3 when only optional steps failed' },
     reporter: {
       type: 'string',
@@ -48,28 +51,34 @@ export const boot = defineCommand({
     const init = handOverToInit()
     const set = parseSettings(values.set)
     const reporterName = chooseReporter(values)
+    if (values.health !== undefined) {
+      const { parseAddress } = await import('../health/address.ts')
+      parseAddress(values.health)
+    }
     const stateDirectory = openStateDirectory(values['state-dir'], process.env)
     const release = claimStateDirectory(stateDirectory)
     const env = bootEnvironment(withOverlay(process.env, values.overlay))
     // Its engine starts while the rest of the supervisor is loaded.
     const workingDirectory = process.cwd()
     const firstChild = startPipelineChild(env, workingDirectory)
-    const [{ survive }, { Supervisor }, { openControl }, { Recorder }] = await Promise.all([
+    const [{ survive }, { Supervisor }, { openControl }, { openWitnesses }] = await Promise.all([
       import('../supervisor/survive.ts'),
       import('../supervisor/supervisor.ts'),
       import('../supervisor/control-socket.ts'),
-      import('../report/recorder.ts'),
+      import('../report/witnesses.ts'),
     ])
     survive()
-    const reporter = await openReporter(reporterName)
-    const recorder = Recorder.begin(stateDirectory, positionals[0] ?? '')
-    const report = (event: BerthEvent): void => {
-      reporter.report(event)
-      recorder.report(event)
-    }
+    const recipe = positionals[0] ?? ''
+    const witnesses = await openWitnesses({
+      reporter: reporterName,
+      stateDirectory,
+      recipe,
+      listen: values.health,
+    })
+    const { report, health } = witnesses
     const supervisor = new Supervisor(
       {
-        recipe: positionals[0] ?? '',
+        recipe,
         set,
         grace: values.grace,
         strict: values.strict,
@@ -78,6 +87,7 @@ export const boot = defineCommand({
         env,
         workingDirectory,
         isFirstProcess,
+        health,
       },
       report,
       { firstChild },
@@ -94,8 +104,7 @@ export const boot = defineCommand({
       return code
     } finally {
       await control.close()
-      reporter.close()
-      await recorder.close(code)
+      await witnesses.close(code)
       release()
     }
   },

@@ -1,4 +1,4 @@
-import { readFileSync, writeFileSync } from 'node:fs'
+import { existsSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { expect, test } from 'vitest'
 import { eventually, Pod, type RunningBerth } from './pod.ts'
@@ -89,7 +89,10 @@ boot: [{ id: gate, run: 'until [ -e "$GATE" ]; do sleep 0.05; done; echo through
   await eventually(() => run.stderr.includes('started'))
   writeFileSync(gate, '')
   const record = join(pod.directory, 'state/events.jsonl')
-  await eventually(() => readFileSync(record, 'utf8').includes('main:start'), () => run.stderr)
+  await eventually(
+    () => existsSync(record) && readFileSync(record, 'utf8').includes('main:start'),
+    () => run.stderr,
+  )
   run.kill('SIGKILL')
   await run.ended
   const lost = await ask(pod, ['status'])

@@ -25,22 +25,24 @@ export interface Page {
   title: string
   /** The page asks for itself again after so many seconds. */
   refreshSeconds?: number
+  /** Of the one script that may run: `sha256` in base64. It does what `refreshSeconds` does without one. */
+  scriptHash?: string
   /** HTML. */
   body: string
 }
 
-/** One self-contained document. It may load nothing and run nothing, whatever its texts are. */
-export function pageHtml({ title, refreshSeconds, body }: Page): string {
-  const refresh =
-    refreshSeconds === undefined ? '' : `<meta http-equiv="refresh" content="${refreshSeconds}">\n`
+/** One self-contained document. It may load nothing, and run nothing but the script that is named, whatever its texts are. */
+export function pageHtml({ title, refreshSeconds, scriptHash, body }: Page): string {
+  const scripts =
+    scriptHash === undefined ? '' : `; script-src 'sha256-${scriptHash}'; connect-src 'self'`
   return `<!doctype html>
 <html lang="en">
 <head>
 <meta charset="utf-8">
-<meta http-equiv="Content-Security-Policy" content="default-src 'none'; style-src 'unsafe-inline'">
+<meta http-equiv="Content-Security-Policy" content="default-src 'none'; style-src 'unsafe-inline'${scripts}">
 <meta name="viewport" content="width=device-width, initial-scale=1">
 <meta name="robots" content="noindex">
-${refresh}<title>${escapeHtml(title)}</title>
+${refreshHtml(refreshSeconds, scriptHash)}<title>${escapeHtml(title)}</title>
 <style>${style}</style>
 </head>
 <body>
@@ -48,6 +50,12 @@ ${body}
 </body>
 </html>
 `
+}
+
+function refreshHtml(seconds: number | undefined, scriptHash: string | undefined): string {
+  if (seconds === undefined) return ''
+  const refresh = `<meta http-equiv="refresh" content="${seconds}">`
+  return `${scriptHash === undefined ? refresh : `<noscript>${refresh}</noscript>`}\n`
 }
 
 /** Text as it stands in HTML, also within an attribute's quotes. What no document may hold is left out. */

@@ -46,7 +46,7 @@ function runningText({ sinceMs, attempt, progress, lastLine }: RunningStep): str
 }
 
 /** `venv 1.6 GiB of 3.1 GiB, 52 %`. */
-function progressText({ done, total, unit, label }: Progress): string {
+export function progressText({ done, total, unit, label }: Progress): string {
   const amount = formatAmount(done, unit)
   const of = total === undefined ? '' : ` of ${formatAmount(total, unit)}`
   const percent =

@@ -19,7 +19,7 @@ const most = {
 const [waiting, asked] = ['waiting for a signal', '`berth shutdown`']
 
 /** A life of which nothing is known yet. */
-function newLife(file: string, now: number): Life {
+export function newLife(file: string, now: number): Life {
   return {
     recipe: file,
     file,
@@ -47,7 +47,7 @@ export function lifeIn(lines: readonly RecordLine[]): Life | undefined {
 }
 
 /** Follows a life, event by event. Its memory is bounded, however long that is. */
-class LifeTeller {
+export class LifeTeller {
   readonly life: Life
   /** The pipelines that run: the steps of events are theirs. */
   #open: (PipelineLife & { kind: string })[] = []

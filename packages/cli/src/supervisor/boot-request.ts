@@ -1,3 +1,4 @@
+import type { Health } from '../health/health.ts'
 import type { BootEnvironment } from './boot-environment.ts'
 
 /** What the command line asks of a boot. */
@@ -16,4 +17,6 @@ export interface BootRequest {
   workingDirectory: string
   /** A platform would start again what ends by itself: after `berth shutdown` the signal is waited for. */
   isFirstProcess: boolean
+  /** Who answers how it gets on. */
+  health?: Health
 }

@@ -5,6 +5,7 @@ import {
   outputFile,
   type RecipeMain,
 } from '@berth/core'
+import type { HealthFacts } from '../health/health.ts'
 import type { LoadedRecipe } from '../load.ts'
 import type { MainFacts } from './protocol.ts'
 import type { ReadyFacts } from './readiness.ts'
@@ -48,6 +49,17 @@ function readyFacts(
   const known = (text: string | undefined): string | undefined =>
     text === undefined ? undefined : evaluate(text)
   return { http: known(http), tcp: known(tcp), file: known(file), timeoutMs }
+}
+
+/** Where the container says how it gets on; nothing has run by then. Throws `recipe/expression`. */
+export function healthFacts({ recipe, values, platform }: LoadedRecipe): HealthFacts | undefined {
+  if (recipe.health === undefined) return undefined
+  const context = { ...values, platform, steps: {}, status: 'success' as const }
+  const { listen, progress } = recipe.health
+  return {
+    listen: listen === undefined ? undefined : evaluateText(listen, context),
+    progress: progress === undefined ? undefined : evaluateText(progress, context),
+  }
 }
 
 /** Of the evaluated environment the recipe's own part; main has the rest from the supervisor. */

@@ -21,6 +21,8 @@ export interface MainSurroundings {
   emit: (event: NewEvent) => void
   /** Called when main is told to stop: the shutdown can get ready meanwhile. */
   stopping: () => void
+  /** Called when main is about to be started: its port must be free. */
+  starting: () => Promise<void> | undefined
 }
 
 /** The life between boot and shutdown: main, or a wait for whoever ends the pod, and beside it the rounds and the deferred steps. */
@@ -80,6 +82,7 @@ export class MainPhase {
     try {
       const mark = createMark()
       this.#with.pipelines.use({ mark, stopSignal: facts.stopSignal })
+      await this.#with.starting()
       this.process = await startMain(facts, env, mark)
     } catch (error) {
       emit({ type: 'error', error: shownError(error) })

@@ -10,7 +10,7 @@ import { type LoadedRecipe, loadRecipe } from '../load.ts'
 import { shownError } from '../output-mask.ts'
 import { parseGrace } from '../parse-grace.ts'
 import { stepsDeadline } from './grace.ts'
-import { evaluateMain } from './main-facts.ts'
+import { evaluateMain, healthFacts } from './main-facts.ts'
 import type { PipelineRequest, RecipeFacts, Report } from './protocol.ts'
 import { longTimeoutsWarning } from './shutdown-forecast.ts'
 
@@ -63,10 +63,8 @@ export async function loadPipeline(surroundings: PipelineSurroundings): Promise<
   }
 }
 
-function factsOf(
-  { recipe, platformFacts, kept }: LoadedRecipe,
-  request: PipelineRequest,
-): RecipeFacts {
+function factsOf(loaded: LoadedRecipe, request: PipelineRequest): RecipeFacts {
+  const { recipe, platformFacts, kept } = loaded
   const fromOption = request.grace === undefined ? undefined : parseGrace(request.grace)
   const rounds = (recipe.pipelines.shutdown ?? []).flatMap(({ id, everyMs }) =>
     everyMs === undefined ? [] : [{ step: id, everyMs }],
@@ -81,6 +79,7 @@ function factsOf(
     pod: platformFacts.pod,
     rounds,
     deferred: (recipe.pipelines.boot ?? []).filter(({ defer }) => defer).map(({ id }) => id),
+    health: healthFacts(loaded),
   }
 }
 

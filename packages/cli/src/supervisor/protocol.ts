@@ -1,5 +1,6 @@
 import type { BerthEvent, PipelineResult } from '@berth/core'
 import type { ErrorFacts } from '@berth/core/error'
+import type { HealthFacts } from '../health/health.ts'
 import type { ReadyFacts } from './readiness.ts'
 
 /** What a pipeline process is to do. It loads the recipe at once and waits for `go` before it touches anything. */
@@ -39,6 +40,7 @@ export interface RecipeFacts {
   /** The boot's steps that begin when main has started. */
   deferred: string[]
   /** Where it says how it gets on. */
+  health: HealthFacts | undefined
 }
 
 /** How to start main, evaluated after the boot. */

@@ -70,6 +70,7 @@ export class Supervisor {
       emit,
       // Its modules load while main stops; a short grace has no time to waste.
       stopping: () => this.#shutdown.prepare(),
+      starting: () => this.#request.health?.freePort(),
     })
   }
 
@@ -236,6 +237,7 @@ export class Supervisor {
       this.#history.begin(loaded.recipe)
       await this.#endEarlierLife()
       this.#pipelines.begin(loaded.recipe)
+      void this.#request.health?.open(loaded.recipe.health, () => this.#stop.deadline())
       // The grace may have changed what was decided before the recipe was known.
       if (this.#stop.isRequested) this.#cancelBoot(boot)
       boot.go()

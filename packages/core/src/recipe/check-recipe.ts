@@ -3,7 +3,6 @@ import { BerthError } from '../error.ts'
 import { buildRecipe } from './build-recipe.ts'
 import { expressionProblems } from './check-expressions.ts'
 import { inputProblems } from './check-inputs.ts'
-import { laterProblems } from './check-later-keys.ts'
 import { readyProblems } from './check-main.ts'
 import { checkOrder } from './check-order.ts'
 import { checkShape } from './check-shape.ts'
@@ -83,7 +82,6 @@ async function checkLoaded(root: MapNode, { file, files, plugins }: Question): P
     ...variableProblems(root),
     ...readyProblems(root),
     ...groupProblems(drafts),
-    ...laterProblems(root, all),
   ]
   const secrets = new Set(declared(root).secrets)
   for (const draft of all) {
