@@ -1,13 +1,16 @@
 export {
   defaultRoot,
-  isMounted,
   mountBucket,
   type MountBucketRequest,
   type MountedBucket,
+} from './mount-bucket.ts'
+export { isSameBucket } from './same-bucket.ts'
+export {
+  isMounted,
   unmountBucket,
   type UnmountBucketRequest,
   type UnmountedBucket,
-} from './mount-bucket.ts'
+} from './unmount-bucket.ts'
 export type { LinkStatus } from './mount/link-status.ts'
 export { findPlaces } from './mount/places.ts'
 export { reviveKeepers } from './mount/revive.ts'

@@ -1,4 +1,4 @@
-import { readFile, rmdir } from 'node:fs/promises'
+import { readFile } from 'node:fs/promises'
 import { homedir, hostname } from 'node:os'
 import { join, resolve } from 'node:path'
 import { BerthError } from '@berth/core/error'
@@ -7,10 +7,8 @@ import type { DriverName, MountDriver, MountSpec } from './driver/driver.ts'
 import { type OptionText, readOptions } from './driver/link-options.ts'
 import { ensureMount } from './mount/ensure-mount.ts'
 import { requirePlainPath } from './mount/layout.ts'
-import { inspectFolder, putFolderLink, removeFolderLink, repairLink } from './mount/link-folder.ts'
+import { inspectFolder, putFolderLink, repairLink } from './mount/link-folder.ts'
 import { findPlaces } from './mount/places.ts'
-import { listMounts, openRegistry } from './mount/registry.ts'
-import { stopMount } from './mount/stop-mount.ts'
 import { requireBucketAnswers } from './preflight/check-bucket.ts'
 import { type ChoiceQuestion, chooseSpec } from './preflight/choose-spec.ts'
 import { readRemote } from './rclone-remote.ts'
@@ -46,8 +44,9 @@ export function defaultRoot(env: Environment): string {
 }
 
 /**
- * Mounts a bucket once, whoever asks, and puts links to it. Links are folders of ours or new; whatever else is in their place stays, and is
- * an error.
+ * Mounts a bucket once, whoever asks and however often, and puts links to it; resolves when a file has gone through the mount in both
+ * directions. What stays with the mount is a process of its own, which outlives the caller. Links are new or were ours; whatever else is
+ * in their place stays, and is an error: `s3-link/foreign-link`, `s3-link/filled`, `s3-link/not-a-directory`, `s3-link/nested`.
  */
 export async function mountBucket(request: MountBucketRequest): Promise<MountedBucket> {
   const { signal, onNote = () => undefined } = request
@@ -61,10 +60,9 @@ export async function mountBucket(request: MountBucketRequest): Promise<MountedB
     options,
     places,
   })
-  const name = [spec.bucket, ...spec.prefix.split('/')].filter(Boolean).join('-')
   const paths = request.links?.length
     ? request.links.map((path) => resolve(path))
-    : [join(resolve(request.root ?? defaultRoot(env)), name)]
+    : [join(resolve(request.root ?? defaultRoot(env)), linkNameOf(request.bucket))]
   for (const path of paths) {
     requirePlainPath(path)
     if (await repairLink(path)) onNote(`\`${path}\` led nowhere`)
@@ -85,52 +83,10 @@ export async function mountBucket(request: MountBucketRequest): Promise<MountedB
   }
 }
 
-export interface UnmountBucketRequest {
-  /** As for `mountBucket`; absent for all that this user has mounted. */
-  bucket?: string | undefined
-  keepLinks?: boolean
-  env: Environment
-  /** Milliseconds since the epoch. */
-  deadline: number
-}
-
-export interface UnmountedBucket {
-  mountPoint: string
-  isStopped: boolean
-  pending: { files: number; bytes: number }
-  holders: string[]
-}
-
-/** Sends what is not in the bucket yet, and unmounts it; one that is not mounted is none of the answer. */
-export async function unmountBucket(request: UnmountBucketRequest): Promise<UnmountedBucket[]> {
-  const { bucket, keepLinks = false, env, deadline } = request
-  const places = findPlaces(env)
-  const answers: UnmountedBucket[] = []
-  for (const key of await listMounts(places)) {
-    const registry = openRegistry(places, key)
-    const record = await registry.readMount()
-    if (record === undefined || (bucket !== undefined && !isOf(record.store, bucket))) continue
-    const { isStopped, pending, holders } = await stopMount(places, key, deadline)
-    if (isStopped && !keepLinks) {
-      for (const { path, subfolder } of await registry.readLinks()) {
-        await removeFolderLink(path, registry)
-        // A link to a bucket has no folder of its own to leave behind, unless there are files in it.
-        if (subfolder === '') await rmdir(path).catch(() => undefined)
-      }
-    }
-    answers.push({ mountPoint: record.mountPoint, isStopped, pending, holders })
-  }
-  return answers
-}
-
-/** Whether this user has the bucket mounted. */
-export async function isMounted(bucket: string, env: Environment): Promise<boolean> {
-  const places = findPlaces(env)
-  for (const key of await listMounts(places)) {
-    const record = await openRegistry(places, key).readMount()
-    if (record !== undefined && isOf(record.store, bucket)) return true
-  }
-  return false
+/** What the link to a bucket is called in its root: `art`, and `art-pods-one` for a prefix. */
+export function linkNameOf(bucket: string): string {
+  const [path = ''] = bucket.replace(/^s3:\/\//, '').split('?')
+  return path.split('/').filter(Boolean).join('-')
 }
 
 interface Target {
@@ -184,13 +140,6 @@ async function requireMounting(
       hint: 'use `s3fs` or `rclone`; a folder is watched with `berth link`',
     })
   )
-}
-
-/** Whether a mount's store is that bucket, or that prefix of it. */
-function isOf(store: string, bucket: string): boolean {
-  const plain = (url: string) =>
-    (url.replace(/^s3:\/\//, '').split('?')[0] ?? '').replace(/\/+$/, '')
-  return plain(store) === plain(bucket)
 }
 
 function filled(path: string): BerthError {

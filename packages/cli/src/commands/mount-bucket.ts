@@ -12,6 +12,7 @@ export const mountBucket = defineCommand({
   options: {
     root: {
       type: 'string',
+      short: 'r',
       value: 'DIR',
       describe: 'where the link goes; default: ~/s3_buckets, of a SLURM job a folder in it',
     },
@@ -33,9 +34,9 @@ export const mountBucket = defineCommand({
       multiple: true,
       describe: 'an option of the mount',
     },
-    list: { type: 'boolean', describe: 'say what is mounted, and mount nothing' },
-    status: { type: 'boolean', describe: 'say how BUCKET is, and mount nothing' },
-    quiet: { type: 'boolean', describe: 'say only what is wrong' },
+    list: { type: 'boolean', short: 'l', describe: 'say what is mounted, and mount nothing' },
+    status: { type: 'boolean', short: 's', describe: 'say how BUCKET is, and mount nothing' },
+    quiet: { type: 'boolean', short: 'q', describe: 'say only what is wrong' },
     json: { type: 'boolean', describe: 'print the result as JSON' },
   },
   run: ({ positionals: [bucket], values }) =>

@@ -1,4 +1,3 @@
-import type { LinkStatus } from '@berth/s3-link/links'
 import { defineCommand } from '../command.ts'
 import { exitCodes } from '../exit-codes.ts'
 import { type LinkAnswer, withLinks } from '../link-session.ts'
@@ -24,12 +23,12 @@ export async function describeMounts(
   bucket: string | undefined,
   withLog: boolean,
 ): Promise<LinkAnswer> {
-  const { findPlaces, readLogs, readStatuses, reviveKeepers, statusLines } =
+  const { findPlaces, isSameBucket, readLogs, readStatuses, reviveKeepers, statusLines } =
     await import('@berth/s3-link/links')
   const places = findPlaces(env)
   await reviveKeepers(places)
   const all = await readStatuses(places)
-  const shown = all.filter((status) => bucket === undefined || isOf(status, bucket))
+  const shown = all.filter((status) => bucket === undefined || isSameBucket(status.store, bucket))
   const logs = withLog ? await readLogs(places, 50) : {}
   const lines = shown.flatMap((status) => [
     ...statusLines(status),
@@ -40,13 +39,4 @@ export async function describeMounts(
     text: lines.length === 0 ? 'nothing is mounted' : lines.join('\n'),
     exitCode: shown.some(({ colour }) => colour === 'red') ? exitCodes.degraded : exitCodes.right,
   }
-}
-
-function isOf({ store }: LinkStatus, bucket: string): boolean {
-  const plain = (url: string) =>
-    url
-      .replace(/^s3:\/\//, '')
-      .split('?')[0]
-      ?.replace(/\/+$/, '')
-  return plain(store) === plain(bucket)
 }

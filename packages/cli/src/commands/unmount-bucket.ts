@@ -1,4 +1,5 @@
 import { BerthError } from '@berth/core/error'
+import type { UnmountedBucket } from '@berth/s3-link/links'
 import { defineCommand } from '../command.ts'
 import { exitCodes } from '../exit-codes.ts'
 import { withLinks } from '../link-session.ts'
@@ -9,7 +10,19 @@ export const unmountBucket = defineCommand({
     'Sends what is not in BUCKET yet, unmounts it and removes its links; never while something would be lost.',
   positionals: [0, 1],
   options: {
-    all: { type: 'boolean', describe: 'every bucket that this user has mounted' },
+    all: { type: 'boolean', short: 'a', describe: 'every bucket that this user has mounted' },
+    link: {
+      type: 'string',
+      value: 'PATH',
+      multiple: true,
+      describe: 'only this link; the bucket is unmounted with its last one',
+    },
+    root: {
+      type: 'string',
+      short: 'r',
+      value: 'DIR',
+      describe: 'only the link that `mount-bucket --root DIR` has made',
+    },
     'keep-links': {
       type: 'boolean',
       describe: 'let the links lead to this disk, until it is mounted again',
@@ -19,35 +32,63 @@ export const unmountBucket = defineCommand({
       value: 'TIME',
       describe: 'how long to wait until all is sent; default: 2m',
     },
-    quiet: { type: 'boolean', describe: 'say only what is wrong' },
+    quiet: { type: 'boolean', short: 'q', describe: 'say only what is wrong' },
     json: { type: 'boolean', describe: 'print the result as JSON' },
   },
   run: ({ positionals: [bucket], values }) =>
     withLinks({ verb: 'unmount', json: values.json, quiet: values.quiet }, async ({ env, log }) => {
-      if ((bucket === undefined) !== values.all) {
-        throw new BerthError('cli/usage', '`berth unmount-bucket` takes a bucket or `--all`', {
-          hint: 'see what is mounted with `berth mounts`',
-        })
-      }
+      const { all, link: links, root, within = '2m' } = values
+      const picks = links.length > 0 || root !== undefined
+      requireOne({ bucket, all, picks })
       const [{ parseDuration }, { unmountBucket: unmount }] = await Promise.all([
         import('@berth/core'),
         import('@berth/s3-link/links'),
       ])
-      const deadline = Date.now() + parseDuration(values.within ?? '2m')
-      const answers = await unmount({ bucket, keepLinks: values['keep-links'], env, deadline })
+      const answers = await unmount({
+        bucket,
+        ...(links.length > 0 ? { links } : {}),
+        root,
+        keepLinks: values['keep-links'],
+        env,
+        deadline: Date.now() + parseDuration(within),
+      })
       if (answers.length === 0)
         log(bucket === undefined ? 'nothing is mounted' : `not mounted: ${bucket}`)
-      const lines = answers.map(({ mountPoint, isStopped, pending, holders }) => {
-        if (isStopped) return `unmounted ${mountPoint}`
-        const held = holders.length === 0 ? '' : `; open in ${holders.slice(0, 5).join(', ')}`
-        return `still mounted: ${mountPoint}; not sent: ${pending.files} files, ${pending.bytes} bytes${held}`
-      })
-      const isDone = answers.every(({ isStopped }) => isStopped)
-      if (!isDone) for (const line of lines) log.warn(line)
+      const said = answers.filter(isDone).flatMap(linesOf)
+      for (const line of answers.filter((answer) => !isDone(answer)).flatMap(linesOf))
+        log.warn(line)
       return {
-        data: answers,
-        text: isDone ? lines.join('\n') : '',
-        exitCode: isDone ? exitCodes.right : exitCodes.failed,
+        data: answers.map(({ error, ...answer }) => ({
+          ...answer,
+          ...(error && { code: error.code, message: error.message, hint: error.hint }),
+        })),
+        text: said.join('\n'),
+        exitCode: answers.every(isDone) ? exitCodes.right : exitCodes.failed,
       }
     }),
 })
+
+function requireOne(asked: { bucket: string | undefined; all: boolean; picks: boolean }): void {
+  const { bucket, all, picks } = asked
+  // Links of their own can be named without the bucket that they lead to.
+  if (all ? bucket === undefined && !picks : bucket !== undefined || picks) return
+  throw new BerthError('cli/usage', '`berth unmount-bucket` takes a bucket, links or `--all`', {
+    hint: 'see what is mounted with `berth mounts`',
+  })
+}
+
+function isDone({ state }: UnmountedBucket): boolean {
+  return state === 'unmounted' || state === 'in-use'
+}
+
+function linesOf({ state, mountPoint, links, pending, holders, error }: UnmountedBucket): string[] {
+  const removed = links.map((path) => `removed ${path}`)
+  if (state === 'unmounted') return [...removed, ...(mountPoint ? [`unmounted ${mountPoint}`] : [])]
+  if (state === 'in-use') return [...removed, `${mountPoint} stays mounted for its other links`]
+  if (error !== undefined) return [error.message, `  to fix: ${error.hint ?? 'unmount again'}`]
+  const held = holders.length === 0 ? '' : `; open in ${holders.slice(0, 5).join(', ')}`
+  return [
+    `still mounted: ${mountPoint}; not sent: ${pending.files} files, ${pending.bytes} bytes${held}`,
+    '  to fix: unmount again, with more time: `--within 10m`',
+  ]
+}

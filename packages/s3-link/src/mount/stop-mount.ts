@@ -35,8 +35,10 @@ export async function stopMount(
   if (kept !== undefined && (await isRunning(kept.keeper))) {
     const answer = await Promise.race([
       ask<StopAnswer>(registry.socket, { verb: 'stop', deadline }),
-      // It may hang itself; what it knew last is what there is to say then.
-      sleep(Math.max(0, deadline - Date.now()) + lateMs).then(() => lastKnown(registry)),
+      // It may hang itself; what it knew last is what there is to say then. Who asked need not wait for that once it has answered.
+      sleep(Math.max(0, deadline - Date.now()) + lateMs, undefined, { ref: false }).then(() =>
+        lastKnown(registry),
+      ),
     ])
     if (answer !== undefined) {
       for (let waits = 0; answer.isStopped && waits < 100; waits += 1) {
@@ -69,7 +71,7 @@ async function lastKnown(registry: Registry): Promise<StopAnswer> {
 
 /** One that was killed ends the mount best, taken over by another. */
 async function revive(places: Places, key: string, deadline: number): Promise<void> {
-  const signal = AbortSignal.timeout(Math.max(1_000, (deadline - Date.now()) / 2))
+  const signal = AbortSignal.timeout(Math.max(1_000, Math.round((deadline - Date.now()) / 2)))
   await reviveKeeper(places, key, signal).catch(() => false)
 }
 
