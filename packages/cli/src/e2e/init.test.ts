@@ -1,10 +1,9 @@
 import { spawnSync } from 'node:child_process'
-import { chmodSync, mkdirSync, readdirSync, writeFileSync } from 'node:fs'
+import { chmodSync, mkdirSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { requirement } from '@berth/core/testing'
 import { expect } from 'vitest'
-import { readStat } from '../supervisor/process-table.ts'
-import { eventually, hasCommand, Pod, type RunningBerth } from './pod.ts'
+import { eventually, hasCommand, Pod, signalPid1 } from './pod.ts'
 
 const unshare = ['unshare', '--pid', '--mount', '--fork', '--mount-proc', '--kill-child']
 const canUnshare = spawnSync('unshare', [...unshare.slice(1), 'true']).status === 0
@@ -28,14 +27,6 @@ sleep 0.6
 basename "$(tr '\\0' '\\n' < /proc/1/cmdline | head -n 1)" >> "$LOG"
 cat /proc/[0-9]*/status 2> /dev/null | grep -c '^State:.Z' >> "$LOG"
 `
-
-/** Sends a signal to the namespace's PID 1, as a container's runtime does. */
-function signalPid1(run: RunningBerth, signal: NodeJS.Signals): void {
-  const pid1 = readdirSync('/proc').find(
-    (name) => /^\d+$/.test(name) && readStat(name)?.parent === run.pid,
-  )
-  process.kill(Number(pid1), signal)
-}
 
 underTini('becomes, as PID 1, the child of tini, which leaves no zombies', async () => {
   const pod = new Pod(recipe)

@@ -1,9 +1,10 @@
 import { type ChildProcess, spawn, spawnSync } from 'node:child_process'
-import { mkdtempSync, readFileSync, writeFileSync } from 'node:fs'
+import { mkdtempSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
+import { readStat } from '../supervisor/process-table.ts'
 
 export const berth = fileURLToPath(new URL('../../bin/berth', import.meta.url))
 
@@ -98,6 +99,14 @@ export class RunningBerth {
   kill(signal: NodeJS.Signals): void {
     this.child.kill(signal)
   }
+}
+
+/** Sends a signal to the PID 1 of the namespace that `unshare` made, as a container's runtime does. */
+export function signalPid1(run: RunningBerth, signal: NodeJS.Signals): void {
+  const pid1 = readdirSync('/proc').find(
+    (name) => /^\d+$/.test(name) && readStat(name)?.parent === run.pid,
+  )
+  process.kill(Number(pid1), signal)
 }
 
 /** Waits until something is true, and fails with what was there instead when it never is. */

@@ -1,6 +1,5 @@
 import { spawnSync } from 'node:child_process'
-import { accessSync, constants } from 'node:fs'
-import { delimiter, join } from 'node:path'
+import { findExecutable } from './find-executable.ts'
 
 /** Minimal inits, best first, with the arguments that make each run one command and pass signals to it alone. */
 const inits: readonly { name: string; args: readonly string[] }[] = [
@@ -11,15 +10,8 @@ const inits: readonly { name: string; args: readonly string[] }[] = [
   { name: 'dumb-init', args: ['--single-child', '--'] },
 ]
 
-/** Where inits live in images whose PATH is short. */
-const furtherDirectories = [
-  '/usr/local/bin',
-  '/usr/bin',
-  '/bin',
-  '/sbin',
-  '/usr/sbin',
-  '/usr/libexec/podman',
-]
+/** Where podman brings its own. */
+const furtherDirectories = ['/usr/libexec/podman']
 
 /**
  * As PID 1, becomes the child of a minimal init, because Node leaves every adopted orphan a zombie. Does not return when one is
@@ -28,7 +20,7 @@ const furtherDirectories = [
 export function handOverToInit(): 'unneeded' | 'unavailable' {
   if (process.pid !== 1) return 'unneeded'
   for (const { name, args } of inits) {
-    const file = findExecutable(name)
+    const file = findExecutable(name, furtherDirectories)
     // A failed execve aborts the process in Node 24, so the init must have shown that it starts.
     if (file === undefined || spawnSync(file, ['--version'], { stdio: 'ignore' }).status !== 0)
       continue
@@ -42,21 +34,4 @@ export function handOverToInit(): 'unneeded' | 'unavailable' {
     ])
   }
   return 'unavailable'
-}
-
-function findExecutable(name: string): string | undefined {
-  const directories = [...(process.env.PATH ?? '').split(delimiter), ...furtherDirectories]
-  return directories
-    .filter((directory) => directory.startsWith('/'))
-    .map((directory) => join(directory, name))
-    .find(isExecutable)
-}
-
-function isExecutable(file: string): boolean {
-  try {
-    accessSync(file, constants.X_OK)
-    return true
-  } catch {
-    return false
-  }
 }

@@ -90,6 +90,7 @@ export class MainPhase {
     }
     const main = this.process
     const awaited = facts.ready === undefined ? {} : { awaited: true as const }
+    if (main.warning !== undefined) emit({ type: 'note', level: 'warn', text: main.warning })
     emit({ type: 'main:start', command: facts.shown, pid: main.pid, ...awaited })
     // Node does it at the end of a process, and a pod's often ends by SIGKILL: the next start would compile everything anew.
     flushCompileCache()

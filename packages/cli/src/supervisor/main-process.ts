@@ -11,7 +11,7 @@ import {
   signalProcess,
 } from './process-table.ts'
 import type { MainFacts } from './protocol.ts'
-import { findUser } from './user.ts'
+import { commandAs } from './user-command.ts'
 
 /** The environment variable by which what main started is found, also where it left main's group. */
 export const mainMark = 'BERTH_MAIN'
@@ -22,6 +22,8 @@ const leftoverPatienceMs = 2000
 /** The app's own process, from its start until nothing of it is left. */
 export interface MainProcess {
   pid: number
+  /** What is not as the recipe has it. */
+  warning: string | undefined
   /** Shares our process group because it needs the terminal, which then signals it directly. */
   hasTerminal: boolean
   ended: Promise<Ending>
@@ -39,8 +41,9 @@ export async function startMain(
   env: NodeJS.ProcessEnv,
   mark: string,
 ): Promise<MainProcess> {
-  const [file = '', ...args] = main.command
-  const user = main.user === undefined ? undefined : findUser(main.user)
+  const asked = main.command[0] ?? ''
+  const user = main.user === undefined ? undefined : commandAs(main.user, main.command)
+  const [file = '', ...args] = user?.command ?? main.command
   // Only the terminal's foreground group may read from it, and Node can't hand the foreground over.
   const hasTerminal = process.stdin.isTTY === true
   const child = spawn(file, args, {
@@ -48,9 +51,9 @@ export async function startMain(
     detached: !hasTerminal,
     env: { ...env, ...user?.env, ...main.env, [mainMark]: mark },
     ...(main.workingDirectory === undefined ? {} : { cwd: main.workingDirectory }),
-    ...(user === undefined ? {} : { uid: user.uid, gid: user.gid }),
+    ...user?.ids,
   })
-  await spawned(child, file, main.workingDirectory)
+  await spawned(child, asked, main.workingDirectory)
   const pid = child.pid ?? 0
   const ended = new Promise<Ending>((resolve) => {
     child.once('exit', (code, signal) => resolve({ code, signal }))
@@ -58,6 +61,7 @@ export async function startMain(
   const isOver = (): boolean => child.exitCode !== null || child.signalCode !== null
   return {
     pid,
+    warning: user?.warning,
     hasTerminal,
     ended,
     signal: (name) => {

@@ -55,7 +55,7 @@ function makePrivate(directory: string): string {
   } catch (error) {
     throw new BerthError(
       'cli/bad-state-directory',
-      `could not make the state directory \`${directory}\`: ${(error as Error).message}`,
+      `could not make the state directory \`${directory}\`: ${reasonOf(directory, error as Error)}`,
       { hint: 'name one that you can write with `--state-dir` or BERTH_STATE_DIR', cause: error },
     )
   }
@@ -70,6 +70,17 @@ function makePrivate(directory: string): string {
   }
   if ((stat.mode & 0o077) !== 0) chmodSync(directory, 0o700)
   return directory
+}
+
+/** On a file system that is read-only a recursive mkdir says that the directory is missing. */
+function reasonOf(directory: string, error: NodeJS.ErrnoException): string {
+  if (error.code !== 'ENOENT') return error.message
+  try {
+    mkdirSync(directory, { mode: 0o700 })
+    return error.message
+  } catch (plain) {
+    return (plain as Error).message
+  }
 }
 
 /** Either this process is now the one of a state directory, until the release, or another is. */
