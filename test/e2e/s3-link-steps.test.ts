@@ -5,10 +5,8 @@ import type { StepDefinition } from '@berth/core'
 import { requirement, runStep, temporaryDirectory, testPlugin } from '@berth/core/testing'
 import { missingS3Server, startS3Server, type S3Server } from '@berth/object-store/testing'
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect } from 'vitest'
-import { s3Link } from './index.ts'
-import { findPlaces } from './mount/places.ts'
-import { listMounts } from './mount/registry.ts'
-import { stopMount } from './mount/stop-mount.ts'
+import { s3Link } from '@berth/s3-link'
+import { findPlaces, readStatuses, unmountBucket } from '@berth/s3-link/links'
 
 const missing = missingTools()
 const testMount = requirement('s3fs', missing ?? true)
@@ -23,8 +21,7 @@ describe.runIf(missing === undefined)('on a real mount', () => {
 
   // Before the server ends: a mount without one would hang whoever looks into it.
   afterEach(async () => {
-    const places = findPlaces(env)
-    for (const key of await listMounts(places)) await stopMount(places, key, Date.now() + 10_000)
+    await unmountBucket({ env, deadline: Date.now() + 10_000 })
   })
 
   afterAll(() => server.close())
@@ -85,7 +82,7 @@ describe.runIf(missing === undefined)('on a real mount', () => {
     writeFileSync(join(workspace, 'file'), '')
     const file = { ...linkInputs(workspace), folder: 'file' }
     expect(await codeOf(file)).toBe('s3-link/not-a-directory')
-    expect(await listMounts(findPlaces(env))).toEqual([])
+    expect(await readStatuses(findPlaces(env))).toEqual([])
   })
 })
 
