@@ -41,6 +41,10 @@ export const commands: Record<string, CommandEntry> = {
     summary: 'check recipes without running or reading the environment',
     load: async () => (await import('./commands/validate.ts')).validate,
   },
+  graph: {
+    summary: 'print a recipe as a flowchart of Mermaid',
+    load: async () => (await import('./commands/graph.ts')).graph,
+  },
   schema: {
     summary: 'print the JSON Schema of recipes, for editors',
     load: async () => (await import('./commands/schema.ts')).schema,
