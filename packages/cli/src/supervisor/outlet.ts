@@ -1,8 +1,8 @@
 import type { BerthEvent } from '@berth/core'
 import type { Report } from './protocol.ts'
 
-/** How much may be on its way to the supervisor before lines of output are left out. */
-const fullBytes = 1024 * 1024
+/** How much may wait for the supervisor before lines of output are left out. */
+const fullBytes = 64 * 1024
 
 /** Of the lines that were left out the last are shown all the same: they say how it ended. */
 const keptLines = 20
@@ -10,16 +10,17 @@ const keptLines = 20
 type OutputEvent = Extract<BerthEvent, { type: 'step:log' }>
 
 /**
- * Passes reports on in order. The lines that commands print are left out, and counted, while the supervisor can't keep up, so that
- * neither process grows with them; nothing else ever is.
+ * Passes reports on in order: at once while the supervisor keeps up, else together with those that have come in the meantime. The lines
+ * that commands print are left out, and counted, when too much waits, so that neither process grows with them; nothing else ever is.
  */
 export class Outlet {
-  #send: (report: Report) => Promise<unknown>
+  #send: (reports: Report[]) => Promise<unknown>
+  #waiting: Report[] = []
   #waitingBytes = 0
-  #last: Promise<unknown> = Promise.resolve()
+  #sending: Promise<void> | undefined
   #leftOut = new Map<string, { count: number; tail: OutputEvent[] }>()
 
-  constructor(send: (report: Report) => Promise<unknown>) {
+  constructor(send: (reports: Report[]) => Promise<unknown>) {
     this.#send = send
   }
 
@@ -35,15 +36,24 @@ export class Outlet {
 
   /** Resolves when everything has been passed on. */
   async drained(): Promise<void> {
-    await this.#last
+    await this.#sending
   }
 
   #pass(report: Report): void {
-    const bytes = report.type === 'event' && isOutput(report.event) ? report.event.text.length : 0
-    this.#waitingBytes += bytes + 200
-    this.#last = this.#send(report).finally(() => {
-      this.#waitingBytes -= bytes + 200
-    })
+    const isLine = report.type === 'event' && isOutput(report.event)
+    this.#waitingBytes += 200 + (isLine ? report.event.text.length : 0)
+    this.#waiting.push(isLine ? detached(report.event) : report)
+    this.#sending ??= this.#sendAll()
+  }
+
+  async #sendAll(): Promise<void> {
+    while (this.#waiting.length > 0) {
+      const reports = this.#waiting
+      this.#waiting = []
+      this.#waitingBytes = 0
+      await this.#send(reports)
+    }
+    this.#sending = undefined
   }
 
   #leaveOut(event: OutputEvent): void {
@@ -64,6 +74,11 @@ export class Outlet {
     }
     this.#leftOut.clear()
   }
+}
+
+/** A line is a part of a chunk of output, all of which it would keep in memory while it waits. */
+function detached(event: OutputEvent): Report {
+  return { type: 'event', event: { ...event, text: Buffer.from(event.text).toString() } }
 }
 
 function isOutput(event: BerthEvent): event is OutputEvent {

@@ -32,7 +32,9 @@ export class PipelineHandle {
     this.#child = child.process
     this.#mark = child.mark
     this.#said = child.said
-    this.#child.on('message', (message) => this.#hear(message as Report))
+    this.#child.on('message', (reports) =>
+      (reports as Report[]).forEach((each) => this.#hear(each)),
+    )
     void child.gone.then((how) => this.#settle(how))
     this.#send({ type: 'load', request })
   }

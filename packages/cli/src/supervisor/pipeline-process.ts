@@ -13,7 +13,7 @@ const skipOptional = new AbortController()
 const requested = Promise.withResolvers<PipelineRequest>()
 const go = Promise.withResolvers<number | undefined>()
 const outlet = new Outlet(
-  (report) => new Promise((resolve) => process.send?.(report, undefined, {}, resolve)),
+  (reports) => new Promise((resolve) => process.send?.(reports, undefined, {}, resolve)),
 )
 let loaded: LoadedPipeline | undefined
 let hasBegun = false

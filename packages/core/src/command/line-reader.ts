@@ -4,6 +4,8 @@ import type { Mask } from '../mask/mask.ts'
 
 /** A longer line is passed on in pieces. */
 const LONGEST_LINE = 16_384
+/** A chunk is taken in parts, so that what is made of it is small: a command's megabytes would make Node's heap grow with them. */
+const PART_BYTES = 8192
 /** A progress bar rewrites its line with `\r` many times a second; one state of it a second is enough. */
 const REWRITE_MS = 1000
 
@@ -43,7 +45,11 @@ export function createLineReader(mask: Mask, onLine: (line: string) => void): Li
     return line.slice(at)
   }
   return {
-    write: (chunk) => take(masked.write(plain.write(decoder.write(chunk)))),
+    write: (chunk) => {
+      for (let at = 0; at < chunk.length; at += PART_BYTES) {
+        take(masked.write(plain.write(decoder.write(chunk.subarray(at, at + PART_BYTES)))))
+      }
+    },
     end: () => {
       take(masked.write(plain.write(decoder.end()) + plain.end()) + masked.end())
       if (rest !== '') onLine(rest.replace(/\r$/, ''))
