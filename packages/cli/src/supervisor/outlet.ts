@@ -40,9 +40,9 @@ export class Outlet {
   }
 
   #pass(report: Report): void {
-    const isLine = report.type === 'event' && isOutput(report.event)
-    this.#waitingBytes += 200 + (isLine ? report.event.text.length : 0)
-    this.#waiting.push(isLine ? detached(report.event) : report)
+    const line = report.type === 'event' && isOutput(report.event) ? report.event : undefined
+    this.#waitingBytes += 200 + (line?.text.length ?? 0)
+    this.#waiting.push(line === undefined ? report : detached(line))
     this.#sending ??= this.#sendAll()
   }
 
