@@ -128,6 +128,30 @@ for (const [title, { lane, within, env, codes, why }] of Object.entries(scenes))
   })
 }
 
+lanes.s3fs('what only a daemon finds out of this machine leads to watching too', () => {
+  const { berth, url, root } = pod
+  const folder = path.join(root, 'programs')
+  fs.mkdirSync(folder)
+  const lines = [
+    '#!/bin/sh',
+    '[ "$1" = --version ] && echo "Amazon Simple Storage Service File System V1.97" && exit',
+    'echo "fuse: mount failed: Operation not permitted" >&2; exit 1',
+  ]
+  fs.writeFileSync(path.join(folder, 's3fs'), lines.join('\n'), { mode: 0o755 })
+  const env = { PATH: folder }
+  const linked = berth(['link', root, '--store', url], { env })
+  expect(linked.stderr).toContain('the system refused the mount; the folder is watched instead')
+  expect(linked.stdout).toContain('by watch')
+  expect(linked.code).toBe(0)
+  const named = berth(['link', root, '--folder', 'other', '--store', url, '--driver', 's3fs'], {
+    env,
+  })
+  expect(named.stderr).toContain('s3-link/fuse-no-mount')
+  expect(named.code).toBe(1)
+  expect(berth(['unlink', root]).code).toBe(0)
+  fs.rmdirSync(path.join(root, 'output'))
+})
+
 interface Told {
   ok: boolean
   driver: string

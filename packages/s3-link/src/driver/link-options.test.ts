@@ -1,3 +1,4 @@
+import { readFileSync } from 'node:fs'
 import { expect, test } from 'vitest'
 import { defaultOptions, readOptions } from './link-options.ts'
 
@@ -81,3 +82,37 @@ test('takes two names for one thing that say the same', () => {
   const both = { transfers: 6, 's3-upload-concurrency': 6 }
   expect(readOptions(both).options).toEqual({ ...defaultOptions, parallel: 6 })
 })
+
+/** The rows of the README's table of old options: what a guide has, and what becomes of it. */
+const rows = readFileSync(new URL('../../README.md', import.meta.url), 'utf8')
+  .replace(/^[^]*\| in the guide \| here \|\n/, '')
+  .replace(/\n\n[^]*$/, '')
+  .split('\n')
+  .slice(1)
+  .map((row) => row.split(' | ') as [string, string])
+
+test('the README says of every option of old guides what becomes of it', () => {
+  const told = rows.flatMap(([guide, here]) =>
+    [...guide.matchAll(/`([^`]+)`/g)].map(([, option = '']) => [
+      option,
+      here.startsWith('refused'),
+    ]),
+  )
+  expect(told.length).toBeGreaterThan(25)
+  const found = told.map(([option]) => [option, isRefused(String(option))])
+  expect(found).toEqual(told)
+})
+
+/** With its own value, or with none that is of any use. */
+function isRefused(option: string): boolean {
+  const [, name = '', value = ''] = /^(-*[\w-]+)[= ]?(.*)$/.exec(option) ?? []
+  const values = value === '' ? ['40', '10s', '10MiB', 'true'] : [value]
+  return values.every((text) => {
+    try {
+      readOptions({ [name]: text })
+      return false
+    } catch {
+      return true
+    }
+  })
+}
