@@ -4,6 +4,8 @@ import * as fs from 'node:fs'
 import * as path from 'node:path'
 import { rolldown } from 'rolldown'
 import { injectBlob, writeExecutable } from './elf-note.ts'
+import { keepEnglish } from './icu-data.ts'
+import { licensesOf } from './licenses.ts'
 import { urlInExecutable, placeUrls } from './urls.ts'
 import { warmCaches } from './warm-caches.ts'
 import { wrapAwait } from './wrap-await.ts'
@@ -22,14 +24,18 @@ const NODE_OPTIONS = ['--max-semi-space-size=2']
 
 const MAIN = path.join(import.meta.dirname, 'executable/start.cjs')
 
-/** Builds it and answers its size in bytes. What V8 compiles in a few runs of it is put into it, too. */
+/** Its package comes without the text. */
+const licenseOfNode = `Node.js ${process.version} (MIT), with what it contains:\nhttps://github.com/nodejs/node/blob/${process.version}/LICENSE`
+
+/** Builds it, with the licences beside it, and answers its size in bytes. What V8 compiles in a few runs of it is put into it, too. */
 export async function buildExecutable({ cli, node, file }: ExecutableRequest): Promise<number> {
   const work = `${file}.build`
   fs.rmSync(work, { recursive: true, force: true })
   fs.mkdirSync(work, { recursive: true })
-  const scripts = await bundleScripts(cli, path.join(work, 'lib'))
+  const { scripts, modules } = await bundleScripts(cli, path.join(work, 'lib'))
   // Before the blob is put in: after it, that would be cut away.
   const base = stripped(node, path.join(work, 'node'))
+  keepEnglish(base)
   const assemble = (target: string, caches?: string): void => {
     const blob = makeBlob({ node, work, scripts, caches })
     writeExecutable(target, injectBlob(base, blob))
@@ -39,17 +45,25 @@ export async function buildExecutable({ cli, node, file }: ExecutableRequest): P
   assemble(cold)
   await warmCaches({ executable: cold, caches, folder: path.join(work, 'warm') })
   assemble(file, caches)
+  fs.writeFileSync(
+    path.join(path.dirname(file), 'LICENSES.txt'),
+    `${licensesOf(modules)}\n${'-'.repeat(80)}\n\n${licenseOfNode}\n`,
+  )
   fs.rmSync(work, { recursive: true })
   return fs.statSync(file).size
 }
 
 /** Bundles the scripts as CommonJS, which V8 can run from memory and with a cache, and answers where each lies. */
-async function bundleScripts(cli: string, dir: string): Promise<string[]> {
+async function bundleScripts(
+  cli: string,
+  dir: string,
+): Promise<{ scripts: string[]; modules: string[] }> {
   const input = {
     main: 'src/main.ts',
     'start-pipeline': 'src/supervisor/pipeline-process.ts',
     keeper: '../s3-link/src/mount/keeper.ts',
     worker: '../archive/src/workers/worker.ts',
+    'reader-thread': '../s3-link/src/upload/reader-thread.ts',
   }
   const waiting = [input.main, input['start-pipeline'], input.keeper]
   const plugins = [
@@ -68,7 +82,8 @@ async function bundleScripts(cli: string, dir: string): Promise<string[]> {
     const text = fs.readFileSync(file, 'utf8')
     fs.writeFileSync(file, `(function (exports, require, module, __filename) {${inAscii(text)}\n})`)
   }
-  return files
+  const modules = output.flatMap((file) => (file.type === 'chunk' ? file.moduleIds : []))
+  return { scripts: files, modules }
 }
 
 /** V8 takes a text of one-byte characters as it is, and keeps it in half of the memory. */

@@ -16,6 +16,7 @@ const input = {
   'start-pipeline': 'src/supervisor/start-pipeline.mjs',
   'worker-start': '../archive/src/workers/worker-start.mjs',
   worker: '../archive/src/workers/worker.ts',
+  'reader-thread': '../s3-link/src/upload/reader-thread.ts',
 }
 
 /** Builds it in dist/ and answers how much its scripts are. */

@@ -7,6 +7,7 @@ const PLACES: Record<string, string> = {
   './keeper.ts': './keeper.mjs',
   './worker-start.mjs': './worker-start.mjs',
   './worker.ts': './worker.mjs',
+  './reader-thread.ts': './reader-thread.mjs',
   'start-pipeline.mjs': './start-pipeline.mjs',
 }
 
@@ -15,6 +16,7 @@ const SCRIPTS: Record<string, string> = {
   './keeper.ts': 'keeper.cjs',
   './worker-start.mjs': 'worker.cjs',
   './worker.ts': 'worker.cjs',
+  './reader-thread.ts': 'reader-thread.cjs',
   'start-pipeline.mjs': 'start-pipeline.cjs',
 }
 

@@ -7,6 +7,7 @@ import type { FileStore, WriteCondition } from '@berth/object-store'
 import { mayOverwriteRemote } from './decisions.ts'
 import { digestFile, etagOfParts, readFully, sha256Of } from './digest.ts'
 import { areEqual, factsOf, mtimeText, type FileFacts } from './file-facts.ts'
+import type { FileReader, ReadFile } from './file-reader.ts'
 import { conflictKey } from './key.ts'
 import {
   holdsContent,
@@ -15,7 +16,13 @@ import {
   type Content,
   type OwnWrite,
 } from './prove.ts'
-import { partBytesFor, sendParts, type OpenUpload, type WriteResult } from './send-parts.ts'
+import {
+  mostWholeBytes,
+  partBytesFor,
+  sendParts,
+  type OpenUpload,
+  type WriteResult,
+} from './send-parts.ts'
 
 /** A file whose bytes are proven to be in S3. */
 export interface SentFile {
@@ -44,6 +51,8 @@ export interface SendRequest {
   upload?: OpenUpload | undefined
   /** Must be on the disk when it resolves: parts that nobody knows of cost money for ever. */
   saveUpload: (upload: OpenUpload | undefined) => Promise<void>
+  /** Reads files that are sent whole, out of the way of what is sent. */
+  reader?: FileReader | undefined
   /** Asked before each body: resolves when so many bytes may be sent. */
   pace?: ((bytes: number) => Promise<void>) | undefined
   signal?: AbortSignal | undefined
@@ -67,6 +76,17 @@ const MAX_ROUNDS = 6
  * time; what S3 has already is not sent again.
  */
 export async function sendFile(request: SendRequest): Promise<SendResult> {
+  const { reader, path, store } = request
+  const read = await reader?.read(path, mostWholeBytes(store.limits))
+  if (read === undefined || read === 'large') return sendOpened(request)
+  if (typeof read === 'string') return read
+  const sent = await deliver(wholeParcel(read, request), request)
+  // Whatever became of the others, something may still be reading from their memory.
+  if (typeof sent !== 'string' && sent.bytes === read.facts.size) read.release()
+  return sent
+}
+
+async function sendOpened(request: SendRequest): Promise<SendResult> {
   let file: FileHandle
   try {
     file = await open(
@@ -112,12 +132,20 @@ async function pack(
   }
   const body = Buffer.allocUnsafeSlow(size)
   if (!(await readFully(file, body, 0))) return undefined
-  const sha256 = await sha256Of(body)
+  return wholeParcel({ facts, body, sha256: await sha256Of(body), md5: undefined }, request)
+}
+
+function wholeParcel(
+  { facts, body, sha256, md5 }: Pick<ReadFile, 'facts' | 'body' | 'sha256' | 'md5'>,
+  request: SendRequest,
+): Parcel {
+  const { size } = facts
+  const { store, signal } = request
   return {
     size,
     facts,
     sha256,
-    etag: () => createHash('md5').update(body).digest('hex'),
+    etag: () => md5 ?? createHash('md5').update(body).digest('hex'),
     write: async (key, condition, { token, metadata }) => {
       await request.pace?.(size)
       const written = await store.put(key, body, { condition, metadata, sha256, signal })
@@ -177,6 +205,8 @@ async function deliverTo(
     if (typeof written !== 'string') {
       own = written
       bytes += parcel.size
+      if (request.reader !== undefined && written.sha256 === undefined)
+        request.reader.wantsMd5 = store.limits.etagIsMd5
       if (isProvenByAnswer(store, written, parcel))
         return { facts, sha256, key, etag: written.etag, isConflict: key !== request.key, bytes }
     }

@@ -36,6 +36,11 @@ const mebibyte = 1024 * 1024
 const PART_BYTES = 16 * mebibyte
 const PARTS_AT_ONCE = 4
 
+/** How large a file may be that is sent whole. */
+export function mostWholeBytes(limits: FileStore['limits']): number {
+  return Math.min(PART_BYTES, limits.maxPutBytes)
+}
+
 /** How large the parts of a file are; a file that is no larger is sent whole. All parts but the last are equal: R2 wants that. */
 export function partBytesFor(size: number, limits: FileStore['limits']): number {
   const least = Math.ceil(size / limits.maxParts / mebibyte) * mebibyte

@@ -1,6 +1,7 @@
 import { isBerthError } from '@berth/core/error'
 import type { FileStore } from '@berth/object-store'
 import { keyOf, pathOf } from '../upload/key.ts'
+import { FileReader } from '../upload/file-reader.ts'
 import { Pacer } from '../upload/pacer.ts'
 import { sendFile } from '../upload/send-file.ts'
 import type { Journal } from './journal.ts'
@@ -37,6 +38,7 @@ const storeWide = [
 ].map((problem) => `object-store/${problem}`)
 const mebibyte = 1024 * 1024
 const MEMORY_BYTES = 128 * mebibyte
+const LOOKS = 8
 const MAX_PAUSE_MS = 30_000
 const RATE_MS = 30_000
 const EAGER_MS = 500
@@ -56,6 +58,10 @@ export class SendQueue {
   private readonly settings: SendQueueSettings
   private readonly lanes: Lanes
   private readonly tempo = new Tempo()
+  /** For when there is a lot to send; one file alone is read as soon as threads are started. */
+  private readonly reader = new FileReader()
+  /** Of files that were there before, whether S3 had something under their names. */
+  private readonly looks: boolean[] = []
   private transfers: number | undefined
   private pacer: Pacer | undefined
   private isEager = false
@@ -118,6 +124,7 @@ export class SendQueue {
   async stop(): Promise<void> {
     this.stopped.abort(new Error('the watch was closed'))
     await Promise.all(this.running)
+    await this.reader.close()
   }
 
   private start(file: WaitingFile, done: () => void): void {
@@ -141,9 +148,10 @@ export class SendQueue {
       path: placeOf(root, name),
       key: place + keyOf(pathOf(name), 1024 - Buffer.byteLength(place)),
       known: (facts) => waiting.recordOf(name, facts),
-      looksFirst: file.isOld,
+      looksFirst: file.isOld && this.isLookWorth(),
       upload: journal.uploads.get(name),
       saveUpload: (upload) => journal.setUpload(name, upload),
+      reader: this.isFull ? this.reader : undefined,
       pace: (size) => this.waitForShare(size),
       signal: this.stopped.signal,
     })
@@ -151,6 +159,7 @@ export class SendQueue {
     this.resume()
     if (typeof result !== 'string') {
       const { facts, sha256, key, etag, isConflict, bytes } = result
+      if (file.isOld) this.looks.push(bytes === 0 || isConflict)
       const provenAt = Date.now()
       journal.prove(name, { facts, sha256, key, etag, isConflict, provenAt, place: 'here' })
       this.sentFiles++
@@ -162,6 +171,12 @@ export class SendQueue {
     file.attempts = 0
     // It may have been changed, or removed, while it was sent.
     await waiting.release(file, now)
+  }
+
+  /** A look saves a body where S3 has the file, and is for nothing where it has none of them. */
+  private isLookWorth(): boolean {
+    const last = this.looks.slice(-LOOKS)
+    return last.length < LOOKS || last.includes(true)
   }
 
   private async waitForShare(bytes: number): Promise<void> {

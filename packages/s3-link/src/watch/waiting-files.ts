@@ -8,6 +8,9 @@ import { readWriters } from './writers.ts'
 
 const LOOK_MS = 50
 const MAX_LOOK_MS = 1_000
+// The kernel takes a file's time from a clock that moves in such steps.
+const CLOCK_STEP_MS = 10
+const MAX_AGE_MS = 60_000
 
 /** How soon a file counts as finished. */
 export interface Pace extends Pick<ReadyQuestion, 'settleMs' | 'isDraining'> {
@@ -22,6 +25,8 @@ export class WaitingFiles {
   isStarting = true
   /** The kernel tells of every change, so that no file can go and another take its name unnoticed. */
   hearsAll = false
+  /** No other machine gives the files their times. */
+  hasOwnClock = false
   /** Files that were under their name all the time since this process saw them, as far as it heard. */
   private readonly unbroken = new Set<string>()
   private readonly root: string
@@ -47,15 +52,15 @@ export class WaitingFiles {
         facts,
         state: 'settling',
         since: now,
-        unchangedSince: now,
-        dueAt: now + lookDelayMs(0, this.all.size),
+        unchangedSince: this.sinceChange(facts, now),
+        dueAt: 0,
         attempts: 0,
         isOpen: false,
         isOld: this.isStarting,
       })
     } else if (!areEqual(file.facts, facts)) {
       file.facts = facts
-      file.unchangedSince = now
+      file.unchangedSince = this.sinceChange(facts, now)
       if (file.state !== 'sending') file.state = 'settling'
     }
     return true
@@ -104,9 +109,13 @@ export class WaitingFiles {
 
   /** Puts those that are finished into the queue. */
   async settle(now: number, pace: Pace): Promise<void> {
-    const due = [...this.all.values()].filter(
-      ({ state, dueAt }) => state === 'settling' && (pace.isDraining || dueAt <= now),
-    )
+    const due: WaitingFile[] = []
+    for (const file of this.all.values()) {
+      if (file.state !== 'settling') continue
+      // Before it can be finished there is nothing to see.
+      const soonest = Math.max(file.dueAt, file.unchangedSince + pace.settleMs)
+      if (pace.isDraining || soonest <= now) due.push(file)
+    }
     if (due.length === 0) return
     await Promise.all(due.map(({ name }) => this.look(name, now)))
     // After the look: who opens a file later changes it later, too.
@@ -131,6 +140,13 @@ export class WaitingFiles {
     const waiting = [...this.all.keys()].filter((name) => !seen.has(name))
     // Looked at once more: a scan may miss what is renamed while it runs.
     for (const name of new Set([...missing, ...waiting])) await this.look(name, now)
+  }
+
+  /** By the time that the kernel gave its last change, which no program can set; where that is this machine's kernel. */
+  private sinceChange({ ctimeNs }: FileFacts, now: number): number {
+    if (!this.hasOwnClock) return now
+    const age = Date.now() - Number(ctimeNs) / 1e6 - CLOCK_STEP_MS
+    return now - Math.min(Math.max(0, age), MAX_AGE_MS)
   }
 
   /** The file is not there any more. */

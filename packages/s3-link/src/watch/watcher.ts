@@ -194,6 +194,7 @@ export class Watcher {
     try {
       await requireSameFolder(this.root, this.journal, this.isFirst())
       this.isShared = await isOnNetwork(this.root)
+      this.waiting.hasOwnClock = !this.isShared
       await scanFolder(
         this.root,
         {
