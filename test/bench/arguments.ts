@@ -9,6 +9,8 @@ export interface Link {
 }
 
 export interface Arguments {
+  /** `archive`: saves and restores. `link`: files on their way into a bucket. */
+  suite: 'archive' | 'link'
   tree: TreeName
   rounds: number
   target: TargetKind
@@ -22,13 +24,14 @@ export interface Arguments {
 }
 
 const usage = `npm run bench -- [--tree venv|gpu|generated] [--rounds N] [--target ext4|tmpfs|directory] [--only NAME,…]
-                 [--link 20ms,1gbit] [--cores N] [--quick]`
+                 [--link 20ms,1gbit] [--cores N] [--suite archive|link] [--quick]`
 
 /** Throws an `Error` with the usage when it can't be understood. */
 export function readArguments(words: string[]): Arguments {
   const { values } = parseArgs({
     args: words,
     options: {
+      suite: { type: 'string', default: 'archive' },
       tree: { type: 'string' },
       rounds: { type: 'string' },
       target: { type: 'string' },
@@ -41,6 +44,7 @@ export function readArguments(words: string[]): Arguments {
   const { quick, only, link, cores, rounds } = values
   const isRoot = process.getuid?.() === 0
   return {
+    suite: oneOf(['archive', 'link'], values.suite),
     tree: oneOf(['venv', 'gpu', 'generated'], values.tree ?? (quick ? 'generated' : 'venv')),
     rounds: count(rounds ?? (quick ? '1' : '5')),
     target: oneOf(['ext4', 'tmpfs', 'directory'], values.target ?? (isRoot ? 'ext4' : 'directory')),

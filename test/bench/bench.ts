@@ -32,6 +32,11 @@ const folder = wanted.quick
 if (!wanted.quick) {
   spawnSync(path.join(import.meta.dirname, 'install.sh'), { stdio: ['ignore', 2, 2] })
 }
+if (wanted.suite === 'link') {
+  const { benchUploads } = await import('./uploads/bench-uploads.ts')
+  await benchUploads(wanted, folder)
+  process.exit()
+}
 const { bench, close } = await openBench(wanted)
 const asked = { ...wanted, target: usableTarget(wanted.target, bench.work) }
 try {

@@ -28,7 +28,7 @@ export interface Series {
 /** What one bench found: a line of results.json. */
 export interface Run {
   date: string
-  arguments: Omit<Arguments, 'only' | 'quick'>
+  arguments: Omit<Arguments, 'only' | 'quick' | 'suite'>
   machine: MachineFacts
   /** Name to version. */
   versions: Record<string, string>
