@@ -1,5 +1,6 @@
 import { resolve } from 'node:path'
 import {
+  type AcquireLease,
   BerthError,
   checkKnownInputs,
   type ExpressionContext,
@@ -22,6 +23,8 @@ export interface LoadedRecipe {
   values: RecipeValues
   platform: ExpressionContext['platform']
   platformFacts: PlatformFacts
+  /** For steps with a `lock`. */
+  acquireLease: AcquireLease
   /** What is wrong with the overlay that was left out; the result is degraded at best. */
   brokenOverlay: BerthError | undefined
   /** The texts of all its files, for the `kept` of another process. */
@@ -57,7 +60,7 @@ export async function loadRecipe(request: LoadRequest): Promise<LoadedRecipe> {
     const values = resolveValues(recipe, { env, set, platform })
     checkKnownInputs({ recipe, values, platform, pipelines: request.check ?? [] })
     const kept = JSON.stringify(recipe.texts)
-    return { recipe, values, platform, platformFacts, brokenOverlay, kept }
+    return { recipe, values, platform, platformFacts, acquireLease, brokenOverlay, kept }
   }
   const overlay = overlayFile(image, { env, set, platform })
   // One that has come since the texts were kept counts as none.
@@ -71,6 +74,10 @@ export async function loadRecipe(request: LoadRequest): Promise<LoadedRecipe> {
     return complete(image, overlayProblem(overlay, error))
   }
 }
+
+// Most recipes have no lock to load it for.
+const acquireLease: AcquireLease = async (settings) =>
+  (await import('@berth/filesystem')).acquireLease(settings)
 
 type Texts = Recipe['texts']
 
