@@ -23,33 +23,6 @@ afterEach(async () => {
 })
 
 testFault(
-  'a daemon that hangs costs nobody else a wait, and what is written meanwhile follows',
-  async () => {
-    link()
-    const [{ daemon } = { daemon: 0 }] = mountProcesses(pod)
-    process.kill(daemon, 'SIGSTOP')
-    try {
-      let longest = 0
-      await until(async () => {
-        const startedAt = performance.now()
-        const { state } = await pod.status()
-        longest = Math.max(longest, performance.now() - startedAt)
-        return state === 'hung'
-      }, 45_000)
-      expect(longest).toBeLessThan(200)
-      expect(fs.readlinkSync(folder)).toMatch(/\/spool$/)
-      fs.writeFileSync(path.join(folder, 'meanwhile.txt'), 'meanwhile')
-    } finally {
-      process.kill(daemon, 'SIGCONT')
-    }
-    await until(async () => (await pod.status()).colour === 'green', 30_000)
-    expect((await pod.store.get('output/meanwhile.txt'))?.toString()).toBe('meanwhile')
-    expect(fs.readdirSync(folder)).toEqual(['meanwhile.txt'])
-  },
-  120_000,
-)
-
-testFault(
   'a mount with an open file stays mounted after the deadline, names who has it, and goes later',
   async () => {
     link()

@@ -1,3 +1,4 @@
+import { mkdir, statfs } from 'node:fs/promises'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { errorFacts } from '@berth/core/error'
 import type { ObjectStore } from '@berth/object-store'
@@ -14,6 +15,7 @@ import { storeUrlOf } from './store-of.ts'
 const mountMs = 30_000
 const canaryMs = 30_000
 const restartsWithinMs = 600_000
+const leastCacheBytes = 1024 ** 2
 
 export interface SupervisorParts {
   driver: MountDriver
@@ -71,11 +73,14 @@ export class DaemonSupervisor {
   async start(): Promise<void> {
     const { driver, spec, store, signal, onProven, clearPlace } = this.#parts
     await clearPlace()
-    this.#daemon = await startDaemon(driver, spec, { withinMs: mountMs, signal })
+    const fitting = await fitCache(spec)
+    this.#daemon = await startDaemon(driver, fitting, { withinMs: mountMs, signal })
     const { pid } = this.#daemon
     await this.#note((await readProcess(pid)) ?? { pid, startedAt: '' })
     const refresh = () => this.refresh()
-    const { ms } = await flyCanary({ spec, store, refresh, withinMs: canaryMs, signal })
+    const waitMs = driver.name === 'rclone' ? spec.options.writeBackMs : 0
+    const withinMs = canaryMs + waitMs
+    const { ms } = await flyCanary({ spec, store, refresh, withinMs, signal })
     this.#canary = { at: Date.now(), ms }
     this.#fault = null
     onProven()
@@ -144,4 +149,13 @@ export class DaemonSupervisor {
       ...(daemon === undefined ? {} : { daemon }),
     })
   }
+}
+
+/** A cache that may grow past its disk would fill it with what is sent long ago. */
+async function fitCache(spec: MountSpec): Promise<MountSpec> {
+  const { cacheBytes } = spec.options
+  await mkdir(spec.cache, { recursive: true, mode: 0o700 })
+  const { blocks, bsize } = await statfs(spec.cache)
+  const most = Math.max(leastCacheBytes, Math.floor((blocks * bsize) / 2))
+  return { ...spec, options: { ...spec.options, cacheBytes: Math.min(cacheBytes, most) } }
 }

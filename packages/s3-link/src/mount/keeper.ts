@@ -28,6 +28,8 @@ const { signal } = new AbortController()
 process.stdout.on('error', () => undefined)
 // The disk of its log may be full.
 process.stderr.on('error', () => undefined)
+let lastFault = ''
+process.on('unhandledRejection', note)
 // Only who asks on the socket ends a mount that works; before that, a start can be given up.
 for (const name of ['SIGHUP', 'SIGPIPE', 'SIGINT'] as const) process.on(name, () => undefined)
 
@@ -43,7 +45,6 @@ try {
   process.exit(1)
 }
 let isOver = false
-let lastFault = ''
 let looking = Promise.resolve()
 await lookOnce()
 await makeDirectory(spec.runtime, 0o700)
@@ -64,6 +65,13 @@ while (!isOver) {
 await sleep(200)
 process.exit(0)
 
+/** A disk that is full, for example: whatever goes wrong, a mount must not lose who watches over it. */
+function note(error: unknown): void {
+  const fault = error instanceof Error ? (error.stack ?? error.message) : String(error)
+  if (fault !== lastFault) process.stderr.write(`${new Date().toISOString()} ${fault}\n`)
+  lastFault = fault
+}
+
 /** One look at a time, whoever wants it. */
 function lookOnce(): Promise<void> {
   looking = looking.then(async () => {
@@ -71,10 +79,7 @@ function lookOnce(): Promise<void> {
     try {
       await keeper.tick()
     } catch (error) {
-      // A disk that is full, for example: a mount must not lose who watches over it.
-      const fault = error instanceof Error ? (error.stack ?? error.message) : String(error)
-      if (fault !== lastFault) process.stderr.write(`${new Date().toISOString()} ${fault}\n`)
-      lastFault = fault
+      note(error)
     }
   })
   return looking

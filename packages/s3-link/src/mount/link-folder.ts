@@ -12,15 +12,9 @@ import {
 import type { MountSpec } from '../driver/driver.ts'
 import type { Layout } from './layout.ts'
 import type { Places } from './places.ts'
-import {
-  type LinkRecord,
-  listMounts,
-  openRegistry,
-  type Registry,
-  spoolOf,
-  stateOf,
-} from './registry.ts'
+import { type LinkRecord, openRegistry, type Registry, spoolOf, stateOf } from './registry.ts'
 import { ask } from './keeper-protocol.ts'
+import { leaveOthers } from './leave-mounts.ts'
 import { kindOf, putLink, targetOf } from './retarget.ts'
 import { refuseNested } from './refuse-nested.ts'
 import { runShort } from './short-command.ts'
@@ -174,13 +168,6 @@ export async function makeInMount(target: string, spec: MountSpec): Promise<void
       hint: 'see whether the key may write there',
     },
   )
-}
-
-/** A link that led into another mount leads there no more. */
-export async function leaveOthers(path: string, key: string, places: Places): Promise<void> {
-  for (const other of await listMounts(places)) {
-    if (other !== key) await openRegistry(places, other).removeLink(path)
-  }
 }
 
 async function isEmpty(path: string): Promise<boolean> {

@@ -162,9 +162,10 @@ export class MountKeeper implements Keeper {
     const { spool, registry } = this.#parts
     await this.#drained
     const links = await registry.readLinks()
-    const within = AbortSignal.timeout(Math.max(1, deadline - Date.now()))
+    // A whole number: a fraction of a millisecond is an error.
+    const withinMs = Math.max(1, Math.ceil(deadline - Date.now()))
     try {
-      return await spool.drain(links, within)
+      return await spool.drain(links, AbortSignal.timeout(withinMs))
     } catch {
       return spool.count(links)
     }

@@ -2,6 +2,7 @@ import { createHash } from 'node:crypto'
 import { readdir, rm } from 'node:fs/promises'
 import { basename, dirname, join } from 'node:path'
 import { readFileIfPresent, writeFileAtomic } from '@berth/filesystem'
+import { readStatusFile, writeStatusFile } from './status-file.ts'
 import type { DriverName } from '../driver/driver.ts'
 import type { Places } from './places.ts'
 import type { LinkStatus } from './link-status.ts'
@@ -45,8 +46,8 @@ export function openRegistry(places: Places, key: string) {
     orders: join(folder, 'private', 'orders.json'),
     readMount: () => readJson<MountRecord>(join(folder, 'mount.json')),
     writeMount: (record: MountRecord) => writeJson(join(folder, 'mount.json'), record),
-    readStatus: () => readJson<LinkStatus>(join(folder, 'status.json')),
-    writeStatus: (status: LinkStatus) => writeJson(join(folder, 'status.json'), status),
+    readStatus: () => readStatusFile(join(folder, 'status.json')),
+    writeStatus: (status: LinkStatus) => writeStatusFile(join(folder, 'status.json'), status),
     readLinks: async (): Promise<LinkRecord[]> => {
       const names = await readdir(links).catch(() => [])
       const records = names

@@ -10,6 +10,7 @@ import type { Places } from './places.ts'
 import { isRunning } from './process-facts.ts'
 import { type MountRecord, openRegistry, type Registry } from './registry.ts'
 import { retarget } from './retarget.ts'
+import { addPending, countSpools } from './spool.ts'
 import { detach, unmount } from './unmount.ts'
 import { openWriters } from './writers.ts'
 
@@ -30,23 +31,10 @@ export async function stopMount(
   const registry = openRegistry(places, key)
   const record = await registry.readMount()
   if (record === undefined) return { isStopped: true, pending: nothing, holders: [] }
-  if (!(await isRunning(record.keeper))) await revive(places, key, deadline)
-  const kept = await registry.readMount()
-  if (kept !== undefined && (await isRunning(kept.keeper))) {
-    const answer = await Promise.race([
-      ask<StopAnswer>(registry.socket, { verb: 'stop', deadline }),
-      // It may hang itself; what it knew last is what there is to say then. Who asked need not wait for that once it has answered.
-      sleep(Math.max(0, deadline - Date.now()) + lateMs, undefined, { ref: false }).then(() =>
-        lastKnown(registry),
-      ),
-    ])
-    if (answer !== undefined) {
-      for (let waits = 0; answer.isStopped && waits < 100; waits += 1) {
-        if (!(await isRunning(kept.keeper))) break
-        await sleep(20)
-      }
-      return answer
-    }
+  // Twice: one that ends over the question is followed by another.
+  for (const _ of ['kept', 'revived']) {
+    const answer = await askKeeper(places, registry, deadline)
+    if (answer !== undefined) return answer
   }
   if (record.driver === 'watch') {
     throw new BerthError(
@@ -60,7 +48,37 @@ export async function stopMount(
     await retarget(path, spool, [target, spool])
   }
   const answer = await stopOrphan(record, deadline)
-  if (answer.isStopped) await registry.forget()
+  const waiting = await countSpools(await registry.readLinks())
+  if (answer.isStopped && waiting.files === 0) await registry.forget()
+  return {
+    ...answer,
+    isStopped: answer.isStopped && waiting.files === 0,
+    pending: addPending(answer.pending, waiting),
+  }
+}
+
+/** Undefined where no keeper answers, and none can be had. */
+async function askKeeper(
+  places: Places,
+  registry: Registry,
+  deadline: number,
+): Promise<StopAnswer | undefined> {
+  const record = await registry.readMount()
+  if (record === undefined) return undefined
+  if (!(await isRunning(record.keeper))) await revive(places, record.key, deadline)
+  const kept = await registry.readMount()
+  if (kept === undefined || !(await isRunning(kept.keeper))) return undefined
+  const answer = await Promise.race([
+    ask<StopAnswer>(registry.socket, { verb: 'stop', deadline }),
+    // It may hang itself; what it knew last is what there is to say then. Who asked need not wait for that once it has answered.
+    sleep(Math.max(0, deadline - Date.now()) + lateMs, undefined, { ref: false }).then(() =>
+      lastKnown(registry),
+    ),
+  ])
+  for (let waits = 0; answer?.isStopped === true && waits < 100; waits += 1) {
+    if (!(await isRunning(kept.keeper))) break
+    await sleep(20)
+  }
   return answer
 }
 
