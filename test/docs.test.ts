@@ -60,6 +60,20 @@ test.each(pages.filter((page) => yamlBlocks(page, readText(page)).length > 0))(
     }
     for (const { place, text, file, below } of blocks) {
       if (isOfAnotherProgram(text)) continue
+      if (path.basename(file) === 'plugin.yaml') {
+        const user = path.join(folder, 'user.yaml')
+        fs.writeFileSync(
+          user,
+          `boot: [{ uses: "./${path.relative(folder, path.dirname(file))}" }]\n`,
+        )
+        const problems = await problemsOf(user)
+        // Which inputs it must be given is the plugin's own affair.
+        expect(
+          problems.filter((line) => !line.includes('recipe/missing-input')),
+          place,
+        ).toEqual([])
+        continue
+      }
       const problems = below ? await problemsOf(below, { overlay: file }) : await problemsOf(file)
       expect(problems, place).toEqual([])
     }

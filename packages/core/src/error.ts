@@ -41,7 +41,11 @@ export class BerthError extends Error {
 
 /** Says whether an error is a BerthError with this code, or any BerthError when no code is given. */
 export function isBerthError(error: unknown, code?: string): error is BerthError {
-  return error instanceof BerthError && (code === undefined || error.code === code)
+  // A plugin that is installed may bring its own copy of the class.
+  const isOurs =
+    error instanceof BerthError ||
+    (error instanceof Error && error.name === 'BerthError' && 'code' in error)
+  return isOurs && (code === undefined || error.code === code)
 }
 
 /** An error as data, as events and reports carry it: no stack for what a user caused, a stack for a bug. */
@@ -60,14 +64,15 @@ export interface ErrorFacts {
 export function errorFacts(error: unknown): ErrorFacts {
   const causes = causeMessages(error)
   const shared = causes.length > 0 ? { causes } : {}
-  if (error instanceof BerthError) {
+  if (isBerthError(error)) {
+    const { problems = [] } = error as { problems?: readonly BerthError[] }
     return {
       code: error.code,
       message: error.message,
       ...(error.hint === undefined ? {} : { hint: error.hint }),
       ...(error.at === undefined ? {} : { at: error.at }),
       ...(error.excerpt === undefined ? {} : { excerpt: error.excerpt }),
-      ...(error.problems.length === 0 ? {} : { problems: error.problems.map(errorFacts) }),
+      ...(problems.length === 0 ? {} : { problems: problems.map(errorFacts) }),
       ...shared,
     }
   }

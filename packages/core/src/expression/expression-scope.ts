@@ -19,6 +19,7 @@ export interface Scope {
   bare: boolean
   vars: readonly string[]
   secrets: readonly string[]
+  inputs: readonly string[]
   /** Environment variables that hold a secret at this place. */
   secretEnv: readonly string[]
   steps: ReadonlyMap<string, ScopedStep>
@@ -36,9 +37,12 @@ export interface ScopeSources {
   root: RecipeNode
   drafts: readonly StepDraft[]
   orders: Record<PipelineName, Order>
+  /** The names of a plugin's inputs, when these are its own steps: all that they see but their environment and each other. */
+  inputs?: readonly string[] | undefined
 }
 
 const everywhere = ['vars', 'env', 'platform'] as const
+const inPlugins = ['inputs', 'env', 'steps', 'secrets', 'pipeline'] as const
 const inSteps = [...everywhere, 'secrets', 'steps', 'pipeline'] as const
 
 /** The scope of the text at a path; `text` where nothing is evaluated, and `any` where texts are for people. */
@@ -56,7 +60,18 @@ export function scopeAt(path: Path, sources: ScopeSources): Scope | 'text' | 'an
   }
   const names = declared(sources.root)
   const steps = new Map<string, ScopedStep>()
-  const base = { bare: false, ...names, secretEnv: names.secrets, steps }
+  const base = { bare: false, ...names, inputs: [], secretEnv: names.secrets, steps }
+  if (sources.inputs !== undefined) {
+    return first === 'outputs' && third === 'value'
+      ? {
+          ...base,
+          place: `\`outputs.${String(second)}\``,
+          contexts: inPlugins,
+          inputs: sources.inputs,
+          steps: scopedSteps(sources, () => true),
+        }
+      : 'any'
+  }
   if (first === 'health' || first === 'overlay') {
     const place = path.map(String).join('.')
     return { ...base, place: `\`${place}\``, contexts: everywhere, secretsRefused: 'argv' }
@@ -95,17 +110,20 @@ function stepScope(draft: StepDraft, rest: Path, sources: ItemSources): Scope | 
   const names = declared(sources.root)
   const before = stepsBefore(item.id, sources.orders[draft.pipeline])
   if (key === 'undo') before.add(item.id)
+  // What the others of a plugin found is forgotten by then.
+  const seen = key === 'undo' && sources.inputs !== undefined ? new Set([item.id]) : before
   return {
     place: `\`${key}\` of the step \`${draft.id}\``,
     pipeline: draft.pipeline,
-    contexts: inSteps,
+    contexts: sources.inputs === undefined ? inSteps : inPlugins,
+    inputs: sources.inputs ?? [],
     bare: key === 'if',
     ...names,
     secretEnv: [...names.secrets, ...secretEnv(draft)],
     steps: scopedSteps(
       sources,
       (step) =>
-        (step.pipeline === draft.pipeline && before.has(step.id)) ||
+        (step.pipeline === draft.pipeline && seen.has(step.id)) ||
         (step.pipeline === 'boot' && draft.pipeline === 'shutdown'),
     ),
     ...(['run', 'undo', 'lock'].includes(key) ? { secretsRefused: 'argv' as const } : {}),

@@ -30,6 +30,8 @@ export interface ExpressionContext {
   steps: Record<string, { outputs: Record<string, unknown>; result: StepResult }>
   platform: Record<string, string | boolean>
   pipeline?: PipelineName
+  /** Those of a plugin, for the expressions of its own steps. */
+  inputs?: Record<string, unknown>
   status: 'success' | 'failure' | 'cancelled'
 }
 
@@ -167,12 +169,11 @@ class ExactDictionary extends Dictionary {
 }
 
 function contextData(context: ExpressionContext): Dictionary {
-  const { vars, env, secrets, steps, platform, pipeline } = context
+  const { vars, env, secrets, steps, platform, pipeline, inputs } = context
   return new Dictionary(
-    ...Object.entries({ vars, env, secrets, steps, platform, pipeline }).map(([key, value]) => ({
-      key,
-      value: data(value),
-    })),
+    ...Object.entries({ vars, env, secrets, steps, platform, pipeline, inputs }).map(
+      ([key, value]) => ({ key, value: data(value) }),
+    ),
   )
 }
 

@@ -7,8 +7,10 @@ import { Parser } from '@actions/expressions/parser'
 import { didYouMean } from '../suggest.ts'
 
 /** The names that an expression may begin with. */
-export const contextNames = ['vars', 'env', 'secrets', 'steps', 'platform', 'pipeline'] as const
-export type ContextName = (typeof contextNames)[number]
+const contextNames = ['vars', 'env', 'secrets', 'steps', 'platform', 'pipeline'] as const
+// Only the steps of a plugin of several have them.
+const allContextNames = [...contextNames, 'inputs'] as const
+export type ContextName = (typeof allContextNames)[number]
 
 /** Functions about how the pipeline is going; they make sense in `if` only. */
 export const statusFunctions: readonly FunctionInfo[] = [
@@ -60,7 +62,7 @@ export function parseExpression(text: string): Expression {
   const places = placeTokens(tokens, text)
   const placeOf = (token: Token): Place => places.get(token) ?? { offset: 0, length: text.length }
   try {
-    const tree = new Parser(tokens, [...contextNames], [...statusFunctions]).parse() as
+    const tree = new Parser(tokens, [...allContextNames], [...statusFunctions]).parse() as
       | Expr
       | undefined
     if (tree) {

@@ -28,8 +28,25 @@ export interface StepContext<Inputs = unknown> {
   /** In a round of `every:`, while main runs: nobody waits for it, and the shutdown runs the step again. */
   periodic: boolean
   attempt: number
+  script: RunScript
   /** Announces, before the action, what `undo` will need: the data is journalled and fsynced when this resolves. */
   willUndo: (data: FactValue) => Promise<void>
+}
+
+/**
+ * Runs a shell script as a `run` step is run: streamed, masked, in bounded memory and in a process group of its own, in the step's
+ * directory and environment unless told otherwise. Resolves with what it wrote to `$BERTH_OUTPUT`. A plan runs none.
+ */
+export type RunScript = (script: StepScript) => Promise<Record<string, string>>
+
+export interface StepScript {
+  text: string
+  shell?: 'bash' | 'sh' | undefined
+  /** Added to the step's own. */
+  env?: Readonly<Record<string, string>>
+  workingDirectory?: string
+  /** A name under which its outputs are kept as they are written, for an undo after a kill. */
+  keepAs?: string | undefined
 }
 
 export interface StepLog {
@@ -42,6 +59,10 @@ export interface StepLog {
 export interface UndoContext extends Omit<StepContext, 'inputs' | 'willUndo' | 'progress'> {
   /** What the step gave to `willUndo`. */
   data: FactValue
+  /** The step's inputs, evaluated anew: no journal holds them, because they may hold secrets. */
+  inputs: () => unknown
+  /** The outputs that a script had written by the end, whatever that was. */
+  kept: (name: string) => Promise<Record<string, string>>
 }
 
 /** What a step would do, found out without writing anything. */

@@ -33,7 +33,8 @@ test.each(cases)('accepts the twin of: $title', async ({ right }) => {
 
 function report({ at, code, message, excerpt, hint }: BerthError): string {
   const cure = hint === undefined ? '' : `To fix: ${hint}\n`
-  return `${at?.line}:${at?.column} ${code}: ${message}\n${excerpt}\n${cure}`
+  const text = `${at?.line}:${at?.column} ${code}: ${message}\n${excerpt}\n${cure}`
+  return text.replaceAll(process.cwd(), '$PWD')
 }
 
 test('one mistake is still one error that holds one problem', async () => {

@@ -7,7 +7,6 @@ import { readyProblems } from './check-main.ts'
 import { checkOrder } from './check-order.ts'
 import { checkShape } from './check-shape.ts'
 import { groupProblems, keyProblems } from './check-step-keys.ts'
-import { findStep } from './check-steps.ts'
 import { variableProblems } from './check-variables.ts'
 import { declared } from '../expression/expression-scope.ts'
 import { loadRecipe } from './load-recipe.ts'
@@ -15,6 +14,7 @@ import type { PluginRegistry } from '../plugin/plugin.ts'
 import type { Recipe } from './recipe.ts'
 import { recipeFiles, type RecipeFiles } from './recipe-files.ts'
 import type { MapNode } from './recipe-node.ts'
+import { stepFinder } from './step-finder.ts'
 import { collectSteps, withRungs } from './step-draft.ts'
 
 export interface RecipeParts {
@@ -84,8 +84,9 @@ async function checkLoaded(root: MapNode, { file, files, plugins }: Question): P
     ...groupProblems(drafts),
   ]
   const secrets = new Set(declared(root).secrets)
+  const find = stepFinder({ plugins, files })
   for (const draft of all) {
-    problems.push(...keyProblems(draft, secrets), ...(await findStep(draft, plugins)))
+    problems.push(...keyProblems(draft, secrets), ...(await find(draft)))
     problems.push(...inputProblems(draft))
   }
   const { orders, problems: orderProblems } = checkOrder(drafts)

@@ -1,5 +1,5 @@
 import type { Token } from '@actions/expressions/lexer'
-import { unknownSecret } from './check-steps.ts'
+import { unknownSecret } from './unknown-secret.ts'
 import type { BerthError } from '../error.ts'
 import type { Scope } from '../expression/expression-scope.ts'
 import { problem, type Span } from './recipe-node.ts'
@@ -35,6 +35,11 @@ export function referenceFault(reference: Reference, scope: Scope): ReferenceFau
     const message = `the recipe declares no variable \`${first.text}\``
     const hint = didYouMean(first.text, scope.vars)
     return fault('recipe/unknown-variable', message, hint, first.token)
+  }
+  if (context === 'inputs' && first && !scope.inputs.includes(first.text)) {
+    const message = `the plugin declares no input \`${first.text}\``
+    const hint = didYouMean(first.text, scope.inputs)
+    return fault('recipe/unknown-input', message, hint, first.token)
   }
   if (context === 'env') {
     return envFault(reference, scope, fault)

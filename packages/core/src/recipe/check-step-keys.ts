@@ -1,5 +1,5 @@
 import type { BerthError } from '../error.ts'
-import { unknownSecret } from './check-steps.ts'
+import { unknownSecret } from './unknown-secret.ts'
 import { mergeKeys } from './merge-steps.ts'
 import { keySpan, nodeAt, problem, textAt, type MapNode } from './recipe-node.ts'
 import { isDeferred, type StepDraft } from './step-draft.ts'

@@ -1,4 +1,4 @@
-import { BerthError } from '../error.ts'
+import { BerthError, isBerthError } from '../error.ts'
 
 export interface Attempts<Item, Result> {
   /** How many are under way at once. */
@@ -38,7 +38,7 @@ export async function attemptEach<Item, Result>(
 
 /** A BerthError as it is, what the system refused as one; anything else is a bug and thrown with its stack. */
 export function asUserError(error: unknown, { code, what }: { code: string; what: string }) {
-  if (error instanceof BerthError) return error
+  if (isBerthError(error)) return error
   const { code: errno, message } = error as NodeJS.ErrnoException
   if (typeof errno !== 'string' || !/^E[A-Z0-9]+$/.test(errno)) throw error
   return new BerthError(code, `${what}: ${message}`, {

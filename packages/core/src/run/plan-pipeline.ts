@@ -160,6 +160,7 @@ function planContext(
     $: createShell({ env, workingDirectory, signal, mask, onLine: silence }),
     log: createStepVoice('', { emit: silence, emitMasked: silence }).log,
     signal,
+    script: () => Promise.reject(new TypeError('a plan runs no script')),
     deadline: undefined,
     pipeline,
     wasUsed: true,

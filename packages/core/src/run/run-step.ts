@@ -1,6 +1,7 @@
 import { type AttemptEnd, runAttempts, stopped, timeoutStop } from './attempts.ts'
 import { errorFacts } from '../error.ts'
 import type { Facts, Outcome } from '../plugin/outcome.ts'
+import type { PipelineName } from '../event.ts'
 import type { PipelineRun } from './pipeline-run.ts'
 import type { StepContext } from '../plugin/plugin.ts'
 import type { PreparedStep } from './prepare-step.ts'
@@ -9,6 +10,7 @@ import { runScript } from '../command/run-script.ts'
 import { createShell } from '../command/shell.ts'
 import { describeThrown } from '../thrown.ts'
 import { announceScriptUndo } from './script-undo.ts'
+import { scriptRunner } from './script-runner.ts'
 import type { StepEnd } from './step-end.ts'
 import { createStepVoice, type StepVoice } from './step-log.ts'
 import { abortAfter, settleOrAbandon, StepAbandoned, stopOf } from './step-stop.ts'
@@ -100,7 +102,7 @@ async function runPluginStep(
   const { uses } = step
   if (uses === undefined) throw new TypeError(`step \`${step.id}\` uses no plugin`)
   const context: StepContext = {
-    ...stepBasics(run, prepared, { signal, voice, attempt }),
+    ...stepBasics(run, prepared, { step: step.id, pipeline: run.pipeline, signal, voice, attempt }),
     inputs: prepared.inputs,
     progress: voice.progress,
     willUndo: async (data) => {
@@ -118,9 +120,16 @@ async function runPluginStep(
 export function stepBasics(
   run: PipelineRun,
   prepared: Pick<PreparedStep, 'env' | 'workingDirectory'>,
-  { signal, voice, attempt }: { signal: AbortSignal; voice: StepVoice; attempt: number },
+  part: {
+    step: string
+    pipeline: PipelineName
+    signal: AbortSignal
+    voice: StepVoice
+    attempt: number
+  },
 ): Omit<StepContext, 'inputs' | 'willUndo' | 'progress'> {
   const { env, workingDirectory } = prepared
+  const { signal, voice, attempt } = part
   return {
     env,
     workingDirectory,
@@ -128,7 +137,8 @@ export function stepBasics(
     log: voice.log,
     signal,
     deadline: run.deadline,
-    pipeline: run.pipeline,
+    script: scriptRunner(run, prepared, part),
+    pipeline: part.pipeline,
     wasUsed: run.wasUsed,
     periodic: run.periodic,
     attempt,

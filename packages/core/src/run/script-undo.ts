@@ -77,14 +77,50 @@ export async function forgetKeptOutput(
   run: Pick<PipelineRun, 'stateDirectory'>,
   intent: UndoIntent,
 ): Promise<void> {
-  if (intent.uses === SCRIPT) await rm(keptOutput(run, intent), { force: true })
+  const { pipeline, step } = intent
+  const name = intent.uses === SCRIPT ? undefined : nameIn(intent.data)
+  if (intent.uses !== SCRIPT && name === undefined) return
+  const script = { pipeline, step, ...(name === undefined ? {} : { name }) }
+  await rm(keptOutput(run, script), { force: true })
+}
+
+/** The script of a plugin's step that an intent is about. */
+function nameIn(data: UndoIntent['data']): string | undefined {
+  if (typeof data !== 'object' || data === null || Array.isArray(data)) return undefined
+  if (typeof data.script === 'string') return data.script
+  const inner = data.data === undefined ? undefined : nameIn(data.data)
+  return inner === undefined || typeof data.step !== 'string' ? undefined : `${data.step}.${inner}`
+}
+
+interface ScriptName extends Pick<UndoIntent, 'pipeline' | 'step'> {
+  /** Of a script of a plugin's step, which may have several. */
+  name?: string
+}
+
+/** A file for the outputs of a plugin's script that outlives a kill. Throws `core/state-not-written`. */
+export async function keepScriptOutput(
+  run: Pick<PipelineRun, 'stateDirectory'>,
+  script: ScriptName,
+): Promise<string> {
+  const file = keptOutput(run, script)
+  await prepareOutput(file)
+  return file
+}
+
+/** What a plugin's script has written by now; nothing where it never ran. */
+export function keptScriptOutput(
+  run: Pick<PipelineRun, 'stateDirectory'>,
+  script: ScriptName,
+): Promise<Record<string, string>> {
+  return readWhatIsThere(keptOutput(run, script))
 }
 
 function keptOutput(
   { stateDirectory }: Pick<PipelineRun, 'stateDirectory'>,
-  { pipeline, step }: Pick<UndoIntent, 'pipeline' | 'step'>,
+  { pipeline, step, name }: ScriptName,
 ): string {
-  return join(stateDirectory, 'undo', `${pipeline}.${step}`)
+  const parts = [pipeline, step, ...(name === undefined ? [] : [name])]
+  return join(stateDirectory, 'undo', parts.join('.'))
 }
 
 async function prepareOutput(file: string): Promise<void> {

@@ -7,7 +7,8 @@ import type { StepDefinition } from '../plugin/plugin.ts'
 import { expressionContext, stepDirectory, stepEnvironment } from './prepare-step.ts'
 import type { Recipe, RecipeStep } from '../recipe/recipe.ts'
 import { stepBasics } from './run-step.ts'
-import { forgetKeptOutput, SCRIPT, undoScript } from './script-undo.ts'
+import { evaluateInputs } from './evaluate-inputs.ts'
+import { forgetKeptOutput, keptScriptOutput, SCRIPT, undoScript } from './script-undo.ts'
 import type { StepEnd } from './step-end.ts'
 import { createStepVoice, type StepVoice } from './step-log.ts'
 import { abortAfter, settleOrAbandon, StepAbandoned, StepStop, stopOf } from './step-stop.ts'
@@ -113,8 +114,13 @@ async function takeBack(
   const context = expressionContext(run, step, records, 'success')
   const env = stepEnvironment(run, step, context)
   const workingDirectory = stepDirectory(run, step, { ...context, env })
-  const basics = stepBasics(run, { env, workingDirectory }, { signal, voice, attempt: 1 })
-  return undo({ ...basics, pipeline, data })
+  const part = { step: step.id, pipeline, signal, voice, attempt: 1 }
+  return undo({
+    ...stepBasics(run, { env, workingDirectory }, part),
+    data,
+    inputs: () => evaluateInputs(step, { ...context, env }),
+    kept: (name) => keptScriptOutput(run, { pipeline, step: step.id, name }),
+  })
 }
 
 const SHARE_USED_UP = 'it took more than half of the time that is left, and others wait behind it'
