@@ -73,7 +73,7 @@ testLink('a pod says what it can do, step by step', () => {
   const well = berth(['doctor', root, '--store', url])
   expect(well.stdout.replaceAll(/\d+ ms/g, 'N ms')).toContain('write ✔ 1024 bytes (N ms)')
   expect(well.stdout).toContain('mounting ✔ this process may mount')
-  expect(well.stdout).toContain('a folder can be linked: mounted with s3fs')
+  expect(well.stdout).toContain('a folder can be linked, and would be mounted with s3fs')
   expect(well).toMatchObject({ code: 0, stderr: '' })
   const env = { AWS_SECRET_ACCESS_KEY: 'wrong' }
   const wrong = berth(['doctor', root, '--store', url, '--json'], { env })
@@ -134,6 +134,8 @@ for (const [title, within, why] of [
     expect(await pod.status()).toMatchObject({ driver: 'watch', colour: 'green' })
     const again = berth(['link', root, '--user', 'alice', '--store', url, '--json'], { within })
     expect(JSON.parse(again.stdout)).toMatchObject({ result: 'unchanged' })
+    // What is watched is no mount of a bucket by hand.
+    expect(berth(['unmount-bucket', '--all']).stderr).toBe('nothing is mounted\n')
     fs.writeFileSync(path.join(folder, 'last.png'), 'the last')
     expect(berth(['unlink', root, '--user', 'alice']).code).toBe(0)
     expect((await store.get('output/alice/last.png'))?.toString()).toBe('the last')

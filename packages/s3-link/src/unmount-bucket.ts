@@ -75,6 +75,8 @@ async function unmountOne(
 ): Promise<UnmountedBucket | undefined> {
   const registry = openRegistry(places, key)
   const record = await registry.readMount()
+  // A watched folder is no mount: to end it is for who linked it.
+  if (record?.driver === 'watch') return undefined
   if (record !== undefined && bucket !== undefined && !isSameBucket(record.store, bucket)) return
   const links = await registry.readLinks()
   const wanted = wantedLinks(request, bucket)

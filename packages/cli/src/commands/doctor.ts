@@ -35,7 +35,9 @@ export const doctor = defineCommand({
       })
       const isRight = report.checks.every(({ result }) => result !== 'failed')
       const how = report.driver === 'watch' ? 'watched' : `mounted with ${report.driver}`
-      const verdict = isRight ? `a folder can be linked: ${how}` : 'a folder can’t be linked yet'
+      const verdict = isRight
+        ? `a folder can be linked, and would be ${how}`
+        : 'a folder can’t be linked yet'
       return {
         data: { ok: isRight, ...report },
         text: [...report.checks.flatMap(checkLines), '', verdict].join('\n'),

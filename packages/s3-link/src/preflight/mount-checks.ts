@@ -3,9 +3,13 @@ import type { Check } from './check.ts'
 import type { FuseFacts } from './fuse-facts.ts'
 import { judgeDriver, judgeFuse, warnOfVersion } from './judge-fuse.ts'
 
+const drivers = ['s3fs', 'rclone'] as const
 const needs = { others: false, sessionToken: false }
 
-/** What this machine can do about mounting. Nothing of it is a failure: without a mount a folder is watched. */
+/**
+ * What this machine can do about mounting. Nothing of it is a failure: without a mount a folder is watched. Where nothing can be mounted,
+ * no driver is judged.
+ */
 export function mountChecks(facts: FuseFacts): Check[] {
   const problems = judgeFuse(facts, needs)
   const how = facts.mayMount ? 'this process' : 'a helper, for this user,'
@@ -14,7 +18,7 @@ export function mountChecks(facts: FuseFacts): Check[] {
     ...(problems.length > 0
       ? []
       : [{ name: 'mounting', result: 'ok' as const, said: `${how} may mount` }]),
-    ...(['s3fs', 'rclone'] as const).flatMap((name) => checkDriver(name, facts)),
+    ...(problems.length > 0 ? [] : drivers.flatMap((name) => checkDriver(name, facts))),
     ...told(
       'connections',
       facts.seesConnections

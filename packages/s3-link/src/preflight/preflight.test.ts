@@ -216,6 +216,11 @@ test.each<[string, Told, string, string | undefined]>([
   if (said !== undefined) expect(found?.said).toContain(said)
 })
 
+test('judges no driver where nothing can be mounted', async () => {
+  const checks = mountChecks(await factsOf({ device: 'ENOENT', programs: [], s3fs: 'V1.80' }))
+  expect(checks.map(({ name, result }) => `${name} ${result}`)).toEqual(['mounting warning'])
+})
+
 test('leaves out what is as everywhere', async () => {
   const names = mountChecks(await factsOf({})).map(({ name, result }) => `${name} ${result}`)
   expect(names).toEqual(['mounting ok', 's3fs ok', 'rclone ok'])
