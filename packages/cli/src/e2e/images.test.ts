@@ -3,7 +3,7 @@ import { chmodSync, chownSync, mkdirSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { requirement } from '@berth/core/testing'
-import { expect, test } from 'vitest'
+import { expect } from 'vitest'
 import { eventually, hasCommand, Pod, type RunningBerth, signalPid1 } from './pod.ts'
 
 const unshare = ['unshare', '--pid', '--mount', '--fork', '--kill-child', '--mount-proc']

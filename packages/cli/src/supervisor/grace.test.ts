@@ -13,7 +13,7 @@ test('gives main at most half of the grace', () => {
 test('leaves the undo a share of the time, and nearly all of it to the steps when nothing must be taken back', () => {
   const ends = (seconds: number, hasUndo: boolean) =>
     stepsDeadline({ now: 1000, deadline: 1000 + seconds * 1000, hasUndo })
-  expect([1, 8, 100].map((seconds) => ends(seconds, true))).toEqual([1850, 7800, 98_000])
+  expect([1, 8, 100].map((seconds) => ends(seconds, true))).toEqual([1750, 7000, 76_000])
   expect([1, 8, 100].map((seconds) => ends(seconds, false))).toEqual([1950, 8700, 100_700])
   expect(stepsDeadline({ now: 2000, deadline: 1000, hasUndo: true })).toBe(1000)
 })

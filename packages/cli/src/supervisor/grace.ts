@@ -28,7 +28,7 @@ export function cancelDeadline(at: number, graceMs: number): number {
 }
 
 // What is mounted must come down though a save would use all of the time.
-const undo = { share: 0.15, mostMs: 3000 }
+const undo = { share: 0.25, mostMs: 30_000 }
 // To stop a step that did not end by itself, and to say so.
 const report = { share: 0.05, mostMs: 300 }
 

@@ -33,7 +33,7 @@ process.on('message', (message) => {
     hasBegun = true
     go.resolve(order.deadline)
   }
-  if (order.type === 'deadline') void loaded?.hasten(order.deadline)
+  if (order.type === 'deadline') loaded?.hasten(order.deadline)
   if (order.type === 'cancel') cancel.abort(order.reason)
   if (order.type === 'skip-optional') skipOptional.abort()
 })

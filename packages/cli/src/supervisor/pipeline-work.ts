@@ -1,18 +1,12 @@
-import {
-  isBerthError,
-  openJournal,
-  type NewEvent,
-  type PipelineResult,
-  runPipeline,
-  undoAll,
-} from '@berth/core'
+import { isBerthError, type NewEvent, runPipeline, undoAll } from '@berth/core'
 import { type LoadedRecipe, loadRecipe } from '../load.ts'
 import { shownError } from '../output-mask.ts'
 import { parseGrace } from '../parse-grace.ts'
-import { stepsDeadline } from './grace.ts'
 import { evaluateMain, healthFacts } from './main-facts.ts'
+import { MovableDeadline } from './movable-deadline.ts'
 import type { PipelineRequest, RecipeFacts, Report } from './protocol.ts'
 import { longTimeoutsWarning } from './shutdown-forecast.ts'
+import { runRound, runShutdown, worse } from './shutdown-work.ts'
 
 export interface PipelineSurroundings {
   request: PipelineRequest
@@ -26,13 +20,14 @@ export interface LoadedPipeline {
   /** Runs to the end; everything that a user can cause is in the report. */
   run: (deadline: number | undefined) => Promise<Report>
   /** Everything must end sooner than `run` was told. */
-  hasten: (deadline: number) => Promise<void>
+  hasten: (deadline: number) => void
 }
 
 /** Loads what a request names, and touches nothing. Throws BerthErrors for what is wrong with the recipe or the options. */
 export async function loadPipeline(surroundings: PipelineSurroundings): Promise<LoadedPipeline> {
-  const { request, cancel } = surroundings
+  const { request } = surroundings
   const { recipe: file, set } = request
+  const limit = new MovableDeadline(undefined)
   const loaded = await loadRecipe({
     file,
     kept: request.text,
@@ -45,6 +40,7 @@ export async function loadPipeline(surroundings: PipelineSurroundings): Promise<
   return {
     facts: factsOf(loaded, request),
     run: async (deadline) => {
+      if (deadline !== undefined) limit.hasten(deadline)
       const { brokenOverlay } = loaded
       if (brokenOverlay !== undefined) {
         surroundings.emit({ type: 'error', error: shownError(brokenOverlay) })
@@ -52,14 +48,11 @@ export async function loadPipeline(surroundings: PipelineSurroundings): Promise<
       const report =
         request.pipeline === 'boot'
           ? await runBoot(loaded, surroundings)
-          : await runShutdown(loaded, surroundings, deadline)
+          : await runShutdownPart(loaded, surroundings, limit)
       if (brokenOverlay === undefined || report.type !== 'ended') return report
       return { ...report, result: worse(report.result, 'degraded') }
     },
-    hasten: async (deadline) => {
-      const end = await endOfSteps(deadline, request.stateDirectory)
-      setTimeout(() => cancel.abort('the time is over'), end - Date.now()).unref()
-    },
+    hasten: (deadline) => limit.hasten(deadline),
   }
 }
 
@@ -115,41 +108,15 @@ function warnOfTimeouts(loaded: LoadedRecipe, { request, emit }: PipelineSurroun
   if (text !== undefined) emit({ type: 'note', level: 'warn', text })
 }
 
-async function runShutdown(
+async function runShutdownPart(
   loaded: LoadedRecipe,
   surroundings: PipelineSurroundings,
-  deadline: number | undefined,
+  deadline: MovableDeadline,
 ): Promise<Report> {
-  const { request, emit, cancel, skipOptional } = surroundings
-  const { stateDirectory, round, wasUsed } = request
-  const shared = { ...loaded, emit, stateDirectory }
-  const { result } = await runPipeline({
-    ...shared,
-    pipeline: 'shutdown',
-    wasUsed,
-    signal: cancel.signal,
-    skipOptional,
-    deadline: deadline === undefined ? undefined : await endOfSteps(deadline, stateDirectory),
-    ...(round === undefined ? {} : { only: round, periodic: true }),
-  })
-  if (round !== undefined) return { type: 'ended', result }
-  const { result: undone } = await undoAll({ ...shared, deadline })
-  return { type: 'ended', result: worse(result, undone) }
-}
-
-async function endOfSteps(deadline: number, stateDirectory: string): Promise<number> {
-  const journal = openJournal(stateDirectory)
-  // What can't be read may hold something that must be taken back.
-  const hasUndo = await journal.pending().then(
-    (intents) => intents.length > 0,
-    () => true,
-  )
-  await journal.close()
-  return stepsDeadline({ now: Date.now(), deadline, hasUndo })
-}
-
-const severity: readonly PipelineResult[] = ['ready', 'degraded', 'cancelled', 'failed']
-
-function worse(one: PipelineResult, other: PipelineResult): PipelineResult {
-  return severity.indexOf(other) > severity.indexOf(one) ? other : one
+  const { round } = surroundings.request
+  const result =
+    round === undefined
+      ? await runShutdown(loaded, surroundings, deadline)
+      : await runRound(loaded, surroundings, round)
+  return { type: 'ended', result }
 }

@@ -116,6 +116,36 @@ test('skips the undo of optional steps on request', async () => {
   })
 })
 
+const optionalOnTop = `${mounts('a', 'b')}  - { id: hung, uses: lab/mount, with: { name: hung }, optional: true }
+`
+
+test('keeps for what is critical as much time as an optional undo in front of it gets', async () => {
+  const lab = await openLab(optionalOnTop)
+  await lab.run('boot')
+  expect(await lab.undo({ deadline: Date.now() + 3000 })).toMatchObject({
+    result: 'degraded',
+    undone: [
+      { step: 'hung', result: 'timeout' },
+      { step: 'b', result: 'done' },
+      { step: 'a', result: 'done' },
+    ],
+  })
+})
+
+test('leaves out an optional undo where the time is short', async () => {
+  const lab = await openLab(optionalOnTop)
+  await lab.run('boot')
+  expect((await lab.undo({ deadline: Date.now() + 800 })).undone).toEqual([
+    {
+      step: 'hung',
+      result: 'timeout',
+      reason: 'not started: the time is kept for what is critical',
+    },
+    { step: 'b', result: 'done' },
+    { step: 'a', result: 'done' },
+  ])
+})
+
 test('takes back in this process whatever another one had begun when it was killed', async () => {
   const names = Array.from({ length: 40 }, (_, index) => `m${index}`)
   let killedInTheMiddle = 0
