@@ -110,6 +110,7 @@ test('shows every command on one screen', () => {
       logs             print what a boot, or one of its steps, has printed
       plan             say what would happen and why; write nothing
       validate         check recipes without running or reading the environment
+      smoke            boot a recipe and shut it down as platforms would, in CI
       graph            print a recipe as a flowchart of Mermaid
       schema           print the JSON Schema of recipes, for editors
       docs             print, or write into the READMEs, the option tables of the plugins

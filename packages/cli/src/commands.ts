@@ -41,6 +41,10 @@ export const commands: Record<string, CommandEntry> = {
     summary: 'check recipes without running or reading the environment',
     load: async () => (await import('./commands/validate.ts')).validate,
   },
+  smoke: {
+    summary: 'boot a recipe and shut it down as platforms would, in CI',
+    load: async () => (await import('./commands/smoke.ts')).smoke,
+  },
   graph: {
     summary: 'print a recipe as a flowchart of Mermaid',
     load: async () => (await import('./commands/graph.ts')).graph,

@@ -1,0 +1,126 @@
+import { readdirSync, readFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { fileURLToPath } from 'node:url'
+import { requirement } from '@berth/core/testing'
+import { startStubS3 } from '@berth/object-store/testing'
+import { expect, onTestFinished, test } from 'vitest'
+import { hasCommand, Pod } from './pod.ts'
+
+const recipes = fileURLToPath(new URL('../../../../recipes/', import.meta.url))
+const withProcfs = requirement('procfs', process.platform === 'linux' || 'it needs /proc')
+const withPython = requirement('python', hasCommand('python3') || 'it is not installed')
+
+interface Told {
+  ok: boolean
+  scenarios: {
+    scenario: string
+    ok: boolean
+    skipped?: string
+    problems: string[]
+    restored: number
+  }[]
+}
+
+async function smoke(args: readonly string[], env: NodeJS.ProcessEnv = {}, recipe = 'boot: []') {
+  const pod = new Pod(recipe)
+  const file = args[0]?.endsWith('.yaml') ? args : [pod.recipe, ...args]
+  const run = pod.berth(['smoke', ...file], { TMPDIR: tmpdir(), ...env })
+  const { code } = await run.ended
+  return { code, stdout: run.stdout, stderr: run.stderr }
+}
+
+const only = (...names: string[]): string[] => names.flatMap((name) => ['--scenario', name])
+const told = (stdout: string): Told => JSON.parse(stdout) as Told
+
+withProcfs(
+  'plays our recipes as platforms would: every pod has what the one before saved',
+  async () => {
+    const comfyui = smoke([`${recipes}comfyui.yaml`, '--json'])
+    const stub = await startStubS3()
+    onTestFinished(() => stub.close())
+    const bucket = smoke(
+      [
+        `${recipes}comfyui-s3-output.yaml`,
+        '--json',
+        '--set',
+        `store=${stub.url}`,
+        '--set',
+        'driver=watch',
+        ...only('first boot', 'RunPod, 5 s grace'),
+      ],
+      stub.env,
+    )
+    const all = told((await comfyui).stdout)
+    expect(all.scenarios.flatMap(({ problems }) => problems)).toEqual([])
+    expect(all.scenarios).toHaveLength(7)
+    const played = all.scenarios.filter(({ skipped }) => skipped === undefined)
+    expect(played.length).toBeGreaterThanOrEqual(5)
+    expect(played.slice(1).map(({ restored }) => restored)).toEqual(played.slice(1).map(() => 4))
+    expect((await comfyui).code).toBe(0)
+    const { stdout, stderr, code } = await bucket
+    expect({
+      stderr,
+      problems: told(stdout).scenarios.flatMap(({ problems }) => problems),
+      code,
+    }).toEqual({ stderr: '', problems: [], code: 0 })
+  },
+  180_000,
+)
+
+withPython(
+  'plays the notebook, whose first pod makes a venv',
+  async () => {
+    const args = ['--set', 'packages=pip', ...only('first boot', 'new pod')]
+    const { stdout, code } = await smoke([`${recipes}notebook.yaml`, ...args])
+    expect(stdout).toMatch(/✔ first boot .*\n✔ new pod .*, 3 directories restored\n/)
+    expect(code).toBe(0)
+  },
+  180_000,
+)
+
+withProcfs(
+  'says what is wrong: a save that fails, a process that stays, a secret that is printed',
+  async () => {
+    const recipe = `
+name: bad
+secrets: [KEY_OF_TEST]
+boot:
+  - { id: orphan, run: 'env -u BERTH_BOOT -u BERTH_PIPELINE setsid sleep 321 > /dev/null 2>&1 & sleep 0.1' }
+shutdown:
+  - { id: save, run: 'exit 3' }
+main: { env: { KEY_OF_TEST: "\${{ secrets.KEY_OF_TEST }}" } }
+`
+    const leak = ['--', 'sh', '-c', 'echo "$KEY_OF_TEST"; exec sleep 60']
+    const args = [...only('first boot'), '--json', ...leak]
+    const { stdout, code } = await smoke(args, {}, recipe)
+    expect(code).toBe(1)
+    expect(told(stdout).scenarios[0]?.problems).toEqual([
+      'the shutdown is failed',
+      'processes were left behind: sleep 321',
+      'the value of KEY_OF_TEST was printed or recorded',
+      'save: could not run `save`: it ended with exit code 3',
+    ])
+  },
+  60_000,
+)
+
+test('touches nothing but its own place: refuses what no variable moves, and leaves nothing behind', async () => {
+  const fixed = `
+boot:
+  - { id: venv, uses: venv-archive/restore, with: { directory: /workspace/venv, store: "file:///s", archive: x } }
+`
+  const refused = await smoke(only('first boot'), {}, fixed)
+  expect(refused).toMatchObject({ code: 2, stdout: '' })
+  expect(refused.stderr).toContain('cli/smoke-outside')
+  const needy = await smoke([], {}, 'vars: { key: { required: true } }\nboot: []')
+  expect(needy.stderr).toContain('cli/smoke-needs-value')
+  const pod = new Pod(
+    'vars: { at: { default: /srv/data } }\nboot: [{ id: a, run: \'echo hi > "$AT/x"\', env: { AT: "${{ vars.at }}" } }]',
+  )
+  const run = pod.berth(['smoke', pod.recipe, ...only('new pod')], { TMPDIR: pod.directory })
+  expect((await run.ended).code).toBe(0)
+  expect(readdirSync(pod.directory).toSorted()).toEqual(['log', 'recipe.yaml'])
+  expect(readFileSync(pod.logFile, 'utf8')).toBe('')
+  const build = await smoke([`${recipes}ci-image.yaml`])
+  expect(build).toMatchObject({ code: 2 })
+})

@@ -1,0 +1,28 @@
+import { printable } from '../reporters/error-text.ts'
+import { formatDuration } from '../reporters/format.ts'
+import type { Style } from '../reporters/symbols.ts'
+import type { SmokeResult } from './smoke.ts'
+
+/** A row for a scenario, and below it what is wrong. */
+export function smokeRow(result: SmokeResult, style: Style): string {
+  const { scenario, ok, skipped, problems, warnings } = result
+  const isGood = ok && warnings.length === 0
+  const symbol = skipped !== undefined ? 'skipped' : isGood ? 'done' : ok ? 'warning' : 'failed'
+  const lines = [
+    `${style.symbol(symbol)} ${style.step(scenario.padEnd(20))} ${skipped ?? timesText(result)}`,
+    ...problems.map((text) => `    ${style.symbol('failed')} ${printable(text)}`),
+    ...warnings.map((text) => `    ${style.symbol('warning')} ${printable(text)}`),
+  ]
+  return `${lines.join('\n')}\n`
+}
+
+function timesText({ bootMs, shutdownMs, graceMs, restored }: SmokeResult): string {
+  const boot = bootMs === undefined ? 'no boot' : `boot ${formatDuration(bootMs)}`
+  const shutdown =
+    shutdownMs === undefined
+      ? []
+      : [`shutdown ${formatDuration(shutdownMs)} of ${formatDuration(graceMs)}`]
+  const back =
+    restored === 0 ? [] : [`${restored} ${restored === 1 ? 'directory' : 'directories'} restored`]
+  return [boot, ...shutdown, ...back].join(', ')
+}
