@@ -3,6 +3,8 @@ import type { UnmountedBucket } from '@berth/s3-link/links'
 import { defineCommand } from '../command.ts'
 import { exitCodes } from '../exit-codes.ts'
 import { withLinks } from '../link-session.ts'
+import { counted } from '../reporters/counted.ts'
+import { formatBytes } from '../reporters/format.ts'
 
 export const unmountBucket = defineCommand({
   usage: 'unmount-bucket [BUCKET] [--all]',
@@ -88,7 +90,7 @@ function linesOf({ state, mountPoint, links, pending, holders, error }: Unmounte
   if (error !== undefined) return [error.message, `  to fix: ${error.hint ?? 'unmount again'}`]
   const held = holders.length === 0 ? '' : `; open in ${holders.slice(0, 5).join(', ')}`
   return [
-    `still mounted: ${mountPoint}; not sent: ${pending.files} files, ${pending.bytes} bytes${held}`,
+    `still mounted: ${mountPoint}; not sent: ${counted(pending.files, 'file')}, ${formatBytes(pending.bytes)}${held}`,
     '  to fix: unmount again, with more time: `--within 10m`',
   ]
 }

@@ -2,6 +2,7 @@ import type { StepContext } from '@berth/core'
 import { inspectFolder } from '../mount/link-folder.ts'
 import { planMove } from '../mount/move-files.ts'
 import type { MigrationPlan } from '../migrate/plan-migration.ts'
+import { amountText, sizeText } from './amounts.ts'
 import { type LinkInputs, type LinkQuestion, readLink } from './read-link.ts'
 
 /** What linking a folder would do. */
@@ -35,7 +36,7 @@ export function planLines({ path, driver, bucket, move }: LinkPlan): string[] {
   if (move === undefined) return [link]
   const { taken, leftOut, refused, openFiles, originals } = move
   return [
-    `would move ${move.files} files with ${move.bytes} bytes; ${move.news} of them, ${move.newBytes} bytes, are not known to be in the bucket`,
+    `would move ${amountText(move)}; ${move.news} of them, ${sizeText(move.newBytes)}, not known to be in the bucket`,
     link,
     ...listed('the bucket has something under the name of', taken.map(describeTaken)),
     ...listed('would stay behind', leftOut.map(describe)),

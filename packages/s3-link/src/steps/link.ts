@@ -13,6 +13,7 @@ import type { Removed } from '../migrate/remove-original.ts'
 import { moveFiles, planMove, wasMoving } from '../mount/move-files.ts'
 import { watchFolder } from '../mount/watch-folder.ts'
 import { requireBucketAnswers } from '../preflight/check-bucket.ts'
+import { amountText } from './amounts.ts'
 import { type LinkInputs, type LinkQuestion, readLink, type ReadLink } from './read-link.ts'
 
 const MAX_TOLD = 20
@@ -42,7 +43,7 @@ function summaryOf({ files, bytes, leftOut, refused }: MigrationPlan): string {
   const aside =
     leftOut.length === 0 ? '' : `, leaves ${leftOut.length} links or special files aside`
   const wrong = refused.length === 0 ? '' : `, but can’t read ${refused.length}`
-  return `moves ${files} files with ${bytes} bytes into the bucket${aside}${wrong}`
+  return `moves ${amountText({ files, bytes })}, into the bucket${aside}${wrong}`
 }
 
 /** Makes a folder lie in a bucket. With `auto`, what turns out not to be mountable here is watched. */
@@ -110,7 +111,7 @@ async function mountFolder(
     const report = await moveFiles(layout, spec, { signal, removeOriginals })
     const { files, bytes, originals, leftOut, unsettled, removed } = report
     if (report.state === 'moved') {
-      log(`moved ${files} files with ${bytes} bytes into \`${spec.bucket}\``)
+      log(`moved ${amountText({ files, bytes })}, into \`${spec.bucket}\``)
       for (const original of originals) log(`what was there is kept in \`${original}\``)
     }
     if (removed !== undefined) tellRemoved(removed, log)
@@ -124,7 +125,7 @@ async function mountFolder(
 }
 
 function tellRemoved({ files, bytes, kept }: Removed, log: LinkContext['log']): void {
-  log(`removed ${files} originals with ${bytes} bytes, which the bucket has`)
+  log(`removed the originals of ${amountText({ files, bytes })}, which the bucket has`)
   for (const { path, why } of kept.slice(0, MAX_TOLD)) log.warn(`kept \`${path}\`: ${why}`)
   if (kept.length > MAX_TOLD) log.warn(`kept ${kept.length - MAX_TOLD} others`)
 }

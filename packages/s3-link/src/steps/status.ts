@@ -4,6 +4,7 @@ import type { LinkStatus } from '../mount/link-status.ts'
 import { isRunning } from '../mount/process-facts.ts'
 import { listMounts, openRegistry } from '../mount/registry.ts'
 import { reviveKeepers } from '../mount/revive.ts'
+import { amountText, roughTime } from './amounts.ts'
 
 /** It is written every second, and later only when the machine or a disk makes everyone wait. */
 const staleSeconds = 60
@@ -74,7 +75,7 @@ export async function showStatus({ env, log }: Pick<StepContext, 'env' | 'log'>)
 export function statusLines(status: LinkStatus): string[] {
   const { colour, state, driver, store, reason, warnings, links, safeToStop } = status
   const { safe, files, bytes, seconds } = safeToStop
-  const about = seconds === null ? '' : `, about ${seconds} s`
+  const about = seconds === null ? '' : `, about ${roughTime(seconds)}`
   return [
     `${colour}: ${store} is ${state} with ${driver}`,
     ...[reason ?? [], warnings]
@@ -83,6 +84,6 @@ export function statusLines(status: LinkStatus): string[] {
     ...links.map(({ path, leadsTo }) => `  ${path} leads to the ${leadsTo}`),
     safe
       ? '  safe to stop this pod: yes'
-      : `  safe to stop this pod: no, ${files} files, ${bytes} bytes${about}`,
+      : `  safe to stop this pod: no, ${amountText({ files, bytes })}${about}`,
   ]
 }

@@ -13,6 +13,7 @@ import { removeFolderLink } from '../mount/link-folder.ts'
 import { findPlaces, type Places } from '../mount/places.ts'
 import { listMounts, openRegistry } from '../mount/registry.ts'
 import { stopMount } from '../mount/stop-mount.ts'
+import { amountText } from './amounts.ts'
 
 export interface UnmountInputs {
   workspace: string
@@ -73,7 +74,7 @@ async function stopOrThrow(places: Places, key: string, deadline: number): Promi
   const held = holders.length === 0 ? '' : `; open in ${holders.slice(0, 5).join(', ')}`
   throw new BerthError(
     's3-link/not-sent',
-    `could not unmount in time: ${pending.files} files with ${pending.bytes} bytes are not in S3 yet${held}`,
+    `could not unmount in time: not in S3 yet are ${amountText(pending)}${held}`,
     {
       hint: 'end the programs that write, and give more time: `within`, or a longer `--grace`',
       ...(names.length === 0 ? {} : { excerpt: names.join('\n') }),
