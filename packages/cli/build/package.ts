@@ -50,10 +50,10 @@ export async function buildPackage(): Promise<{ files: number; bytes: number }> 
 function writeCommand(): void {
   const source = fs.readFileSync(path.join(cli, 'bin/berth'), 'utf8')
   const command = source
-    .replace('/src/start.mjs', '/lib/start.mjs')
+    .replaceAll('/src/start.mjs', '/lib/start.mjs')
     .replace(
       'run `npm install` in the checkout',
-      'install this package again, with its dependency `node`',
+      'install this package again with `npm install --allow-scripts=node`, or Node 24',
     )
   if (command === source) throw new Error('bin/berth does not start src/start.mjs')
   fs.mkdirSync(path.join(dist, 'bin'))
