@@ -22,7 +22,8 @@ export interface StatusReads {
 export class FaultWorld {
   readonly folder: string
   readonly #server: S3Server
-  readonly #store: ObjectStore
+  /** Straight to the server. */
+  readonly store: ObjectStore
   readonly #pods: FaultPod[] = []
   readonly #proxies: OutageProxy[] = []
   readonly #mounts: string[] = []
@@ -31,7 +32,7 @@ export class FaultWorld {
   private constructor(folder: string, server: S3Server, store: ObjectStore) {
     this.folder = folder
     this.#server = server
-    this.#store = store
+    this.store = store
   }
 
   static async create(): Promise<FaultWorld> {
@@ -61,7 +62,7 @@ export class FaultWorld {
       endpoint: this.endpoint,
       bucket: this.#server.bucket,
       keys: this.#server.env,
-      store: this.#store,
+      store: this.store,
       ...settings,
     })
     this.#pods.push(pod)
@@ -127,7 +128,7 @@ export class FaultWorld {
   async end(): Promise<void> {
     this.#reader?.child.kill('SIGKILL')
     for (const pod of this.#pods) await pod.end()
-    await this.#store.close()
+    await this.store.close()
     for (const proxy of this.#proxies) await proxy.close()
     await this.#server.close()
     for (const place of this.#mounts) execFileSync('umount', ['--lazy', place])

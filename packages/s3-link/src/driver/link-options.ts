@@ -23,6 +23,8 @@ export interface LinkOptions extends WatchOptions {
   writeBackMs: number
   /** rclone: what the cache on the disk may hold of files that are in S3 already. */
   cacheBytes: number
+  /** A daemon that hangs for so long, while the service answers, is ended. */
+  endHungAfterMs: number
 }
 
 export interface ReadOptions {
@@ -47,6 +49,7 @@ export const defaultOptions: LinkOptions = {
   allowOther: false,
   writeBackMs: 2_000,
   cacheBytes: 20 * 1024 ** 3,
+  endHungAfterMs: 300_000,
   ...defaultWatchOptions,
 }
 
@@ -69,6 +72,7 @@ const readers: Record<string, (text: string, name: string) => Partial<LinkOption
   'allow-other': (text, name) => ({ allowOther: truth(text, name) }),
   'write-back': (text, name) => ({ writeBackMs: time(text, name) }),
   'cache-size': (text, name) => ({ cacheBytes: size(text, name, [mebi, 2 ** 50]) }),
+  'end-hung-after': (text, name) => ({ endHungAfterMs: time(text, name) }),
   paused: (text, name) => ({ paused: truth(text, name) }),
   'evict-after': (text, name) => ({ evictAfterMs: time(text, name) }),
   'keep-newest': (text, name) => ({ keepNewest: integer(text, name, [1, 1_000_000]) }),

@@ -91,9 +91,10 @@ export class DaemonSupervisor {
     const { driver, spec, registry } = this.#parts
     const record = await registry.readMount()
     this.#daemon = await adoptDaemon(driver, spec, record)
+    // From now on this is the keeper to ask, whatever there is to keep.
+    if (record !== undefined) await this.#note(this.#daemon && record.daemon)
     if (this.#daemon === undefined) return false
     this.#canary = (await registry.readStatus())?.lastCanary ?? null
-    await this.#note(record?.daemon)
     return true
   }
 

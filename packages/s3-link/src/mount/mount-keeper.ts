@@ -1,8 +1,9 @@
 import { mkdir } from 'node:fs/promises'
+import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { ObjectStore } from '@berth/object-store'
 import type { MountDriver, MountSpec, Pending } from '../driver/driver.ts'
-import { clearPlace } from './clear-place.ts'
+import { clearPlace, moveToSpools } from './clear-place.ts'
 import { DaemonSupervisor } from './daemon-supervisor.ts'
 import type { Keeper, StopAnswer } from './keeper-contract.ts'
 import { endMount } from './mount-ending.ts'
@@ -56,8 +57,10 @@ export class MountKeeper implements Keeper {
       signal: this.#ending.signal,
       onProven: () => this.#observer.settle(),
       clearPlace: async () => {
+        const { mountPoint } = spec
         const links = await registry.readLinks()
-        for (const path of await clearPlace(spec.mountPoint, links)) this.#rescued.set(path, true)
+        const moved = await clearPlace({ mountPoint, links, found: foundIn(spec) })
+        for (const path of moved) this.#rescued.set(path, true)
       },
     })
   }
@@ -88,7 +91,11 @@ export class MountKeeper implements Keeper {
     if (this.#isEnding()) return this.#publish()
     const { registry, spool } = this.#parts
     const seen = await this.#observer.look(this.#supervisor.daemon)
-    this.#spooled = await spool.count(await registry.readLinks())
+    const links = await registry.readLinks()
+    for (const path of await moveToSpools(foundIn(this.#parts.spec), links)) {
+      this.#rescued.set(path, true)
+    }
+    this.#spooled = await spool.count(links)
     if (this.#isEnding()) return
     const { restarts } = this.#supervisor
     const verdict = judgeMount({ ...seen, restarts, spooled: this.#spooled.files })
@@ -203,6 +210,11 @@ export class MountKeeper implements Keeper {
       restarts,
     })
   }
+}
+
+/** Where files wait that were found in the mount's place before there was a link. */
+function foundIn({ cache }: MountSpec): string {
+  return join(cache, 'found')
 }
 
 /** Makes the spool where a link is about to lead to it, and removes nothing. */

@@ -24,6 +24,8 @@ export interface Observation {
   /** How many looks at the mount in a row did not end in time, and how long ago the first began. */
   lateProbes: number
   lateMs: number
+  /** How long it may hang before it is ended. */
+  endHungAfterMs: number
   /** What the bucket's own API says, apart from the mount. */
   server: 'answers' | 'silent' | 'refuses'
   silentMs: number
@@ -48,8 +50,6 @@ export interface Verdict {
 export const limits = {
   /** Looks in a row until a mount counts as hung. */
   lateProbes: 3,
-  /** A daemon that hangs so long while the service answers is ended; what it has open is saved before. */
-  hungMs: 300_000,
   /** With s3fs closing a file fails when the service is silent, so that links should not lead there for long. */
   silentMs: 20_000,
   roomBytes: 256 * 1024 ** 2,
@@ -81,7 +81,7 @@ export function judgeMount(seen: Observation): Verdict {
     return { state: 'spooling', colour: 'yellow', links: 'spool', daemon: 'keep' }
   }
   if (isLate) {
-    const daemon = seen.lateMs >= limits.hungMs ? 'kill' : 'keep'
+    const daemon = seen.lateMs >= seen.endHungAfterMs ? 'kill' : 'keep'
     return { state: 'hung', colour: 'red', links: 'spool', daemon }
   }
   if (seen.roomBytes < seen.neededBytes) {

@@ -77,6 +77,7 @@ export class Observer {
       mounted,
       lateProbes: this.#late,
       lateMs: this.#late === 0 ? 0 : now - this.#lateSince,
+      endHungAfterMs: this.#spec.options.endHungAfterMs,
       server: this.#server,
       silentMs: this.#server === 'silent' ? now - this.#silentSince : 0,
       ...(await roomOf(this.#spec.cache)),
