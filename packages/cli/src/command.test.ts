@@ -115,7 +115,7 @@ test('shows every command on one screen', () => {
       schema           print the JSON Schema of recipes, for editors
       docs             print, or write into the READMEs, the option tables of the plugins
       platform         say which platform this is and what follows from it
-      doctor           say what this container can do about buckets, and how to cure what it can’t
+      doctor           say what this container can do, and how to cure what it can’t
       link             make a folder lie in a bucket
       unlink           make a linked folder one on this disk again
       mounts           say how every link is, and whether the pod may be stopped

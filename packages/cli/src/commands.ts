@@ -62,7 +62,7 @@ export const commands: Record<string, CommandEntry> = {
     load: async () => (await import('./commands/platform.ts')).platform,
   },
   doctor: {
-    summary: 'say what this container can do about buckets, and how to cure what it can’t',
+    summary: 'say what this container can do, and how to cure what it can’t',
     load: async () => (await import('./commands/doctor.ts')).doctor,
   },
   link: {

@@ -6,7 +6,7 @@ import { withLinks } from '../link-session.ts'
 export const doctor = defineCommand({
   usage: 'doctor [WORKSPACE] [--store URL]',
   description:
-    'Says what this container can and can’t do about buckets, each with its cause and cure; contacts the bucket, and leaves nothing in it.',
+    'Says what this container can and can’t do, each with its cause and cure: the machine, and what a bucket needs. Contacts the bucket, where one is known, and leaves nothing in it.',
   positionals: [0, 1],
   options: {
     store: {
@@ -19,29 +19,52 @@ export const doctor = defineCommand({
       value: 'FOLDER',
       describe: 'the folder of WORKSPACE (/workspace) to be linked; default: output',
     },
+    'state-dir': {
+      type: 'string',
+      value: 'DIRECTORY',
+      describe: 'that of the boot; default: BERTH_STATE_DIR, /run/berth, …',
+    },
     user: { type: 'string', value: 'NAME', describe: 'the user whose folder it is' },
     json: { type: 'boolean', describe: 'print the result as JSON' },
   },
   run: ({ positionals, values }) =>
     withLinks({ verb: 'check', json: values.json }, async (session) => {
+      const { env, signal } = session
+      const workspace = resolve(session.workingDirectory, positionals[0] ?? '/workspace')
+      const { checkMachine } = await import('../doctor/machine-checks.ts')
+      const stateDirectory = values['state-dir']
+      const machine = await checkMachine({ env, workspace, stateDirectory })
+      const { store, folder, user } = values
+      const isMeant = [positionals[0], store, folder, user].some((given) => given !== undefined)
+      const { defaultStoreUrl } = await import('@berth/object-store')
+      const isKnown = defaultStoreUrl(env)?.startsWith('s3:') === true
       const { checkLines, readReport } = await import('@berth/s3-link/links')
-      const { error: _, ...report } = await readReport({
-        workspace: resolve(session.workingDirectory, positionals[0] ?? '/workspace'),
-        folder: values.folder ?? 'output',
-        user: values.user ?? '',
-        store: values.store ?? '',
-        env: session.env,
-        signal: session.signal,
-      })
-      const isRight = report.checks.every(({ result }) => result !== 'failed')
-      const how = report.driver === 'watch' ? 'watched' : `mounted with ${report.driver}`
-      const verdict = isRight
-        ? `a folder can be linked, and would be ${how}`
-        : 'a folder can’t be linked yet'
+      const question = {
+        workspace,
+        folder: folder ?? 'output',
+        user: user ?? '',
+        store: store ?? '',
+      }
+      const bucket = isMeant || isKnown ? await readReport({ ...question, env, signal }) : undefined
+      const checks = [...machine, ...(bucket?.checks ?? [])]
+      const isRight = checks.every(({ result }) => result !== 'failed')
+      const { error: _, ...report } = bucket ?? { checks: [], bucket: null, driver: null }
       return {
-        data: { ok: isRight, ...report },
-        text: [...report.checks.flatMap(checkLines), '', verdict].join('\n'),
+        data: { ok: isRight, machine, ...report },
+        text: [
+          ...machine.flatMap(checkLines),
+          ...(bucket === undefined ? [] : ['', ...bucket.checks.flatMap(checkLines)]),
+          '',
+          verdict(bucket),
+        ].join('\n'),
         exitCode: isRight ? exitCodes.right : exitCodes.failed,
       }
     }),
 })
+
+function verdict(bucket: { checks: { result: string }[]; driver: string } | undefined): string {
+  if (bucket === undefined) return 'no bucket was named: `--store s3://…` asks about one'
+  const isRight = bucket.checks.every(({ result }) => result !== 'failed')
+  const how = bucket.driver === 'watch' ? 'watched' : `mounted with ${bucket.driver}`
+  return isRight ? `a folder can be linked, and would be ${how}` : 'a folder can’t be linked yet'
+}
