@@ -94,6 +94,28 @@ test('skips an optional step that runs when the second SIGTERM comes', async () 
   expect(pod.log).toEqual(['boot', 'main', 'term', 'save', 'extra'])
 })
 
+test('ends at once at the third SIGTERM, with nothing left running, and `berth shutdown` can do the rest', async () => {
+  const pod = new Pod(`
+grace: 30s
+boot: [{ id: first, run: 'true', undo: 'echo undone >> "$LOG"' }]
+shutdown: [{ id: save, run: 'echo save $$ >> "$LOG"; [ -e second ] || setsid sleep 78' }]
+`)
+  const run = pod.boot(['--', 'sh', '-c', deaf])
+  await eventually(() => pod.log.includes('main'))
+  run.kill('SIGTERM')
+  await eventually(() => run.stderr.includes('stopping main'))
+  run.kill('SIGTERM')
+  const save = await eventually(() => /^save (\d+)$/.exec(pod.log.at(-1) ?? '')?.[1])
+  run.kill('SIGTERM')
+  expect((await run.ended).code).toBe(143)
+  expect(run.stderr).toContain('SIGTERM: a third time: ending at once')
+  expect(isRunning(Number(save))).toBe(false)
+  expect(pod.log).not.toContain('undone')
+  pod.write('second', '')
+  expect((await pod.berth(['shutdown']).ended).code).toBe(0)
+  expect(pod.log.at(-1)).toBe('undone')
+})
+
 test('cuts a shutdown step at the deadline and ends within the grace', async () => {
   const pod = new Pod('grace: 2s\nshutdown: [{ id: slow, run: echo slow >> "$LOG"; sleep 30 }]')
   const run = pod.boot(['--', 'sleep', '30'])

@@ -12,7 +12,7 @@ import { awake, MainPhase } from './main-phase.ts'
 import type { PipelineChild } from './pipeline-child.ts'
 import type { PipelineEnd, PipelineHandle } from './pipeline-handle.ts'
 import { Pipelines } from './pipelines.ts'
-import { endProcesses, processesMarked, signalProcess } from './process-table.ts'
+import { endProcesses, killAtOnce, processesMarked } from './process-table.ts'
 import { type MainFacts, mainWithoutRecipe, type RecipeFacts } from './protocol.ts'
 import { endRemains } from './remains.ts'
 import { ShutdownPhase } from './shutdown-phase.ts'
@@ -197,7 +197,7 @@ export class Supervisor {
   #endAtOnce(name: StopSignal): void {
     const { env } = this.#request
     this.#emit({ type: 'signal', name, action: 'a third time: ending at once' })
-    for (const pid of processesMarked(bootMark, env[bootMark])) signalProcess(pid, 'SIGKILL')
+    killAtOnce(() => processesMarked(bootMark, env[bootMark]))
     this.#abandoned.resolve(exitCodeOfSignal(name))
   }
 
