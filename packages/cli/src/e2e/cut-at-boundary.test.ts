@@ -1,0 +1,121 @@
+import { expect, test } from 'vitest'
+import { Pod, type RunningBerth } from './pod.ts'
+
+/** How many lives are cut at a random moment: `BERTH_TEST_MOMENTS=200 npm run test:e2e -- cut-at-boundary`. */
+const moments = Number(process.env.BERTH_TEST_MOMENTS ?? 6)
+
+const atOnce = 3
+
+/** A machine that is busy with other tests may be late to run us at all: the figures of a quiet one are in the log. */
+const lateMs = 3000
+
+const note = (id: string, more = ''): string => `
+      - id: ${id}
+        run: 'echo "do ${id}" >> "$LOG"${more}'
+        undo: 'echo "undo ${id}" >> "$LOG"'`
+
+const recipe = `
+grace: 20s
+boot:
+  - parallel:${note('first')}${note('beside')}
+  - id: ladder
+    any-of:${note('refused', '; exit 1')}${note('chosen')}${note('never')}
+  - parallel:${note('last')}
+shutdown: [{ run: echo save >> "$LOG" }]
+`
+const steps = ['first', 'beside', 'refused', 'chosen', 'never', 'last']
+
+const main = ['--', 'sh', '-c', 'trap "exit 0" TERM; while :; do sleep 0.05; done']
+
+interface Cut {
+  pod: Pod
+  run: RunningBerth
+  /** The last that had happened when the signal was sent. */
+  at: string
+}
+
+/** Lives a pod, and sends SIGTERM when it reports its n-th event, or at the latest when main runs. */
+async function cutAtEvent(count: number): Promise<Cut> {
+  const pod = new Pod(recipe)
+  const run = pod.boot(['--json', ...main])
+  let at = ''
+  run.child.stdout?.on('data', () => {
+    const events = run.stdout.split('\n').slice(0, -1)
+    const isBooted = events.some((event) => event.includes('"main:start"'))
+    if (at !== '' || (events.length < count && !isBooted)) return
+    at = events[count - 1] ?? events.at(-1) ?? ''
+    run.kill('SIGTERM')
+  })
+  await run.ended
+  return { pod, run, at }
+}
+
+/** Every step that has begun, and was not taken back exactly once. */
+function notUndoneOnce({ pod }: Cut): string[] {
+  const times = (text: string): number => pod.log.filter((line) => line === text).length
+  return steps.filter((id) => {
+    const undone = times(`undo ${id}`)
+    return times(`do ${id}`) === 0 ? undone > 1 : undone !== 1
+  })
+}
+
+test('takes back once what had begun, at whichever event of the boot SIGTERM comes', async () => {
+  let count = 0
+  let isOver = false
+  let cuts = 0
+  const next = async (): Promise<void> => {
+    while (!isOver) {
+      count += 1
+      const cut = await cutAtEvent(count)
+      const facts = `${cut.at}\n${JSON.stringify(cut.pod.log)}\n${cut.run.stderr}`
+      expect(notUndoneOnce(cut), facts).toEqual([])
+      expect(
+        cut.pod.log.filter((line) => line === 'save'),
+        facts,
+      ).toEqual(['save'])
+      cuts += 1
+      isOver ||= cut.at.includes('"main:start"')
+    }
+  }
+  await Promise.all(Array.from({ length: atOnce }, next))
+  expect(cuts).toBeGreaterThan(15)
+}, 120_000)
+
+const stubborn = (graceMs: number): string => `
+grace: ${graceMs}ms
+boot:
+  - { id: one, run: 'trap "" TERM; sleep 0.3', undo: 'trap "" TERM; sleep 60' }
+  - { id: two, run: 'sleep 0.3', undo: 'trap "" TERM; echo two >> "$LOG"; sleep 60' }
+  - { id: three, run: 'sleep 60', undo: 'sleep 60' }
+shutdown:
+  - { id: save, run: 'trap "" TERM; echo save >> "$LOG"; sleep 60' }
+`
+
+test(
+  'ends by its deadline, whenever SIGTERM comes, though neither a step nor an undo does',
+  async () => {
+    const over: number[] = []
+    for (let done = 0; done < moments; done += atOnce) {
+      const cuts = Array.from({ length: Math.min(atOnce, moments - done) }, async () => {
+        const graceMs = 2000 + Math.random() * 3000
+        const pod = new Pod(stubborn(Math.round(graceMs)))
+        const run = pod.boot(main)
+        await new Promise((resolve) => setTimeout(resolve, Math.random() * 1500))
+        const signalledAt = performance.now()
+        run.kill('SIGTERM')
+        await run.ended
+        over.push(Math.round(performance.now() - signalledAt - graceMs))
+      })
+      await Promise.all(cuts)
+    }
+    const sorted = over.toSorted((one, other) => one - other)
+    const at = (share: number): number | undefined =>
+      sorted[Math.floor((sorted.length - 1) * share)]
+    const [least, median, most] = [at(0), at(0.5), at(1)]
+    console.log(
+      `after the deadline: least ${least} ms, median ${median} ms, 95 % ${at(0.95)} ms, most ${most} ms, of ${moments}`,
+    )
+    expect(most).toBeLessThan(200 + lateMs)
+  },
+  60_000 + moments * 5000,
+)
