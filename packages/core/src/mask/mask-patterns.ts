@@ -23,9 +23,17 @@ function valueForms(value: string): string[] {
   const lines = value.split(/\r?\n/).map((line) => line.trim())
   return [
     value,
-    ...(lines.length > 1 ? lines.filter((line) => line.length >= SHORTEST_LINE) : []),
+    ...(lines.length > 1 ? lines.filter((line) => line.length >= SHORTEST_LINE) : []).flatMap(
+      lineForms,
+    ),
     ...new Set([value, trimmed].flatMap(encodedForms)),
   ]
+}
+
+/** Not its base64 and hex, which for the many lines of a key would make all output slow. */
+function lineForms(line: string): string[] {
+  const json = JSON.stringify(line).slice(1, -1)
+  return [line, json, ...uriForms(line), ...quotedForms(line)]
 }
 
 function encodedForms(value: string): string[] {
