@@ -2,7 +2,7 @@ import * as fs from 'node:fs'
 import * as path from 'node:path'
 import { requirement } from '@berth/core/testing'
 import { afterEach, beforeEach, expect } from 'vitest'
-import { type LinkingPod, mayLink, mountProcesses, startLinkingPod, until } from './linking.ts'
+import { type LinkingPod, mayLink, mountProcesses, startLinkingPod } from './linking.ts'
 import { mayMount } from './mounted.ts'
 import { root as checkout } from '../workspace.ts'
 
@@ -30,6 +30,13 @@ testLink(
     expect(JSON.parse(first.stdout)).toMatchObject({ result: 'done', driver: 's3fs' })
     const place = path.join(root, 'buckets', pod.server.bucket)
     fs.writeFileSync(path.join(place, 'seen.txt'), 'seen')
+    const open = fs.openSync(path.join(place, 'open.txt'), 'w')
+    fs.writeSync(open, 'half')
+    const busy = berth(['mounts', '--wait', '2s'])
+    expect(busy.stdout).toContain('safe to stop this pod: no, 1 file, 4 B')
+    expect(busy.code).toBe(3)
+    fs.closeSync(open)
+    expect(berth(['mounts', '--wait', '20s']).code).toBe(0)
     const again = berth(['mount-bucket', url, '--link', links[0] ?? '', '--link', links[1] ?? ''])
     expect(again.code).toBe(0)
     for (const link of links) {
@@ -129,8 +136,10 @@ for (const [title, within, why] of [
     expect(linked.code).toBe(0)
     const folder = path.join(root, 'output', 'alice')
     fs.writeFileSync(path.join(folder, 'picture.png'), 'a picture')
-    await until(async () => (await store.get('output/alice/picture.png')) !== undefined)
-    await until(async () => (await pod.status()).safeToStop.safe)
+    const waited = berth(['mounts', '--wait', '20s'])
+    expect(waited.stdout).toContain('safe to stop this pod: yes')
+    expect(waited.code).toBe(0)
+    expect((await store.get('output/alice/picture.png'))?.toString()).toBe('a picture')
     expect(await pod.status()).toMatchObject({ driver: 'watch', colour: 'green' })
     const again = berth(['link', root, '--user', 'alice', '--store', url, '--json'], { within })
     expect(JSON.parse(again.stdout)).toMatchObject({ result: 'unchanged' })

@@ -11,7 +11,7 @@ import { inspectFolder, putFolderLink, repairLink } from './mount/link-folder.ts
 import { findPlaces } from './mount/places.ts'
 import { requireBucketAnswers } from './preflight/check-bucket.ts'
 import { type ChoiceQuestion, chooseSpec } from './preflight/choose-spec.ts'
-import { readRemote } from './rclone-remote.ts'
+import { isRemoteOf, readRemote } from './rclone-remote.ts'
 
 export interface MountBucketRequest {
   /** Its name, `s3://name/prefix`, or the URL of a store. */
@@ -100,6 +100,7 @@ async function readTarget({ bucket, remote, env }: MountBucketRequest): Promise<
   if (remote === undefined) return { store, env, notes: [] }
   const file = env['RCLONE_CONFIG'] || join(env['HOME'] || homedir(), '.config/rclone/rclone.conf')
   const text = await readFile(file, 'utf8').catch((error: unknown) => {
+    if (isRemoteOf(env, remote)) return ''
     throw new BerthError(
       's3-link/no-remote',
       `could not use the remote \`${remote}\`: \`${file}\` can’t be read`,
@@ -109,7 +110,7 @@ async function readTarget({ bucket, remote, env }: MountBucketRequest): Promise<
       },
     )
   })
-  const { query, env: keys, notes } = readRemote(text, remote)
+  const { query, env: keys, notes } = readRemote(text, remote, env)
   const own = new URLSearchParams(store.split('?')[1] ?? '')
   for (const [name, value] of Object.entries(query)) if (!own.has(name)) own.set(name, value)
   const [base = store] = store.split('?')

@@ -43,3 +43,22 @@ test.each([
 ])('refuses the remote %s', (name, code, hint) => {
   expect(() => readRemote(config, name)).toThrow(expect.objectContaining({ code, hint }))
 })
+
+test('takes what the environment says of a remote first, also without a file', () => {
+  const env = {
+    RCLONE_CONFIG_S3_REMOTE_ENDPOINT: 'https://other.example.com',
+    RCLONE_CONFIG_S3_REMOTE_ACCESS_KEY_ID: 'AKIA2',
+    RCLONE_CONFIG_OTHER_TYPE: 's3',
+  }
+  expect(readRemote(config, 's3_remote', env)).toMatchObject({
+    query: { endpoint: 'https://other.example.com', region: 'eu-1' },
+    env: { AWS_ACCESS_KEY_ID: 'AKIA2', AWS_SECRET_ACCESS_KEY: 'sec=ret/+' },
+  })
+  const alone = { RCLONE_CONFIG_MY_LAB_TYPE: 's3', RCLONE_CONFIG_MY_LAB_ENV_AUTH: 'true' }
+  expect(readRemote('', 'my-lab', alone)).toEqual({ query: {}, env: {}, notes: [] })
+})
+
+test('says that a file is encrypted', () => {
+  const text = '# Encrypted rclone configuration File\n\nRCLONE_ENCRYPT_V0:\nabc=\n'
+  expect(() => readRemote(text, 'lab')).toThrow('rclone.conf is encrypted')
+})

@@ -1,4 +1,5 @@
 import { BerthError, didYouMean } from '@berth/core'
+import type { Environment } from '@berth/object-store'
 
 /** A remote of rclone, as this package's own settings. */
 export interface RcloneRemote {
@@ -10,13 +11,22 @@ export interface RcloneRemote {
 }
 
 /**
- * Reads a remote of the type `s3` from the text of an rclone.conf. Throws `s3-link/no-remote` and `s3-link/bad-remote`; what else a remote says
- * that Berth does otherwise is noted.
+ * Reads a remote of the type `s3` from the text of an rclone.conf, and what the environment says of it (`RCLONE_CONFIG_<NAME>_<OPTION>`), which
+ * comes first. Throws `s3-link/no-remote` and `s3-link/bad-remote`; what else a remote says that Berth does otherwise is noted.
  */
-export function readRemote(text: string, name: string): RcloneRemote {
+export function readRemote(text: string, name: string, env: Environment = {}): RcloneRemote {
+  if (/^\s*(?:#.*\n)*RCLONE_ENCRYPT_V/m.test(text)) {
+    throw new BerthError(
+      's3-link/bad-remote',
+      `could not use the remote \`${name}\`: rclone.conf is encrypted`,
+      {
+        hint: `set RCLONE_CONFIG_${variableOf(name)}_TYPE and the rest, or AWS_… without \`--remote\``,
+      },
+    )
+  }
   const sections = parseSections(text)
-  const found = sections.get(name)
-  if (found === undefined) {
+  const found = new Map([...(sections.get(name) ?? []), ...variables(env, name)])
+  if (found.size === 0) {
     throw new BerthError(
       's3-link/no-remote',
       `could not use the remote \`${name}\`: it is not in rclone.conf`,
@@ -55,6 +65,23 @@ export function readRemote(text: string, name: string): RcloneRemote {
           }),
     notes,
   }
+}
+
+/** Whether the environment alone makes a remote, as rclone allows. */
+export function isRemoteOf(env: Environment, name: string): boolean {
+  return variables(env, name).length > 0
+}
+
+function variables(env: Environment, name: string): [option: string, value: string][] {
+  const prefix = `RCLONE_CONFIG_${variableOf(name)}_`
+  return Object.entries(env).flatMap(([key, value]) =>
+    key.startsWith(prefix) && value ? [[key.slice(prefix.length).toLowerCase(), value]] : [],
+  )
+}
+
+/** As rclone writes the name of a remote in a variable. */
+function variableOf(name: string): string {
+  return name.toUpperCase().replaceAll('-', '_')
 }
 
 function parseSections(text: string): Map<string, Map<string, string>> {

@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from 'node:timers/promises'
 import { defineCommand } from '../command.ts'
 import { exitCodes } from '../exit-codes.ts'
 import { type LinkAnswer, withLinks } from '../link-session.ts'
@@ -8,14 +9,49 @@ export const mounts = defineCommand({
     'Says how every link into a bucket is, and whether the pod may be stopped; with BUCKET of that bucket alone.',
   positionals: [0, 1],
   options: {
+    wait: {
+      type: 'string',
+      value: 'TIME',
+      describe: 'wait until all is in the bucket, so long at most; 3 when it is not',
+    },
     log: { type: 'boolean', describe: 'also print the last lines that the daemons said' },
     json: { type: 'boolean', describe: 'print it as JSON' },
   },
   run: ({ positionals, values }) =>
-    withLinks({ verb: 'list the mounts', json: values.json }, ({ env }) =>
-      describeMounts(env, positionals[0], values.log),
-    ),
+    withLinks({ verb: 'list the mounts', json: values.json }, async ({ env, signal }) => {
+      const { wait } = values
+      const isSafe =
+        wait === undefined || (await waitUntilSafe(env, positionals[0], { wait, signal }))
+      const answer = await describeMounts(env, positionals[0], values.log)
+      return isSafe ? answer : { ...answer, exitCode: exitCodes.degraded }
+    }),
 })
+
+const lookEveryMs = 250
+/** Mounts are looked at every second: only a later status knows what was written just now. */
+const freshAfterMs = 1_100
+
+async function waitUntilSafe(
+  env: Record<string, string>,
+  bucket: string | undefined,
+  { wait, signal }: { wait: string; signal: AbortSignal },
+): Promise<boolean> {
+  const [{ parseDuration }, { findPlaces, isSameBucket, readStatuses, reviveKeepers }] =
+    await Promise.all([import('@berth/core'), import('@berth/s3-link/links')])
+  const fresh = Date.now() + freshAfterMs
+  const end = performance.now() + parseDuration(wait)
+  const places = findPlaces(env)
+  await reviveKeepers(places)
+  for (;;) {
+    const statuses = (await readStatuses(places)).filter(
+      ({ store }) => bucket === undefined || isSameBucket(store, bucket),
+    )
+    if (statuses.every(({ safeToStop, updatedAt }) => safeToStop.safe && updatedAt > fresh))
+      return true
+    if (performance.now() > end) return false
+    await sleep(lookEveryMs, undefined, { signal })
+  }
+}
 
 /** Every mount, or those of one bucket; degraded when one of them is red. */
 export async function describeMounts(
