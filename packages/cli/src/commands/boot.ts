@@ -33,6 +33,10 @@ export const boot = defineCommand({
       describe: 'answer probes and Prometheus there, such as 127.0.0.1:9180; default: the recipe’s',
     },
     strict: { type: 'boolean', describe: 'exit with 3 when only optional steps failed' },
+    detach: {
+      type: 'boolean',
+      describe: 'return when the app was started, and live on: for start scripts and shells',
+    },
     reporter: {
       type: 'string',
       value: 'NAME',
@@ -46,6 +50,12 @@ export const boot = defineCommand({
     },
   },
   run: async ({ positionals, rest, values }) => {
+    if (values.detach) {
+      const directory = openStateDirectory(values['state-dir'], process.env)
+      // Another boot's log must not be overwritten.
+      claimStateDirectory(directory)()
+      return (await import('../supervisor/detach.ts')).detach(directory)
+    }
     const signals = catchSignals()
     const isFirstProcess = process.pid === 1 || process.ppid === 1
     const init = handOverToInit()

@@ -140,3 +140,30 @@ test('tries again what could not be saved', async () => {
   expect((await pod.berth(askAndWait).ended).code).toBe(0)
   expect(pod.log).toEqual(['boot', 'save'])
 })
+
+test('leaves a boot behind with --detach, which `berth shutdown` ends', async () => {
+  const pod = new Pod(recipe)
+  const script = `echo $$ >> "$LOG"; ${polite}`
+  const started = pod.berth(['boot', pod.recipe, '--detach', '--', 'sh', '-c', script, '--detach'])
+  expect((await started.ended).code, started.stderr).toBe(0)
+  const pid = Number(
+    /^process (\d+) runs; its output is in .*boot\.log\n$/.exec(started.stdout)?.[1],
+  )
+  expect(isRunning(pid)).toBe(true)
+  await eventually(() => pod.log.includes('main'))
+  const second = pod.berth(['boot', pod.recipe, '--detach'])
+  expect((await second.ended).code).toBe(2)
+  expect(second.stderr).toContain(`process ${pid} already boots`)
+  const asked = pod.berth(askAndWait)
+  expect((await asked.ended).code).toBe(0)
+  await eventually(() => !isRunning(pid))
+  expect(pod.log.filter((line) => !/^\d+$/.test(line))).toEqual(['boot', 'main', 'term', 'save'])
+})
+
+test('shows the end of a detached boot that failed, and gives its exit code', async () => {
+  const pod = new Pod(recipe.replace('echo boot >> "$LOG"', 'echo broken; exit 1'))
+  const started = pod.berth(['boot', pod.recipe, '--detach', '--', 'true'])
+  expect((await started.ended).code).toBe(1)
+  expect(started.stderr).toContain('broken')
+  expect(started.stderr).toContain('exit code 1')
+})
