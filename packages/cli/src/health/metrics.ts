@@ -3,7 +3,7 @@ import type { Life, LifeState, StepLife } from '../report/life.ts'
 import type { Status } from '../report/status.ts'
 
 /** Of the text format: https://prometheus.io/docs/instrumenting/exposition_formats/ */
-export const metricsType = 'text/plain; version=0.0.4; charset=utf-8'
+export const metricsType = 'text/plain; version=0.0.4'
 
 const states: readonly LifeState[] = ['booting', 'ready', 'degraded', 'failed', 'stopping', 'ended']
 

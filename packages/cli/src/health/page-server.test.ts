@@ -1,12 +1,19 @@
-import { spawnSync } from 'node:child_process'
-import { readFileSync } from 'node:fs'
+import { execFile, spawnSync } from 'node:child_process'
+import { createHash } from 'node:crypto'
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
 import { Agent, get } from 'node:http'
 import { connect } from 'node:net'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { promisify } from 'node:util'
 import { requirement } from '@berth/core/testing'
 import { expect, onTestFinished, test } from 'vitest'
+import { statusOf } from '../report/status.ts'
 import { LifeTeller, newLife } from '../report/tell-life.ts'
 import { dawn, podLife } from '../report/testing.ts'
+import { openHttpServer } from './http-server.ts'
 import { openPageServer } from './page-server.ts'
+import { progressHeader, progressPage } from './progress-page.ts'
 import { ask, bindCarelessly, freePort } from './testing.ts'
 
 const withPython = requirement(
@@ -34,7 +41,9 @@ test('answers every request with the page, and marks it as its own', async () =>
     expect(status).toBe(200)
     expect(headers['berth-progress']).toBe('1')
     expect(body).toContain('of 5 steps')
-    expect(body).toMatch(/script-src 'sha256-[\w+/]+=*'/)
+    const [, script = ''] = /<script>([^]*?)<\/script>/.exec(body) ?? []
+    const hash = createHash('sha256').update(script).digest('base64')
+    expect(body).toContain(`script-src 'sha256-${hash}'`)
   }
   expect((await ask(port, '/', 'HEAD')).body).toBe('')
 })
@@ -103,4 +112,40 @@ withPython(
     await new Promise((resolve) => server.close(resolve))
     expect(bindCarelessly(port)).toContain('Address already in use')
   },
+)
+
+const withChromium = requirement(
+  'chromium',
+  spawnSync('chromium', ['--version']).status === 0 || 'it is not installed',
+)
+
+withChromium(
+  'renews itself in a browser, and becomes the app when that answers',
+  async () => {
+    const directory = mkdtempSync(join(tmpdir(), 'berth-page-'))
+    onTestFinished(() => rmSync(directory, { recursive: true, force: true }))
+    const { life } = new LifeTeller(newLife('recipe.yaml', dawn))
+    const status = statusOf(life, { isAlive: true, now: dawn })
+    let asked = 0
+    const { port, close } = await openHttpServer('127.0.0.1:0', ({ path }) => {
+      if (path === '/') asked += 1
+      // A proxy's error page, and the app's.
+      if (asked === 3) return { status: 503, type: 'text/html', body: 'nobody there' }
+      if (asked > 4) return { status: 200, type: 'text/html', body: '<p>the app itself</p>' }
+      const headers = { [progressHeader]: '1' }
+      return { status: 200, type: 'text/html', body: progressPage(life, status), headers }
+    })
+    onTestFinished(close)
+    const options = ['--headless', '--no-sandbox', '--disable-gpu', `--user-data-dir=${directory}`]
+    const { stdout } = await promisify(execFile)('chromium', [
+      ...options,
+      '--virtual-time-budget=30000',
+      '--dump-dom',
+      `http://127.0.0.1:${port}/`,
+    ])
+    expect(stdout).toContain('the app itself')
+    expect(stdout).not.toContain('is getting ready')
+    expect(asked).toBeGreaterThanOrEqual(6)
+  },
+  60_000,
 )
