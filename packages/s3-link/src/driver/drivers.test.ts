@@ -4,7 +4,6 @@ import { Secret } from '@berth/core'
 import { temporaryDirectory } from '@berth/core/testing'
 import { expect, onTestFinished, test } from 'vitest'
 import type { MountDriver, MountSpec } from './driver.ts'
-import { explainLog } from './explain-log.ts'
 import { defaultOptions } from './link-options.ts'
 import { rclone } from './rclone.ts'
 import { s3fs } from './s3fs.ts'
@@ -248,19 +247,6 @@ test.each([s3fs, rclone])('shows no secret in the plan of $name but in its files
   expect(shown).not.toContain('rps_very')
   expect(shown).not.toContain('FwoGZXIv')
   expect(shown).toContain('[secret]')
-})
-
-test.each([
-  ['s3fs: could not use the bucket: bucket not found', 's3-link/no-bucket'],
-  ['ERROR: InvalidAccessKeyId: The key does not exist', 's3-link/not-allowed'],
-  ['<Code>SignatureDoesNotMatch</Code>', 's3-link/wrong-secret'],
-  ['fuse: device not found, try modprobe fuse first', 's3-link/fuse-no-device'],
-  ['fuse: failed to open /dev/fuse: Operation not permitted', 's3-link/fuse-no-device'],
-  ['fusermount: mount failed: Operation not permitted', 's3-link/fuse-no-mount'],
-  ['dial tcp: lookup nowhere.example: no such host', 's3-link/no-host'],
-  ['fuse: unknown option `xyz`', 's3-link/old-driver'],
-])('explains the line %s', (line, code) => {
-  expect(explainLog(['something else', line])?.code).toBe(code)
 })
 
 test('counts what rclone has not sent by the notes in its cache', async () => {

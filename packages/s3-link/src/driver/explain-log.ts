@@ -11,31 +11,31 @@ const patterns: Pattern[] = [
     'compare the secret key, then the clock of this machine',
   ],
   [
-    /InvalidAccessKeyId|invalid credentials|AccessDenied|403|Forbidden/i,
+    /InvalidAccessKeyId|XAdminUserNotFound|invalid credentials|AccessDenied|Forbidden/i,
     's3-link/not-allowed',
     'the service refuses the key',
     'compare the access key, and what it may do in this bucket',
   ],
   [
-    /NoSuchBucket|bucket not found|Bucket or directory not found|bucket .*does not exist|404/i,
+    /NoSuchBucket|bucket (?:or key |or directory )?not found|bucket .*does not exist/i,
     's3-link/no-bucket',
     'there is no such bucket',
     'compare the bucket’s name and the endpoint',
   ],
   [
-    /region|PermanentRedirect|301/i,
+    /AuthorizationHeaderMalformed|PermanentRedirect|IllegalLocationConstraint|region .*(?:is wrong|expecting)|(?:wrong|incorrect) region/i,
     's3-link/wrong-region',
     'the bucket lies in another region',
     'set the region: `?region=…` in the store, or RUNPOD_S3_REGION',
   ],
   [
-    /could ?n.t resolve host|no such host|unable to resolve/i,
+    /could ?n.?t[ _]resolve[ _]host|no such host|unable to resolve/i,
     's3-link/no-host',
     'the endpoint’s name can’t be resolved',
     'compare the endpoint, and whether this machine has a name server',
   ],
   [
-    /SSL|x509|certificate|TLS/i,
+    /CURLE_SSL|CURLE_PEER|\bSSL\b|x509|certificate|\bTLS\b|tls: /i,
     's3-link/tls',
     'the endpoint’s certificate is not trusted',
     'install `ca-certificates`, or compare the endpoint',
@@ -77,7 +77,7 @@ const patterns: Pattern[] = [
     'install a newer version',
   ],
   [
-    /connection refused|timed? ?out|unable to connect|network is unreachable/i,
+    /connection refused|timed? ?out|unable to connect|network is unreachable|CURLE_COULDNT_CONNECT/i,
     's3-link/unreachable',
     'the endpoint does not answer',
     'compare the endpoint, and whether this machine may reach it',
@@ -89,8 +89,25 @@ export function explainLog(log: readonly string[]): MountFault | undefined {
   for (const line of log) {
     // A daemon begins with what it was started with, where any of these words may stand.
     if (/\[INF\]| INFO {2}:/.test(line)) continue
-    const found = patterns.find(([pattern]) => pattern.test(line))
+    // Random letters, in which any word may stand.
+    const said = line.replace(/<(RequestId|HostId)>[^<]*<\/\1>/g, '')
+    const found = patterns.find(([pattern]) => pattern.test(said)) ?? byStatus(said)
     if (found !== undefined) return { code: found[1], why: found[2], hint: found[3] }
   }
   return undefined
+}
+
+/** Of a number only what is called a status: lines are full of others. */
+function byStatus(line: string): Pattern | undefined {
+  const [, status = ''] =
+    /\b(?:status(?: ?code)?|response(?: code)?|HTTP)\W{1,3}(\d{3})\b/i.exec(line) ?? []
+  const code = codesByStatus[status]
+  return patterns.find((pattern) => pattern[1] === code)
+}
+
+const codesByStatus: Record<string, string> = {
+  301: 's3-link/wrong-region',
+  401: 's3-link/not-allowed',
+  403: 's3-link/not-allowed',
+  404: 's3-link/no-bucket',
 }
