@@ -1,5 +1,7 @@
+import { BerthError } from '@berth/core/error'
 import { defineCommand } from '../command.ts'
 import { exitCodes } from '../exit-codes.ts'
+import { nearest } from '../nearest.ts'
 import { parseBoot, requireLife } from '../report/find-life.ts'
 import { followRecord } from '../report/follow-record.ts'
 import { createLogPrinter } from '../report/log-printer.ts'
@@ -27,6 +29,7 @@ export const logs = defineCommand({
       env: process.env,
       boot,
     })
+    requireStep(positionals[0], text)
     const print = createLogPrinter(process.stdout, { step: positionals[0], json: values.json })
     print(parseRecord(text))
     if (values.follow && boot === 0) {
@@ -35,3 +38,16 @@ export const logs = defineCommand({
     return exitCodes.right
   },
 })
+
+/** Of a step that has not begun there is nothing yet; one that no pipeline has announced is a mistake. */
+function requireStep(step: string | undefined, text: string): void {
+  if (step === undefined) return
+  const known = parseRecord(text).flatMap((line) => {
+    if (line.type === 'pipeline:start') return line.steps.map(({ id }) => id)
+    return 'step' in line && line.step !== undefined ? [line.step] : []
+  })
+  if (known.length === 0 || known.includes(step)) return
+  const meant = nearest(step, [...new Set(known)])
+  const message = `the boot has no step \`${step}\`${meant === undefined ? '' : `; did you mean \`${meant}\`?`}`
+  throw new BerthError('cli/usage', message, { hint: 'see `berth report`' })
+}

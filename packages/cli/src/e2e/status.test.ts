@@ -1,4 +1,4 @@
-import { existsSync, readFileSync, writeFileSync } from 'node:fs'
+import { existsSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { expect, test } from 'vitest'
 import { eventually, Pod, type RunningBerth } from './pod.ts'
@@ -66,6 +66,7 @@ test('tells how a boot is while it runs and after it, what it did, and what it p
   const said = await ask(pod, ['logs', 'quick'])
   expect(said.stdout).toContain('the key is [secret]')
   expect(said.stdout).not.toContain('through')
+  expect((await ask(pod, ['logs', 'quik'])).stderr).toContain('did you mean `quick`?')
   const report = await ask(pod, ['report'])
   expect(report.code).toBe(0)
   expect(report.stdout).toMatch(
@@ -77,6 +78,21 @@ test('tells how a boot is while it runs and after it, what it did, and what it p
 
   const record = readFileSync(join(pod.directory, 'state/events.jsonl'), 'utf8')
   expect(record + said.stdout + report.stdout + follow.stdout).not.toContain(secret)
+})
+
+test('answers probes also where there is no record, because the disk of the state is full', async () => {
+  const pod = new Pod('boot: [{ id: a, run: "true" }]')
+  const run = pod.boot(['--', 'sleep', '60'])
+  await eventually(() => run.stderr.includes('running sleep'))
+  const record = join(pod.directory, 'state/events.jsonl')
+  await eventually(() => existsSync(record))
+  rmSync(record)
+  expect((await ask(pod, ['status', '--probe', 'live'])).code).toBe(0)
+  expect((await ask(pod, ['status', '--probe', 'startup'])).code).toBe(0)
+  expect(await ask(pod, ['status'])).toMatchObject({ code: 0 })
+  run.kill('SIGTERM')
+  expect((await run.ended).code).toBe(143)
+  expect((await ask(pod, ['status', '--probe', 'live'])).code).toBe(1)
 })
 
 test('has all but the last moment of a supervisor that was killed, and compares the next boot with it', async () => {

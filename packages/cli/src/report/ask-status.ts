@@ -1,5 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises'
+import type { PipelineResult } from '@berth/core'
 import { askBoot } from '../supervisor/control-client.ts'
+import { stateDirectories } from '../supervisor/state-directory.ts'
 import { findLife } from './find-life.ts'
 import { noStatus, type Status, statusOf } from './status.ts'
 
@@ -21,13 +23,35 @@ export interface StatusQuestion {
 /** How the container is: from the record of its boot and, while that runs, from its supervisor. */
 export async function askStatus(question: StatusQuestion): Promise<AskedStatus> {
   const found = findLife(question)
-  if (found === undefined) return { status: noStatus, answered: false }
+  if (found === undefined) return askWithoutRecord(question)
   const { life, stateDirectory } = found
   const isAlive = found.isAlive()
   const answer = isAlive ? await ask(stateDirectory) : undefined
   const deadline = answer?.deadline ?? undefined
   const status = statusOf(life, { isAlive, now: Date.now(), deadline })
   return { status, answered: answer !== undefined }
+}
+
+/** A disk that is full has no record, and no probe may kill a pod for that. */
+async function askWithoutRecord({ stateDirectory, env }: StatusQuestion): Promise<AskedStatus> {
+  for (const directory of stateDirectories(stateDirectory, env)) {
+    const answer = await ask(directory)
+    if (answer !== undefined) return { status: statusFrom(answer), answered: true }
+  }
+  return { status: noStatus, answered: false }
+}
+
+function statusFrom(answer: SupervisorStatus): Status {
+  const { recipe, pid, startedAt, boot, main, deadline } = answer
+  const isUp = answer.phase === 'main' && boot !== null && main?.ready !== false
+  const isGood = boot === 'ready' || boot === 'degraded' || main !== null
+  const up = isGood ? (boot === 'ready' ? 'ready' : 'degraded') : 'failed'
+  const isOver = deadline !== null || answer.phase === 'shutdown' || answer.phase === 'ended'
+  const state = isOver ? 'stopping' : isUp ? up : 'booting'
+  const ready = state === 'ready' || state === 'degraded'
+  const durationMs = Date.now() - startedAt
+  const over = boot === null ? {} : { boot: { result: boot, durationMs, ended: 0, steps: 0 } }
+  return { ...noStatus, state, ready, recipe, pid, startedAt, durationMs, ...over }
 }
 
 /** Asks until the state is settled: up, failed or ended. Undefined limit: as long as it takes. A boot that has not begun is waited for. */
@@ -45,8 +69,19 @@ export async function awaitStatus(
   }
 }
 
-async function ask(stateDirectory: string): Promise<{ deadline: number | null } | undefined> {
+/** What a supervisor answers to `status`. */
+interface SupervisorStatus {
+  recipe: string
+  pid: number
+  phase: 'boot' | 'main' | 'shutdown' | 'ended'
+  startedAt: number
+  boot: PipelineResult | null
+  main: { pid: number; ready: boolean | null } | null
+  deadline: number | null
+}
+
+async function ask(stateDirectory: string): Promise<SupervisorStatus | undefined> {
   const asked = askBoot(stateDirectory, { verb: 'status' }).catch(() => undefined)
   const timer = sleep(answerMs, undefined, { ref: false })
-  return (await Promise.race([asked, timer])) as { deadline: number | null } | undefined
+  return (await Promise.race([asked, timer])) as SupervisorStatus | undefined
 }
