@@ -2,12 +2,13 @@ import type { ExpressionContext, PipelineName, PlannedStep } from '@berth/core'
 import { defineCommand } from '../command.ts'
 import { explainValues, explanationText } from '../explain-values.ts'
 import { exitCodes } from '../exit-codes.ts'
-import { loadRecipe } from '../load.ts'
+import { type LoadedRecipe, loadRecipe } from '../load.ts'
 import { overlayOption, withOverlay } from '../overlay-option.ts'
 import { missingPipeline, parsePipeline } from '../pipeline-name.ts'
 import { errorDetails, printable } from '../reporters/error-text.ts'
 import { type Style, styleFor } from '../reporters/symbols.ts'
 import { parseSettings } from '../settings.ts'
+import { shutdownWarnings } from '../supervisor/shutdown-forecast.ts'
 
 export const plan = defineCommand({
   usage: 'plan RECIPE [PIPELINE] [--set KEY=VALUE]… [--overlay FILE] [--explain]',
@@ -50,9 +51,11 @@ export const plan = defineCommand({
       }
     }
     const explained = values.explain ? explainValues(loaded, { set, env }) : undefined
-    const data = { recipe: loaded.recipe.name, pipelines: plans, values: explained }
+    const warnings = plans.shutdown === undefined ? [] : warningsOf(loaded, env)
+    const data = { recipe: loaded.recipe.name, pipelines: plans, warnings, values: explained }
     const style = styleFor(process.stdout)
-    const text = planText(plans, style) + explanationText(explained ?? [], style)
+    const warned = warnings.map((text) => `${style.symbol('warning')} ${text}\n`).join('')
+    const text = planText(plans, style) + warned + explanationText(explained ?? [], style)
     process.stdout.write(values.json ? `${JSON.stringify(data, undefined, 2)}\n` : text)
     const failed = Object.values(plans)
       .flat()
@@ -60,6 +63,12 @@ export const plan = defineCommand({
     return failed ? exitCodes.failed : exitCodes.right
   },
 })
+
+function warningsOf({ recipe, platformFacts }: LoadedRecipe, env: NodeJS.ProcessEnv): string[] {
+  const { name, pipelines } = recipe
+  const graceMs = recipe.graceMs ?? platformFacts.graceMs
+  return shutdownWarnings({ name, steps: pipelines.shutdown ?? [], graceMs }, env)
+}
 
 function planText(plans: Partial<Record<PipelineName, PlannedStep[]>>, style: Style): string {
   const all = Object.values(plans).flat()

@@ -56,6 +56,10 @@ shutdown: [{ id: save, run: sleep 1, timeout: 1m }]
   expect(first.stderr).not.toContain('the last shutdown took')
   const second = pod.boot(['--', 'true'], { NETWORK_VOLUME: '' })
   await second.ended
+  const plan = pod.berth(['plan', pod.recipe, 'shutdown'], { NETWORK_VOLUME: '' })
+  await plan.ended
+  expect(plan.stdout).toContain('⚠ the last 2 shutdowns took up to')
+  expect(plan.stdout).toContain('⚠ the timeouts of the shutdown’s steps add up to 1 min 0 s')
   expect(second.stderr).toMatch(
     /the last shutdown took up to [\d.]+ s, and the grace of 1\.0 s leaves 0\.8 s: a SIGTERM/,
   )

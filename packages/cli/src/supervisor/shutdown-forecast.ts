@@ -1,6 +1,7 @@
 import { formatDuration } from '../reporters/format.ts'
 import { timeForShutdown } from './grace.ts'
-import { type HistoryLine, slowestShutdown } from './history.ts'
+import { type HistoryLine, historyPlace, readHistory, slowestShutdown } from './history.ts'
+import { stateDirectories } from './state-directory.ts'
 
 /** A shutdown that took this much of its time was cut, or nearly so. */
 const nearlyAll = 0.9
@@ -42,6 +43,19 @@ export function longTimeoutsWarning(
     `the timeouts of the shutdown’s steps add up to ${formatDuration(totalMs)}, and the grace of ${formatDuration(graceMs)} leaves ` +
     `${formatDuration(timeMs)}: what takes as long as it may is cut when the container is told to stop`
   )
+}
+
+/** What is to be feared for a recipe's shutdown, from the history of this machine and the steps' timeouts. Reads files, writes none. */
+export function shutdownWarnings(
+  recipe: { name: string; steps: readonly TimedStep[]; graceMs: number },
+  env: NodeJS.ProcessEnv,
+): string[] {
+  const lines = stateDirectories(undefined, env)
+    .map((directory) => readHistory(historyPlace(env, directory).file))
+    .find((each) => each.length > 0)
+  const { name, steps, graceMs } = recipe
+  const slow = slowShutdownWarning(lines ?? [], { recipe: name, graceMs })
+  return [slow, longTimeoutsWarning(steps, graceMs)].filter((text) => text !== undefined)
 }
 
 /** What is optional is dropped when the time is short, and what has no timeout promises nothing. */
