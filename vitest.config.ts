@@ -6,7 +6,7 @@ delete process.env['FORCE_COLOR']
 
 export default defineConfig({
   test: {
-    include: ['src/**/*.test.ts', '*.test.ts', '{bench,demo,e2e,servers}/**/*.test.ts'],
+    include: ['src/**/*.test.ts', '*.test.ts', '{bench,containers,demo,e2e,servers}/**/*.test.ts'],
     testTimeout: 30_000,
     hookTimeout: 60_000,
     // Real processes and real files: worker processes, so that a killed or chdir-ing test can't touch another.
