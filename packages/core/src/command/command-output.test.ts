@@ -30,8 +30,5 @@ test.each([
 test('refuses more than a mebibyte and says how much it was', async () => {
   const file = join(await temporaryDirectory(), 'output')
   await writeFile(file, `a=${'x'.repeat(1024 * 1024)}`)
-  await expect(readCommandOutput(file)).rejects.toMatchObject({
-    code: 'core/bad-output',
-    message: expect.stringContaining('it wrote 1048578 bytes'),
-  })
+  expect(() => readCommandOutput(file)).toThrow('it wrote 1048578 bytes')
 })

@@ -1,3 +1,4 @@
+import { closeSync, fstatSync, openSync, readSync } from 'node:fs'
 import { open } from 'node:fs/promises'
 import { BerthError } from '../error.ts'
 
@@ -8,22 +9,28 @@ const NAME = /^[A-Za-z_][\w-]*$/
  * Reads what a command wrote to the file `$BERTH_OUTPUT` behind the byte `from`: lines `name=value`, or `name<<END`, the lines of the
  * value, `END`, as in GitHub Actions. The last value of a name counts. Throws `core/bad-output` for any other line and for more than 1 MiB.
  */
-export async function readCommandOutput(file: string, from = 0): Promise<Record<string, string>> {
-  await using handle = await open(file)
-  const whole = (await handle.stat()).size
-  // The command may have begun its file anew.
-  const start = from <= whole ? from : 0
-  const size = whole - start
-  if (size > LARGEST_BYTES) {
-    throw new BerthError(
-      'core/bad-output',
-      `could not read the outputs of the command: it wrote ${size} bytes to $BERTH_OUTPUT, and ${LARGEST_BYTES} are allowed`,
-      { hint: 'write large data to a file of your own and make its path the output' },
+export function readCommandOutput(file: string, from = 0): Record<string, string> {
+  const descriptor = openSync(file, 'r')
+  try {
+    const whole = fstatSync(descriptor).size
+    // The command may have begun its file anew.
+    const start = from <= whole ? from : 0
+    const size = whole - start
+    if (size > LARGEST_BYTES) {
+      throw new BerthError(
+        'core/bad-output',
+        `could not read the outputs of the command: it wrote ${size} bytes to $BERTH_OUTPUT, and ${LARGEST_BYTES} are allowed`,
+        { hint: 'write large data to a file of your own and make its path the output' },
+      )
+    }
+    if (size === 0) return {}
+    const bytes = Buffer.alloc(size)
+    return parseCommandOutput(
+      bytes.toString('utf8', 0, readSync(descriptor, bytes, 0, size, start)),
     )
+  } finally {
+    closeSync(descriptor)
   }
-  if (size === 0) return {}
-  const { buffer } = await handle.read(Buffer.alloc(size), 0, size, start)
-  return parseCommandOutput(buffer.toString())
 }
 
 export function parseCommandOutput(text: string): Record<string, string> {

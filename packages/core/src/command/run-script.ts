@@ -1,4 +1,4 @@
-import { rm, stat } from 'node:fs/promises'
+import { rmSync, statSync } from 'node:fs'
 import { join } from 'node:path'
 import { readCommandOutput } from './command-output.ts'
 import { DEFAULT_PATH, findShell } from './find-shell.ts'
@@ -34,9 +34,9 @@ export async function runScript(options: ScriptOptions): Promise<Record<string, 
     options.warn('bash is not installed: sh runs this, and a failure within a pipe goes unnoticed')
   }
   const files = { output: '', script: options.script }
-  const directory = await makeScratchDirectory(options.stateDirectory, options.step, files)
+  const directory = makeScratchDirectory(options.stateDirectory, options.step, files)
   const outputFile = options.outputFile ?? join(directory, 'output')
-  const before = options.outputFile === undefined ? 0 : (await stat(outputFile)).size
+  const before = options.outputFile === undefined ? 0 : statSync(outputFile).size
   const scriptFile = join(directory, 'script')
   // The shell begins its messages with the file, which means nothing to the reader: `line 3: pip: command not found` does.
   const prefix = `${scriptFile}: `
@@ -54,8 +54,8 @@ export async function runScript(options: ScriptOptions): Promise<Record<string, 
       const errorTail = end.errorTail.map(readable)
       throw commandFailed(`\`${options.step}\``, { ...end, errorTail })
     }
-    return await readCommandOutput(outputFile, before)
+    return readCommandOutput(outputFile, before)
   } finally {
-    await rm(directory, { recursive: true, force: true })
+    rmSync(directory, { recursive: true, force: true })
   }
 }

@@ -1,4 +1,4 @@
-import { mkdir, readFile, rename, writeFile } from 'node:fs/promises'
+import { mkdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import type { PipelineName, StepResult } from '../event.ts'
 import type { Facts } from '../plugin/outcome.ts'
@@ -28,20 +28,15 @@ type Content = Partial<Record<PipelineName, StepRecords>>
  */
 export function outputFile(stateDirectory: string): OutputFile {
   const file = join(stateDirectory, 'steps.json')
-  let last: Promise<void> = Promise.resolve()
-  const change = (pipeline: PipelineName, edit: (records: StepRecords) => StepRecords) => {
-    const changed = last.then(async () => {
-      // Read again before each write: a periodic save of another process may have added its own.
-      const content = await readContent(file)
-      await writeContent(file, { ...content, [pipeline]: edit(content[pipeline] ?? {}) })
-    })
-    last = changed.catch(() => {})
-    return changed
+  // At once: nothing else of this process may come between the reading and the writing.
+  const change = async (pipeline: PipelineName, edit: (records: StepRecords) => StepRecords) => {
+    // Read again before each write: a periodic save of another process may have added its own.
+    const content = readContent(file)
+    writeContent(file, { ...content, [pipeline]: edit(content[pipeline] ?? {}) })
   }
   return {
     read: async (pipeline = 'boot') => {
-      await last
-      const content = await readContent(file)
+      const content = readContent(file)
       return { ...(pipeline === 'shutdown' ? content.boot : {}), ...content[pipeline] }
     },
     record: (pipeline, step, record) =>
@@ -53,9 +48,9 @@ export function outputFile(stateDirectory: string): OutputFile {
   }
 }
 
-async function readContent(file: string): Promise<Content> {
+function readContent(file: string): Content {
   try {
-    return (JSON.parse(await readFile(file, 'utf8')) as { steps?: Content }).steps ?? {}
+    return (JSON.parse(readFileSync(file, 'utf8')) as { steps?: Content }).steps ?? {}
   } catch (error) {
     if (error instanceof SyntaxError || isMissing(error)) {
       return {}
@@ -68,13 +63,13 @@ function isMissing(error: unknown): boolean {
   return ['ENOENT', 'ENOTDIR'].includes((error as NodeJS.ErrnoException).code ?? '')
 }
 
-async function writeContent(file: string, steps: Content): Promise<void> {
+function writeContent(file: string, steps: Content): void {
   const temporary = `${file}.${process.pid}.tmp`
   const text = `${JSON.stringify({ version: 1, steps }, undefined, 2)}\n`
   try {
-    await mkdir(dirname(file), { recursive: true, mode: 0o700 })
-    await writeFile(temporary, text, { mode: 0o600 })
-    await rename(temporary, file)
+    mkdirSync(dirname(file), { recursive: true, mode: 0o700 })
+    writeFileSync(temporary, text, { mode: 0o600 })
+    renameSync(temporary, file)
   } catch (error) {
     throw stateProblem(file, error)
   }
