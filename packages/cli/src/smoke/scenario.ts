@@ -34,7 +34,7 @@ const scenarios: readonly Scenario[] = [
     graceMs: 10_000,
     // A device that is there and can't be opened: no driver has this number.
     mounts:
-      '[ ! -e /dev/fuse ] || { mknod "$GROUND/no-fuse" c 10 254 && mount --bind "$GROUND/no-fuse" /dev/fuse; }',
+      '[ ! -e /dev/fuse ] || { { [ -e "$GROUND/no-fuse" ] || mknod "$GROUND/no-fuse" c 10 254; } && mount --bind "$GROUND/no-fuse" /dev/fuse; }',
   },
   {
     name: 'read-only root',
@@ -56,10 +56,13 @@ export function scenariosNamed(names: readonly string[]): readonly Scenario[] {
   return names.length === 0 ? scenarios : scenarios.filter(({ name }) => names.includes(name))
 }
 
-/** Why a scenario can't be played on this machine; `undefined` where it can. */
-export function obstacleOf({ mounts }: Scenario): string | undefined {
+/** Why a scenario can't be played on this machine, found out by trying; `undefined` where it can. */
+export function obstacleOf({ mounts }: Scenario, ground: string): string | undefined {
   if (mounts === undefined) return undefined
-  const tried = spawnSync('unshare', ['--mount', 'true'], { encoding: 'utf8' })
+  const env = { ...process.env, GROUND: ground }
+  const tried = spawnSync('unshare', ['--mount', 'sh', '-c', mounts], { encoding: 'utf8', env })
   if (tried.error !== undefined) return 'there is no `unshare`'
-  return tried.status === 0 ? undefined : 'mounts of its own need root'
+  if (tried.status === 0) return undefined
+  const why = tried.stderr.trim().split('\n').at(-1) ?? ''
+  return `mounts of its own need root, and a container that may${why === '' ? '' : ` (${why})`}`
 }

@@ -44,7 +44,7 @@ export async function* playScenarios(options: SmokeOptions): AsyncGenerator<Smok
   let left: string | undefined
   for (const [index, scenario] of options.scenarios.entries()) {
     options.signal.throwIfAborted()
-    const obstacle = obstacleOf(scenario)
+    const obstacle = obstacleOf(scenario, options.ground.directory)
     const { name, graceMs } = scenario
     if (obstacle !== undefined) {
       const none = { problems: [], warnings: [], restored: 0 }
