@@ -5,6 +5,7 @@ import { requirement } from '@berth/core/testing'
 import { afterAll, beforeAll, expect } from 'vitest'
 import { type LinkingPod, mayLink, startLinkingPod } from './linking.ts'
 import { mayMount } from './mounted.ts'
+import { root as checkout } from '../workspace.ts'
 
 const may = mayLink('s3fs')
 const mount = may === true ? mayMount() : may
@@ -151,6 +152,47 @@ lanes.s3fs('what only a daemon finds out of this machine leads to watching too',
   expect(berth(['unlink', root]).code).toBe(0)
   fs.rmdirSync(path.join(root, 'output'))
 })
+
+for (const driver of ['s3fs', 'rclone'] as const) {
+  lanes.mount(`a user who is not root mounts with ${driver}, through the helper`, async () => {
+    const { berth, url, root, store } = pod
+    const nobody = 65534
+    const own = path.join(root, `user-${driver}`)
+    fs.mkdirSync(own)
+    fs.chownSync(own, nobody, nobody)
+    fs.chmodSync(root, 0o755)
+    const within = [
+      ...devices('mknod -m 666 $d/fuse c 10 229'),
+      'setpriv',
+      '--reuid',
+      `${nobody}`,
+      '--regid',
+      `${nobody}`,
+      '--clear-groups',
+    ]
+    const env = { BERTH_LINK_DIR: path.join(own, 'link') }
+    const app = 'set -e; berth=$1 work=$2 url=$3 driver=$4\n'
+    const lines = [
+      '"$berth" link "$work" --store "$url" --driver "$driver"',
+      'echo a picture > "$work/output/$driver.png"',
+      '"$berth" mounts --wait 20s',
+      '"$berth" unlink "$work"',
+    ]
+    const program = path.join(checkout, 'packages', 'cli', 'bin', 'berth')
+    const [first = '', ...rest] = [...within, 'sh', '-c', app + lines.join('\n'), 'sh']
+    const end = spawnSync(first, [...rest, program, own, url, driver], {
+      env: { ...pod.env, ...env },
+      encoding: 'utf8',
+      timeout: 60_000,
+    })
+    expect(end.status, end.stderr).toBe(0)
+    expect(end.stdout).toContain(`is active with ${driver}`)
+    expect((await store.get(`output/${driver}.png`))?.toString()).toBe('a picture\n')
+    const others = berth(['link', own, '--store', url, '--option', 'allow-other'], { within, env })
+    expect(others.stderr).toContain('only root may let other users look into a mount')
+    expect(berth(['unlink', own], { env }).code).toBe(0)
+  })
+}
 
 interface Told {
   ok: boolean

@@ -1,5 +1,5 @@
 import { spawn, type ChildProcess } from 'node:child_process'
-import { mkdirSync, openSync, closeSync } from 'node:fs'
+import { closeSync, mkdirSync, openSync } from 'node:fs'
 import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
@@ -33,7 +33,7 @@ export async function startDaemon(
   for (const { path, content } of plan.files) {
     await writeFileAtomic(path, content.reveal(), { mode: 0o600 })
   }
-  mkdirSync(spec.mountPoint, { recursive: true, mode: 0o555 })
+  makeMountPoint(spec.mountPoint)
   const log = logOf(spec)
   const begin = await sizeOf(log)
   const file = openSync(log, 'a', 0o600)
@@ -65,6 +65,11 @@ export async function startDaemon(
     `could not mount \`${spec.bucket}\` with ${driver.name}: it was not there after ${Math.round(withinMs / 1000)} s`,
     { hint: `see the log with \`berth mounts --log\`` },
   )
+}
+
+/** Nothing is to be written where the mount is missing; only root may mount on what it can't write to. */
+function makeMountPoint(path: string): void {
+  mkdirSync(path, { recursive: true, mode: process.getuid?.() === 0 ? 0o555 : 0o700 })
 }
 
 function environmentOf({ env, secrets = {} }: MountPlan): Record<string, string> {
