@@ -77,6 +77,11 @@ export class S3FileRequests {
     return { etag, sha256: hexOf(answer.ChecksumSHA256) }
   }
 
+  async remove(key: string, signal: Signal): Promise<void> {
+    if ((await this.lean.send({ method: 'DELETE', key, signal })) !== undefined) return
+    await this.session.requests.removeOne(key, signal)
+  }
+
   async create(
     key: string,
     metadata: Readonly<Record<string, string>>,

@@ -11,6 +11,7 @@ import type {
 import { checkKey, checkPrefix } from './key.ts'
 import { storeUrl, type Doing } from './s3-error.ts'
 import { readFailure, S3Failure, type FailureKind } from './s3-failure.ts'
+import { probeConditions } from './s3-file-probe.ts'
 import { S3FileRequests } from './s3-file-requests.ts'
 import { S3Session } from './s3-session.ts'
 import { openS3StoreOn, type S3StoreOptions } from './s3-store.ts'
@@ -30,6 +31,8 @@ class S3Files implements FileStore {
   readonly objects: ObjectStore
   private readonly session: S3Session
   private readonly requests: S3FileRequests
+  /** Whether the service honours conditions, where that has to be found out. */
+  private conditions: Promise<boolean> | undefined
 
   constructor(session: S3Session) {
     const { provider, customerKey } = session.settings
@@ -149,6 +152,18 @@ class S3Files implements FileStore {
     await this.objects.close()
   }
 
+  private async knowsConditions(options: RequestOptions): Promise<boolean> {
+    const { conditionalPut } = this.session.settings.provider
+    if (conditionalPut !== 'probe') return conditionalPut === 'yes'
+    this.conditions ??= probeConditions(this.session, this.requests, options)
+    try {
+      return await this.conditions
+    } catch (error) {
+      this.conditions = undefined
+      throw this.session.explain(error, { verb: 'probe' })
+    }
+  }
+
   /** Writes on a condition: the service's own, or a look just before the write where it has none. */
   private async onCondition<Result>(
     key: string,
@@ -156,7 +171,7 @@ class S3Files implements FileStore {
     write: (sent: WriteCondition | undefined) => Task<Result>,
   ): Promise<Result | 'changed'> {
     const doing: Doing = { verb: 'write', key }
-    const hasConditions = await this.objects.supportsConditionalWrites({ signal })
+    const hasConditions = await this.knowsConditions({ signal })
     // Of services that know `If-None-Match`, not all know `If-Match`, and some take no notice of it.
     const looksFirst = !hasConditions || !('absent' in condition)
     if (looksFirst && !(await this.isMet(key, condition, signal))) return 'changed'

@@ -32,7 +32,7 @@ export function addressOf(settings: S3Settings): { origin: URL; root: string } |
 /** A request that is to be signed: of an object, or with an empty key of the bucket. */
 export interface PlainRequest {
   /** GET unless told. */
-  method?: 'GET' | 'HEAD' | 'PUT'
+  method?: 'GET' | 'HEAD' | 'PUT' | 'DELETE'
   key: string
   /** Of the body, in hex; that of an empty one unless told. */
   sha256?: string
