@@ -1,6 +1,6 @@
 import { Worker } from 'node:worker_threads'
 import type { FileFacts } from './file-facts.ts'
-import type { ReadAnswer, ReadQuestion, ReturnedBuffer } from './reader-thread.ts'
+import type { ReadAnswer, ReadQuestion } from './reader-thread.ts'
 
 /** A small file as a whole. */
 export interface ReadFile {
@@ -15,6 +15,8 @@ export interface ReadFile {
 interface Thread {
   worker: Worker
   asked: number
+  /** What it has lent, and nobody needs any more. */
+  buffers: ArrayBuffer[]
 }
 
 const MOST_THREADS = 2
@@ -40,21 +42,24 @@ export class FileReader {
   async read(
     path: Buffer,
     mostBytes: number,
+    signal?: AbortSignal,
   ): Promise<ReadFile | Extract<ReadAnswer['result'], string>> {
     const thread = this.choose()
     const id = ++this.lastId
-    const question: ReadQuestion = { id, path, mostBytes, wantsMd5: this.wantsMd5 }
+    const buffers = thread.buffers.splice(0)
+    const named = { id, path: path.toString('latin1'), mostBytes, buffers }
+    const question: ReadQuestion = { ...named, wantsMd5: this.wantsMd5 }
     const result = await new Promise<ReadAnswer['result']>((resolve, reject) => {
       this.waiting.set(id, { thread, resolve, reject })
       thread.asked += 1
-      thread.worker.postMessage(question)
+      signal?.addEventListener('abort', () => reject(signal.reason as Error), { once: true })
+      thread.worker.postMessage(question, buffers)
     })
     if (typeof result === 'string') return result
     if ('code' in result) throw Object.assign(new Error(result.message), { code: result.code })
     const { facts, sha256, md5, buffer } = result
     const release = (): void => {
-      if (this.threads.includes(thread) && buffer.byteLength > 0)
-        thread.worker.postMessage({ buffer } satisfies ReturnedBuffer, [buffer])
+      if (!thread.buffers.includes(buffer)) thread.buffers.push(buffer)
     }
     return { facts, sha256, md5, body: new Uint8Array(buffer, 0, facts.size), release }
   }
@@ -71,12 +76,13 @@ export class FileReader {
     if (least !== undefined && (least.asked === 0 || this.threads.length >= MOST_THREADS))
       return least
     const worker = new Worker(new URL('./reader-thread.ts', import.meta.url))
-    const thread: Thread = { worker, asked: 0 }
+    const thread: Thread = { worker, asked: 0, buffers: [] }
     worker.unref()
     worker.on('message', ({ id, result }: ReadAnswer) => {
       this.settle(id)?.resolve(result)
     })
     // Of a thread that ends, by itself or because it was told to, what it was asked has no answer.
+    worker.on('messageerror', (error) => this.lose(thread, error))
     worker.on('error', (error) => this.lose(thread, error as Error))
     worker.on('exit', () => this.lose(thread, new Error('a thread that reads files has ended')))
     this.threads.push(thread)

@@ -6,15 +6,13 @@ import { areEqual, factsOf, type FileFacts } from './file-facts.ts'
 
 export interface ReadQuestion {
   id: number
-  path: Uint8Array
+  /** Bytes as text. */
+  path: string
   /** What is larger is only looked at. */
   mostBytes: number
   wantsMd5: boolean
-}
-
-/** A buffer that comes back, to be filled again. */
-export interface ReturnedBuffer {
-  buffer: ArrayBuffer
+  /** They come back, to be filled again. */
+  buffers: ArrayBuffer[]
 }
 
 export interface ReadAnswer {
@@ -34,11 +32,8 @@ const GONE = ['ENOENT', 'ELOOP', 'ENOTDIR', 'ENXIO']
 
 const kept: ArrayBuffer[] = []
 
-parentPort?.on('message', (message: ReadQuestion | ReturnedBuffer) => {
-  if ('buffer' in message) {
-    if (kept.length < MOST_KEPT) kept.push(message.buffer)
-    return
-  }
+parentPort?.on('message', (message: ReadQuestion) => {
+  for (const buffer of message.buffers) if (kept.length < MOST_KEPT) kept.push(buffer)
   const result = answerTo(message)
   const moved = typeof result === 'object' && 'buffer' in result ? [result.buffer] : []
   parentPort?.postMessage({ id: message.id, result } satisfies ReadAnswer, moved)
@@ -48,7 +43,7 @@ function answerTo(question: ReadQuestion): ReadAnswer['result'] {
   let file
   try {
     const flags = constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK
-    file = openSync(Buffer.from(question.path), flags)
+    file = openSync(Buffer.from(question.path, 'latin1'), flags)
     return readWhole(file, question)
   } catch (error) {
     const { code = '', message } = error as NodeJS.ErrnoException

@@ -76,8 +76,8 @@ const MAX_ROUNDS = 6
  * time; what S3 has already is not sent again.
  */
 export async function sendFile(request: SendRequest): Promise<SendResult> {
-  const { reader, path, store } = request
-  const read = await reader?.read(path, mostWholeBytes(store.limits))
+  const { reader, path, store, signal } = request
+  const read = await reader?.read(path, mostWholeBytes(store.limits), signal)
   if (read === undefined || read === 'large') return sendOpened(request)
   if (typeof read === 'string') return read
   const sent = await deliver(wholeParcel(read, request), request)

@@ -1,5 +1,9 @@
 import type { WaitingFile } from './watched-file.ts'
 
+type Lane = 'small' | 'big'
+
+const lanes: readonly Lane[] = ['small', 'big']
+
 export interface LaneLimits {
   /** How many small files are sent at once. */
   small: number
@@ -17,6 +21,8 @@ export interface LaneLimits {
 export class Lanes {
   private readonly running = { small: 0, big: 0 }
   private readonly limits: LaneLimits
+  /** The next one last. */
+  private readonly waiting: Record<Lane, WaitingFile[]> = { small: [], big: [] }
   private bytes = 0
 
   constructor(limits: LaneLimits) {
@@ -28,23 +34,34 @@ export class Lanes {
     return this.running.small + this.running.big
   }
 
+  /** How many wait. */
+  get length(): number {
+    return this.waiting.small.length + this.waiting.big.length
+  }
+
   /** From now on so many small files at once. */
   set width(small: number) {
     this.limits.small = small
   }
 
-  /** Takes as many as there is room for out of those that are queued; each is given back with `done`. */
-  take(queued: Iterable<WaitingFile>): { file: WaitingFile; done: () => void }[] {
-    const waiting: Record<'small' | 'big', WaitingFile[]> = { small: [], big: [] }
-    for (const file of queued) waiting[this.laneOf(file)].push(file)
-    return (['small', 'big'] as const).flatMap((lane) => {
-      const free = this.limits[lane] - this.running[lane]
-      if (free <= 0) return []
-      const next = waiting[lane].toSorted((a, b) => b.unchangedSince - a.unchangedSince)
+  /** What waits from now on. */
+  fill(queued: Iterable<WaitingFile>): void {
+    this.waiting.small = []
+    this.waiting.big = []
+    for (const file of queued) this.waiting[this.laneOf(file)].push(file)
+    for (const lane of lanes) this.waiting[lane].sort((a, b) => a.unchangedSince - b.unchangedSince)
+  }
+
+  /** Takes as many as there is room for; each is given back with `done`. */
+  take(): { file: WaitingFile; done: () => void }[] {
+    return lanes.flatMap((lane) => {
       const started = []
-      for (const file of next.slice(0, free)) {
-        if (lane === 'small' && !this.hasRoom(file)) break
-        started.push(this.start(file, lane))
+      while (this.running[lane] < this.limits[lane]) {
+        const file = this.waiting[lane].at(-1)
+        if (file === undefined || (lane === 'small' && !this.hasRoom(file))) break
+        this.waiting[lane].pop()
+        // It has changed since, or is gone.
+        if (file.state === 'queued') started.push(this.start(file, lane))
       }
       return started
     })
@@ -54,7 +71,7 @@ export class Lanes {
     return this.running.small === 0 || this.bytes + facts.size <= this.limits.memoryBytes
   }
 
-  private start(file: WaitingFile, lane: 'small' | 'big'): { file: WaitingFile; done: () => void } {
+  private start(file: WaitingFile, lane: Lane): { file: WaitingFile; done: () => void } {
     const { size } = file.facts
     this.running[lane]++
     if (lane === 'small') this.bytes += size
@@ -70,7 +87,7 @@ export class Lanes {
     }
   }
 
-  private laneOf({ facts }: WaitingFile): 'small' | 'big' {
+  private laneOf({ facts }: WaitingFile): Lane {
     return facts.size > this.limits.bigBytes ? 'big' : 'small'
   }
 }

@@ -38,7 +38,9 @@ const storeWide = [
 ].map((problem) => `object-store/${problem}`)
 const mebibyte = 1024 * 1024
 const MEMORY_BYTES = 128 * mebibyte
+const MAX_SEND_MS = 600_000
 const LOOKS = 8
+const BULK_FILES = 12
 const MAX_PAUSE_MS = 30_000
 const RATE_MS = 30_000
 const EAGER_MS = 500
@@ -65,7 +67,6 @@ export class SendQueue {
   private transfers: number | undefined
   private pacer: Pacer | undefined
   private isEager = false
-  private isFull = false
   private readonly stopped = new AbortController()
   private readonly running = new Set<Promise<void>>()
   private recent: { at: number; bytes: number }[] = []
@@ -106,9 +107,16 @@ export class SendQueue {
       if (file.state === 'queued' && !this.withheld.has(file.name)) queued.push(file)
     }
     this.lanes.width = this.transfers ?? this.tempo.width
-    const next = this.lanes.take(pause === undefined ? queued : queued.slice(0, 1))
-    this.isFull = queued.length > next.length
-    for (const { file, done } of next) this.start(file, done)
+    this.lanes.fill(pause === undefined ? queued : queued.slice(0, 1))
+    this.startNext()
+  }
+
+  private startNext(): void {
+    for (const { file, done } of this.lanes.take()) {
+      const isWanted = this.settings.waiting.all.get(file.name) === file
+      if (isWanted && !this.withheld.has(file.name)) this.start(file, done)
+      else done()
+    }
   }
 
   /** Bytes in a second, of late. */
@@ -129,12 +137,15 @@ export class SendQueue {
 
   private start(file: WaitingFile, done: () => void): void {
     file.state = 'sending'
+    file.wasHeard = false
     const sending = this.send(file)
       .catch((error: unknown) => this.fail(file, error))
       .finally(() => {
         done()
         this.running.delete(sending)
-        this.settings.wake()
+        const mayGoOn = this.pause === undefined && !this.isPaused && !this.stopped.signal.aborted
+        if (mayGoOn && this.lanes.length > 0) this.startNext()
+        else this.settings.wake()
       })
     this.running.add(sending)
   }
@@ -151,9 +162,9 @@ export class SendQueue {
       looksFirst: file.isOld && this.isLookWorth(),
       upload: journal.uploads.get(name),
       saveUpload: (upload) => journal.setUpload(name, upload),
-      reader: this.isFull ? this.reader : undefined,
+      reader: this.isBulk() ? this.reader : undefined,
       pace: (size) => this.waitForShare(size),
-      signal: this.stopped.signal,
+      signal: this.signalFor(file),
     })
     const now = performance.now()
     this.resume()
@@ -165,12 +176,24 @@ export class SendQueue {
       this.sentFiles++
       this.sentBytes += bytes
       this.recent.push({ at: now, bytes })
-      this.tempo.sent(bytes, { now, isBusy: this.isFull })
+      this.tempo.sent(bytes, { now, isBusy: this.lanes.length > 0 })
     }
     file.failure = undefined
     file.attempts = 0
     // It may have been changed, or removed, while it was sent.
     await waiting.release(file, now)
+  }
+
+  /** What hangs, wherever that is, is given up and tried again; a big file makes progress part by part, and has its own limits. */
+  private signalFor({ facts }: WaitingFile): AbortSignal {
+    const { signal } = this.stopped
+    if (facts.size > this.settings.bigFileBytes || this.pacer !== undefined) return signal
+    return AbortSignal.any([signal, AbortSignal.timeout(MAX_SEND_MS)])
+  }
+
+  /** Threads take a while to start. */
+  private isBulk(): boolean {
+    return this.lanes.busy + this.lanes.length >= BULK_FILES
   }
 
   /** A look saves a body where S3 has the file, and is for nothing where it has none of them. */

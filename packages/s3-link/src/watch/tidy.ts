@@ -10,8 +10,8 @@ export interface TidyRequest {
   journal: Journal
   /** Other machines write to the folder too. */
   isShared: boolean
-  /** After the first scan. */
-  isFirst: boolean
+  /** For the first time nothing waits to be sent. */
+  isIdle: boolean
   isWaiting: (name: string) => boolean
   /** The watch has been closed, or has halted. */
   isOver: () => boolean
@@ -20,10 +20,10 @@ export interface TidyRequest {
 
 /** What is done between scans: uploads that nobody goes on with are ended, and files and objects are removed where that was asked for. */
 export async function tidy(request: TidyRequest): Promise<{ held: string | undefined }> {
-  const { root, journal, isShared, isFirst, isWaiting, isOver, withheld } = request
+  const { root, journal, isShared, isIdle, isWaiting, isOver, withheld } = request
   const { store, prefix, evict, mirrorDeletes: mirror } = request.settings
   const isBusy = (name: string): boolean => isOver() || isWaiting(name)
-  if (isFirst) await dropUnfinishedUploads({ store, prefix, journal, isWaiting })
+  if (isIdle) await dropUnfinishedUploads({ store, prefix, journal, isWaiting })
   if (evict !== undefined && !isShared) await evictFiles({ root, journal, store, isBusy, ...evict })
   if (mirror === undefined || isOver()) return { held: undefined }
   const { held } = await mirrorDeletes({ root, journal, store, isBusy, withheld, ...mirror })

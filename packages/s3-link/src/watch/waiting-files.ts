@@ -55,6 +55,7 @@ export class WaitingFiles {
         unchangedSince: this.sinceChange(facts, now),
         dueAt: 0,
         attempts: 0,
+        wasHeard: false,
         isOpen: false,
         isOld: this.isStarting,
       })
@@ -93,8 +94,15 @@ export class WaitingFiles {
     }
   }
 
-  /** A file that was sent is looked at again: what it is now may be in S3, or not. */
+  /** A file that was sent is looked at again, unless nothing can have happened to it: what it is now may be in S3, or not. */
   async release(file: WaitingFile, now: number): Promise<void> {
+    const proven = this.journal.proven.get(file.name)
+    const isAsSent = proven?.place === 'here' && areEqual(proven.facts, file.facts)
+    if (isAsSent && this.hearsAll && !file.wasHeard) {
+      file.state = 'settling'
+      this.observe(file.name, file.facts, now)
+      return
+    }
     const status = await lstat(placeOf(this.root, file.name), { bigint: true }).catch(
       (error: unknown) => {
         if (hasErrno(error, 'ENOENT', 'ENOTDIR')) return undefined

@@ -252,6 +252,8 @@ describe('a watched folder', () => {
       await watch.drain(1_000)
       return watch.status().evicted.files === 2
     })
+    // On record before it is done.
+    await until(async () => (await readdir(folder)).length === 2)
     expect((await readdir(folder)).toSorted()).toEqual(['other', 'p_00010_.png'])
     expect(await keysOf(prefix)).toHaveLength(4)
     // What S3 has is another now, so the local file stays.
@@ -272,6 +274,7 @@ describe('a watched folder', () => {
       await watch.drain(1_000)
       return watch.status().evicted.files === 1
     })
+    await until(async () => (await readdir(folder)).length === 3)
     expect((await readdir(folder)).toSorted()).toEqual(['p_10.png', 'p_2.png', 'p_9.png'])
   })
 

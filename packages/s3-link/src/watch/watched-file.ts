@@ -17,6 +17,8 @@ export interface WaitingFile {
   /** When to look at it, or to try it, next. */
   dueAt: number
   attempts: number
+  /** Something was heard of it since it is being sent. */
+  wasHeard: boolean
   isOpen: boolean
   /** It was there before the watch began. */
   isOld: boolean

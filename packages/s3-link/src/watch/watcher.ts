@@ -22,6 +22,8 @@ const MIN_SCAN_MS = 5_000
 const MAX_SCAN_MS = 60_000
 // A scan may take this part of the time.
 const SCAN_SHARE = 20
+// After so many scans what a killed process left is tidied up although there is a lot to send.
+const LATEST_TIDY = 10
 
 /** What happens in a folder that is watched: scans, looks, and sends, each in its own time. */
 export class Watcher {
@@ -43,6 +45,8 @@ export class Watcher {
   private tidying: Promise<void> | undefined
   private isDraining = false
   private isShared = true
+  /** Uploads that nobody goes on with have been ended. */
+  private hasBeenIdle = false
   /** Whole scans that were brought to their end. */
   private scans = 0
 
@@ -169,7 +173,9 @@ export class Watcher {
   private async hear(name: string): Promise<void> {
     if (this.facts.state === 'halted' || this.facts.state === 'closed') return
     // One that is waited for is looked at soon anyway: a big file tells of each of its thousand writes.
-    if (this.isOurs(name) || this.waiting.all.has(name)) return
+    const waiting = this.waiting.all.get(name)
+    if (waiting !== undefined) waiting.wasHeard = true
+    if (this.isOurs(name) || waiting !== undefined) return
     if (this.isUnfinished(name)) return this.unfinished.hear(name, performance.now())
     const kind = await this.waiting.look(name, performance.now())
     if (kind === 'folder') await this.scan(name)
@@ -235,7 +241,6 @@ export class Watcher {
   }
 
   private finishScan(wallTime: number): void {
-    const isFirst = this.isFirst()
     this.facts.state = 'watching'
     this.facts.reason = undefined
     this.facts.scannedAt = wallTime
@@ -244,18 +249,20 @@ export class Watcher {
     this.scans += 1
     if (this.isEmpty()) this.facts.safeAsOf = wallTime
     // Not waited for: it asks S3, and a scan must not depend on that.
-    this.tidying ??= this.tidy(isFirst)
+    this.tidying ??= this.tidy()
       // What S3 refuses now, the next file that is sent says as well; the next scan tries again.
       .catch((error: unknown) => (isBerthError(error) ? undefined : this.halt(error)))
       .finally(() => (this.tidying = undefined))
   }
 
-  private async tidy(isFirst: boolean): Promise<void> {
+  private async tidy(): Promise<void> {
     const { root, settings, journal, isShared, queue } = this
     const isWaiting = (name: string): boolean => this.waiting.all.has(name)
+    const isIdle = !this.hasBeenIdle && (this.isEmpty() || this.scans > LATEST_TIDY)
     const isOver = (): boolean => this.facts.state !== 'watching'
-    const request = { root, settings, journal, isShared, isFirst, isWaiting, isOver }
+    const request = { root, settings, journal, isShared, isIdle, isWaiting, isOver }
     const { held } = await tidy({ ...request, withheld: queue.withheld })
+    this.hasBeenIdle ||= isIdle
     this.facts.note = noteOf({ root, held, isPartial: this.hints.isPartial })
   }
 
