@@ -12,8 +12,12 @@ import type { MigrationReport } from './migrate.ts'
 
 const missing = missingS3Server()
 const program = fileURLToPath(new URL('./testing/migrate-program.ts', import.meta.url))
-/** `all` for every step of every scene, several minutes; else so many of them, spread over all. */
+/**
+ * `all` for every step of every scene, which takes an hour; else so many of them, spread over all. From 210 on each kind of step is met: what is
+ * done to what, before and after.
+ */
 const asked = process.env['BERTH_KILL_RUNS'] || '12'
+const isWhole = asked === 'all' || Number(asked) >= 210
 const LANES = 4
 const BIG_BYTES = 17 * 1024 * 1024
 
@@ -80,7 +84,7 @@ describe('a migration that is killed', () => {
         Array.from({ length: most }, (_, n) => all[Math.floor(((n + 0.5) * all.length) / most)]),
         hits,
       )
-      if (asked === 'all') {
+      if (isWhole) {
         // What came at another number this time.
         const missed = known.flatMap(({ scene, steps }) =>
           [...new Set(steps)]
@@ -92,7 +96,7 @@ describe('a migration that is killed', () => {
       }
       const kills = [...hits.values()].reduce((sum, times) => sum + times, 0)
       expect(kills).toBeGreaterThan(most * 0.6)
-      if (asked === 'all') tell(hits, kills, performance.now() - startedAt)
+      if (isWhole) tell(hits, kills, performance.now() - startedAt)
     },
   )
 
@@ -135,6 +139,9 @@ describe('a migration that is killed', () => {
     expect(last?.report, why).toMatchObject({ openFiles: [], unsettled: [] })
     await checkNothingIsLost(world, log, why)
     await checkEnd(world, { scene, log, why })
+    // An upload that was begun, and that nobody could put on record, is ended a day later; nothing of it is seen meanwhile.
+    const left = await store.listUploads(world.prefix)
+    expect(left.length, why).toBeLessThanOrEqual(first === undefined ? 1 : 0)
     await rm(join(world.folder, '..'), { recursive: true, force: true })
     await rm(world.target, { recursive: true, force: true })
     return { hit, steps: first?.steps ?? [] }
@@ -214,7 +221,6 @@ describe('a migration that is killed', () => {
       const isKept = !scene.removeOriginals || world.theirs[name] !== undefined
       expect(left.has(sha256(body)), `${name} in the original, ${why}`).toBe(isKept)
     }
-    expect(await store.listUploads(world.prefix), why).toEqual([])
   }
 })
 

@@ -1,10 +1,11 @@
 import { dirname, resolve } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { BerthError } from '@berth/core/error'
+import { BerthError, isBerthError } from '@berth/core/error'
 import { isInside, isMountpoint, refuseSystemRoot, resolveReal } from '@berth/filesystem'
 import { shownName } from '../upload/key.ts'
 import { lockState } from '../watch/folder-lock.ts'
 import { Journal } from '../watch/journal.ts'
+import { dropUnfinishedUploads } from '../watch/unfinished-uploads.ts'
 import { recoverRemovals } from '../watch/remove-proven.ts'
 import { readWriters } from '../watch/writers.ts'
 import {
@@ -114,11 +115,21 @@ async function goOn(
   const moved = merge([...before, ...after.before], after.last)
   const state = place === 'linked' && moved.news === 0 ? 'unchanged' : 'moved'
   const { openFiles } = after
+  await tidyUp(moving, openFiles)
   if (!settings.removeOriginals) return { state, ...moved, openFiles, originals }
   const removed = mergeRemoved(
     await inTurn(originals, (original) => removeOriginal(original, moving)),
   )
   return { state, ...moved, openFiles, originals: await findOriginals(folder), removed }
+}
+
+/** What killed runs left half sent is paid for until it is ended; a key that may not look for it is no reason to fail. */
+async function tidyUp(moving: Moving, openFiles: readonly string[]): Promise<void> {
+  try {
+    await dropUnfinishedUploads({ ...moving, isWaiting: () => openFiles.length > 0 })
+  } catch (error) {
+    if (moving.signal?.aborted || !isBerthError(error)) throw error
+  }
 }
 
 async function inTurn<Item, Result>(
