@@ -21,6 +21,7 @@ export class PipelineHandle {
   #mark: string
   #said: () => string
   #loaded = Promise.withResolvers<Loaded>()
+  #finished = Promise.withResolvers<PipelineEnd>()
   #ended = Promise.withResolvers<PipelineEnd>()
   #outcome: PipelineEnd | undefined
   #killReason: string | undefined
@@ -36,12 +37,21 @@ export class PipelineHandle {
       (reports as Report[]).forEach((each) => this.#hear(each)),
     )
     void child.gone.then((how) => this.#settle(how))
+    void this.ended.then((end) => this.#finished.resolve(end))
     this.#send({ type: 'load', request })
   }
 
   /** Never rejects. */
   get loaded(): Promise<Loaded> {
     return this.#loaded.promise
+  }
+
+  /**
+   * Never rejects; resolves when it has said how it ended. Its process has only to go then: that takes Node a while, and on a hung
+   * volume for ever.
+   */
+  get finished(): Promise<PipelineEnd> {
+    return this.#finished.promise
   }
 
   /** Never rejects; resolves when the process is gone. A crash is `failed`, has been reported, and left nothing running. */
@@ -88,7 +98,10 @@ export class PipelineHandle {
     if (answer.type === 'event') this.#report(answer.event)
     if (answer.type === 'loaded') this.#loaded.resolve({ recipe: answer.facts })
     if (answer.type === 'refused') this.#loaded.resolve({ refused: answer.error })
-    if (answer.type === 'ended') this.#outcome = answer
+    if (answer.type === 'ended') {
+      this.#outcome = answer
+      this.#finished.resolve(answer)
+    }
   }
 
   async #settle(how: string): Promise<void> {

@@ -242,7 +242,7 @@ export class Supervisor {
       if (this.#stop.isRequested) this.#cancelBoot(boot)
       boot.go()
     }
-    const end = await boot.ended
+    const end = await boot.finished
     this.#boot = undefined
     if (!('refused' in loaded)) return end
     this.#emit({ type: 'error', error: loaded.refused })

@@ -3,6 +3,9 @@ import { duration } from '../plugin/duration.ts'
 import { environment, environmentName, variableName } from './recipe-names.ts'
 import { itemSchema, retry, shell } from './step-schema.ts'
 
+// A process uses a schema once or twice; to compile a parser for it first would take longer than that.
+z.config({ jitless: true })
+
 // Those by which programs are asked to end; the schema must not depend on the machine that prints it.
 const stopSignals = [
   'SIGTERM',
