@@ -122,7 +122,9 @@ boot: [{ id: gate, run: 'until [ -e "$GATE" ]; do sleep 0.05; done; echo through
   expect(boot?.steps).toEqual([
     expect.objectContaining({ id: 'gate', lastBootMs: expect.any(Number) }),
   ])
-  expect((await ask(pod, ['report', '--boot', '1'])).stdout).toContain('lost')
+  const killed = pod.berth(['report', '--boot', '1', '--json'])
+  await killed.ended
+  expect(JSON.parse(killed.stdout)).toMatchObject({ state: 'lost' })
   expect(await ask(pod, ['report', '--boot', '4'])).toMatchObject({ code: 2 })
   expect(await ask(pod, ['report', '--boot', 'x'])).toMatchObject({ code: 2 })
 })

@@ -85,3 +85,11 @@ test('shows retries, refusals of a ladder, what is taken back, and a boot that s
     "
   `)
 })
+
+test('says of what ran when the supervisor was killed that it is lost', () => {
+  const events = pipelineEvents('boot', { at: [0, 9], steps: [{ id: 'link', at: [0, 2] }] })
+  const life = mustLife([recordStart, ...events.slice(0, 2)])
+  const report = makeReport(life, { isAlive: false, before: undefined, now: dawn + 4000 })
+  expect(report).toMatchObject({ state: 'lost', parts: [{ result: 'lost' }] })
+  expect(reportText(report, layout)).toContain('✖ lost: the supervisor was gone')
+})

@@ -15,6 +15,7 @@ const symbols: Record<ReportStep['result'], SymbolName> = {
   cancelled: 'warning',
   running: 'running',
   waiting: 'working',
+  lost: 'failed',
 }
 
 /** An optional step's failure is a warning; that of a ladder's rung is part of the climb. */
@@ -51,6 +52,7 @@ export function outcomeText(step: ReportStep): string {
     return `${result}${colon(joined(reason ?? '', known))}`
   }
   if (result === 'running' || result === 'waiting') return joined(result, tries)
+  if (result === 'lost') return 'lost: the supervisor was gone before it ended'
   const verdict = step.of === undefined ? `${result}${optional ? ' (optional)' : ''}` : 'refused'
   return joined(`${verdict}${colon(because)}`, tries)
 }

@@ -18,7 +18,8 @@ export interface ReportStep {
   name: string
   optional: boolean
   needs: string[]
-  result: StepResult | 'running' | 'waiting'
+  /** `lost`: the supervisor was gone before it ended. */
+  result: StepResult | 'running' | 'waiting' | 'lost'
   /** From the beginning of its part. */
   startMs: number
   durationMs: number
@@ -64,6 +65,13 @@ export interface Report {
   errors: ErrorFacts[]
 }
 
+/** When it is told. */
+interface Moment {
+  /** The end of what has none yet. */
+  until: number
+  isAlive: boolean
+}
+
 /** Makes the report of a life, beside the one before it. `now` ends what still runs. */
 export function makeReport(
   life: Life,
@@ -74,9 +82,10 @@ export function makeReport(
   const names = ['boot', 'deferred', 'shutdown'] as const
   const parts = names.flatMap((name) => {
     const pipeline = life[name]
-    return pipeline === undefined ? [] : [partOf(name, pipeline, { until, before: before?.[name] })]
+    if (pipeline === undefined) return []
+    return [partOf(name, pipeline, { until, isAlive, before: before?.[name] })]
   })
-  if (life.undo.length > 0) parts.push(undoPart(life.undo, until))
+  if (life.undo.length > 0) parts.push(undoPart(life.undo, { until, isAlive }))
   return {
     recipe,
     file,
@@ -98,7 +107,7 @@ export function makeReport(
 function partOf(
   name: ReportPart['name'],
   pipeline: PipelineLife,
-  { until, before }: { until: number; before: PipelineLife | undefined },
+  { until, isAlive, before }: Moment & { before: PipelineLife | undefined },
 ): ReportPart {
   const { startedAt, endedAt, result, steps } = pipeline
   const path = criticalPath(pipeline)
@@ -108,14 +117,16 @@ function partOf(
     name,
     startedAt,
     durationMs: (endedAt ?? until) - startedAt,
-    ...(result === undefined ? {} : { result }),
-    steps: steps.map((step) => row(step, { startedAt, until, before: earlier.get(step.id) })),
+    ...(result === undefined ? (isAlive ? {} : { result: 'lost' }) : { result }),
+    steps: steps.map((step) => {
+      return row(step, { startedAt, until, isAlive, before: earlier.get(step.id) })
+    }),
     ...(path === undefined ? {} : { criticalPath: path }),
     ...(lastBootMs === undefined ? {} : { lastBootMs }),
   }
 }
 
-function undoPart(undo: readonly StepLife[], until: number): ReportPart {
+function undoPart(undo: readonly StepLife[], { until, isAlive }: Moment): ReportPart {
   const startedAt = undo[0]?.startedAt ?? undo[0]?.endedAt ?? until
   const endedAt = Math.max(...undo.map((step) => step.endedAt ?? until))
   const isFailed = undo.some(({ result }) => result === 'failed' || result === 'timeout')
@@ -124,13 +135,18 @@ function undoPart(undo: readonly StepLife[], until: number): ReportPart {
     startedAt,
     durationMs: endedAt - startedAt,
     result: isFailed ? 'failed' : 'complete',
-    steps: undo.map((step) => row(step, { startedAt, until, before: undefined })),
+    steps: undo.map((step) => row(step, { startedAt, until, isAlive, before: undefined })),
   }
 }
 
 function row(
   step: StepLife,
-  { startedAt, until, before }: { startedAt: number; until: number; before: StepLife | undefined },
+  {
+    startedAt,
+    until,
+    isAlive,
+    before,
+  }: Moment & { startedAt: number; before: StepLife | undefined },
 ): ReportStep {
   const { id, of, name, optional, needs, attempts, warnings, reason, facts, error, explain } = step
   const began = step.startedAt ?? step.endedAt
@@ -143,7 +159,7 @@ function row(
     name,
     optional,
     needs,
-    result: step.result ?? (isRunning ? 'running' : 'waiting'),
+    result: step.result ?? (isRunning ? (isAlive ? 'running' : 'lost') : 'waiting'),
     startMs: Math.max(0, (began ?? until) - startedAt),
     durationMs: isRunning ? until - (step.startedAt ?? until) : durationOf(step),
     attempts,
