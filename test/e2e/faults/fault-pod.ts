@@ -23,6 +23,10 @@ export interface FaultPodSettings {
   options?: string[]
   /** Where what is mounted and what is not sent lies, instead of in the pod's folder. */
   cacheFolder?: string
+  /** One that another pod has too, instead of in the pod's folder. */
+  workspace?: string
+  /** A command that runs Berth. */
+  within?: string[]
 }
 
 export interface BerthEnd {
@@ -58,7 +62,7 @@ export class FaultPod {
     this.#settings = settings
     this.driver = settings.driver
     this.keys = settings.keys
-    this.workspace = path.join(settings.folder, 'workspace')
+    this.workspace = settings.workspace ?? path.join(settings.folder, 'workspace')
     this.linkFolder = path.join(settings.cacheFolder ?? settings.folder, 'link')
     this.output = path.join(this.workspace, 'output')
     for (const folder of [this.workspace, this.linkFolder])
@@ -93,7 +97,8 @@ export class FaultPod {
   }
 
   berth(args: readonly string[]): Promise<BerthEnd> {
-    return endOf(spawn(program, args, { env: this.env, stdio: ['ignore', 'pipe', 'pipe'] }))
+    const [first = program, ...rest] = [...(this.#settings.within ?? []), program, ...args]
+    return endOf(spawn(first, rest, { env: this.env, stdio: ['ignore', 'pipe', 'pipe'] }))
   }
 
   /** Starts an app; its log is one of the pod's. */

@@ -1,10 +1,11 @@
 import { mkdir, statfs } from 'node:fs/promises'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { errorFacts } from '@berth/core/error'
+import { BerthError, errorFacts } from '@berth/core/error'
 import type { ObjectStore } from '@berth/object-store'
 import type { MountDriver, MountSpec } from '../driver/driver.ts'
 import { adoptDaemon } from './adopt-daemon.ts'
 import { flyCanary } from './canary.ts'
+import { ensureIdentity, type Identity } from './identity.ts'
 import type { LinkStatus, StatusReason } from './link-status.ts'
 import { restartDelayMs } from './mount-state.ts'
 import { type ProcessFacts, readProcess } from './process-facts.ts'
@@ -25,7 +26,7 @@ export interface SupervisorParts {
   /** Ends a start that is under way. */
   signal: AbortSignal
   /** A daemon has just been proven to work. */
-  onProven: () => void
+  onProven: (identity: Identity | undefined) => void
   /** Before anything is mounted: what lies in the place must not be hidden. */
   clearPlace: () => Promise<void>
 }
@@ -38,6 +39,7 @@ export class DaemonSupervisor {
   #restarts: number[] = []
   #canary: LinkStatus['lastCanary'] = null
   #fault: StatusReason | null = null
+  #identity: Identity | undefined
 
   constructor(parts: SupervisorParts) {
     this.#parts = parts
@@ -76,24 +78,29 @@ export class DaemonSupervisor {
     const fitting = await fitCache(spec)
     this.#daemon = await startDaemon(driver, fitting, { withinMs: mountMs, signal })
     const { pid } = this.#daemon
-    await this.#note((await readProcess(pid)) ?? { pid, startedAt: '' })
+    const facts = (await readProcess(pid)) ?? { pid, startedAt: '' }
+    await this.#note(facts)
     const refresh = () => this.refresh()
     const waitMs = driver.name === 'rclone' ? spec.options.writeBackMs : 0
     const withinMs = canaryMs + waitMs
     const { ms } = await flyCanary({ spec, store, refresh, withinMs, signal })
     this.#canary = { at: Date.now(), ms }
+    await this.#identify()
+    await this.#note(facts)
     this.#fault = null
-    onProven()
+    onProven(this.#identity)
   }
 
   /** Takes over the daemon of a keeper that was killed; says whether there is one. */
   async adopt(): Promise<boolean> {
-    const { driver, spec, registry } = this.#parts
+    const { driver, spec, registry, onProven } = this.#parts
     const record = await registry.readMount()
     this.#daemon = await adoptDaemon(driver, spec, record)
+    this.#identity = record?.identity
     // From now on this is the keeper to ask, whatever there is to keep.
     if (record !== undefined) await this.#note(this.#daemon && record.daemon)
     if (this.#daemon === undefined) return false
+    onProven(this.#identity)
     this.#canary = (await registry.readStatus())?.lastCanary ?? null
     return true
   }
@@ -138,6 +145,20 @@ export class DaemonSupervisor {
     }
   }
 
+  /** A bucket that another took the place of while the daemon was away is not gone on with. */
+  async #identify(): Promise<void> {
+    const { spec, store, signal } = this.#parts
+    const found = await ensureIdentity(store, signal)
+    if (this.#identity !== undefined && this.#identity.id !== found.id) {
+      throw new BerthError(
+        's3-link/identity-mismatch',
+        `could not go on with \`${spec.bucket}\`: it is not the bucket that was mounted before`,
+        { hint: 'unlink, see which bucket that is, and link again' },
+      )
+    }
+    this.#identity = found
+  }
+
   async #note(daemon: ProcessFacts | undefined): Promise<void> {
     const { driver, spec, registry } = this.#parts
     await registry.writeMount({
@@ -148,6 +169,7 @@ export class DaemonSupervisor {
       cache: spec.cache,
       keeper: (await readProcess(process.pid)) ?? { pid: process.pid, startedAt: '' },
       ...(daemon === undefined ? {} : { daemon }),
+      identity: this.#identity,
     })
   }
 }

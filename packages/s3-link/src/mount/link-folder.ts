@@ -14,7 +14,9 @@ import type { Layout } from './layout.ts'
 import type { Places } from './places.ts'
 import { type LinkRecord, openRegistry, type Registry, spoolOf, stateOf } from './registry.ts'
 import { ask } from './keeper-protocol.ts'
+import { requireSameBucket } from './identity.ts'
 import { leaveOthers } from './leave-mounts.ts'
+import { findOtherOwner, releaseLink, requireOwnLink } from './link-owner.ts'
 import { kindOf, putLink, targetOf } from './retarget.ts'
 import { refuseNested } from './refuse-nested.ts'
 import { runShort } from './short-command.ts'
@@ -30,13 +32,14 @@ interface LinkMemory {
 
 /**
  * Says what is in a link's place. Throws for what must stay untouched: `s3-link/foreign-link`, `s3-link/is-mountpoint` unless the folder is
- * to be `watched` where it is, `s3-link/not-a-directory`, and `s3-link/nested` when it lies in another link, or another in it.
+ * to be `watched` where it is, `s3-link/not-a-directory`, `s3-link/other-pod`, and `s3-link/nested` when it lies in another link, or another in it.
  */
 export async function inspectFolder(
   path: string,
   places: Places,
   watched = false,
 ): Promise<FoundFolder> {
+  await requireOwnLink(path)
   await refuseNested(path, places)
   const kind = await kindOf(path)
   if (kind === 'absent') return 'absent'
@@ -75,6 +78,8 @@ export async function inspectFolder(
 export async function repairLink(path: string): Promise<boolean> {
   const target = await targetOf(path)
   if (target === undefined || !(await readMemory(path)).targets.includes(target)) return false
+  // Where a pod that shares the volume has its mount is nowhere here.
+  if ((await findOtherOwner(path)) !== undefined) return false
   const spool = spoolOf(path)
   await mkdir(spool, { recursive: true })
   if (target === spool) return false
@@ -105,6 +110,7 @@ export async function putFolderLink({
   const isKnown = (await registry.readLinks()).some((link) => link.path === path)
   const current = await targetOf(path)
   if (isKnown && (current === target || current === record.spool)) return 'unchanged'
+  await requireKnownBucket(path, registry)
   await remember(path, [target, record.spool])
   await makeInMount(target, spec)
   await leaveOthers(path, spec.key, places)
@@ -114,6 +120,23 @@ export async function putFolderLink({
   // What waits in the spool is known from now on; a keeper that is starting its daemon again looks by itself later.
   await Promise.race([ask(registry.socket, { verb: 'look' }), sleep(2_000)])
   return 'done'
+}
+
+/**
+ * Throws `s3-link/identity-mismatch` when the mounted bucket is another than the one that this folder was linked to before; a mount that was made
+ * for nothing is asked to end.
+ */
+export async function requireKnownBucket(path: string, registry: Registry): Promise<void> {
+  const mount = await registry.readMount()
+  if (mount === undefined) return
+  try {
+    await requireSameBucket(path, mount.store, mount.identity)
+  } catch (error) {
+    const deadline = Date.now() + 10_000
+    if ((await registry.readLinks()).length === 0)
+      await ask(registry.socket, { verb: 'stop', deadline })
+    throw error
+  }
 }
 
 /** Takes a link away: an empty folder of its own is in its place, and what the spool holds is in it. */
@@ -135,6 +158,7 @@ export async function removeFolderLink(path: string, registry: Registry): Promis
     }
   }
   await registry.removeLink(path)
+  await releaseLink(path)
   return isOurs
 }
 

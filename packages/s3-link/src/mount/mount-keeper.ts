@@ -6,6 +6,7 @@ import type { MountDriver, MountSpec, Pending } from '../driver/driver.ts'
 import { clearPlace, moveToSpools } from './clear-place.ts'
 import { DaemonSupervisor } from './daemon-supervisor.ts'
 import type { Keeper, StopAnswer } from './keeper-contract.ts'
+import { LinkOwnership } from './link-owner.ts'
 import { endMount } from './mount-ending.ts'
 import { judgeMount, type Verdict } from './mount-state.ts'
 import { Observer } from './observer.ts'
@@ -13,7 +14,7 @@ import { explainRescue, explainState } from './reasons.ts'
 import type { LinkRecord, Registry } from './registry.ts'
 import { rescueFiles } from './rescue.ts'
 import { retarget } from './retarget.ts'
-import { addPending, type Spool } from './spool.ts'
+import { addPending, noneWaits, type Spool } from './spool.ts'
 import { StatusPublisher } from './status-publisher.ts'
 import { unmount } from './unmount.ts'
 
@@ -34,6 +35,7 @@ export class MountKeeper implements Keeper {
   readonly #observer: Observer
   readonly #publisher: StatusPublisher
   readonly #supervisor: DaemonSupervisor
+  readonly #ownership = new LinkOwnership()
   readonly #ending = new AbortController()
   #verdict: Verdict = { state: 'starting', colour: 'yellow', links: 'spool', daemon: 'keep' }
   #since = Date.now()
@@ -55,7 +57,7 @@ export class MountKeeper implements Keeper {
       store,
       registry,
       signal: this.#ending.signal,
-      onProven: () => this.#observer.settle(),
+      onProven: (identity) => this.#observer.settle(identity),
       clearPlace: async () => {
         const { mountPoint } = spec
         const links = await registry.readLinks()
@@ -119,7 +121,8 @@ export class MountKeeper implements Keeper {
   async #turnLinks(): Promise<void> {
     const { links } = this.#verdict
     if (links === 'stay') return
-    for (const link of await this.#parts.registry.readLinks()) await turn(link, links)
+    const own = await this.#ownership.keep(await this.#parts.registry.readLinks())
+    for (const link of own) await turn(link, links)
   }
 
   /** What it has open is copied first: with the daemon it would be gone. */
@@ -140,6 +143,7 @@ export class MountKeeper implements Keeper {
       Promise.all([this.#looking.catch(() => undefined), this.#supervisor.settled()]),
       sleep(Math.max(0, deadline - Date.now())),
     ])
+    const isOtherBucket = this.#verdict.state === 'identity-mismatch'
     this.#become({ state: 'unmounting', colour: 'yellow', links: 'spool', daemon: 'keep' })
     await this.#turnLinks()
     const answer = await endMount({
@@ -147,11 +151,13 @@ export class MountKeeper implements Keeper {
       spec,
       pid: this.#supervisor.pid,
       links: await registry.readLinks(),
-      sendSpools: () => this.#sendSpools(deadline),
+      // What waits for one bucket does not go to another: it stays beside the folder.
+      sendSpools: async () => (isOtherBucket ? noneWaits : this.#sendSpools(deadline)),
       deadline,
       onWait: () => this.#publish(),
     })
     if (answer.isStopped) {
+      await this.#ownership.release(await registry.readLinks())
       await Promise.race([this.#supervisor.daemon?.ended, sleep(2_000)])
       this.#become({ ...this.#verdict, state: 'stopped' })
       await this.#publish()

@@ -8,6 +8,7 @@ const well: Observation = {
   endHungAfterMs: 300_000,
   server: 'answers',
   silentMs: 0,
+  isOtherBucket: false,
   roomBytes: limits.roomBytes,
   neededBytes: limits.roomBytes,
   restarts: 0,
@@ -26,6 +27,7 @@ test.each<[string, Partial<Observation>, ...string[]]>([
   ['for a while', { server: 'silent', silentMs: 20_000 }, 'spooling', 'spool', 'keep'],
   ['that is why it hangs', { server: 'silent', lateProbes: 3 }, 'spooling', 'spool', 'keep'],
   ['the key is refused', { server: 'refuses' }, 'refused', 'spool', 'keep'],
+  ['it is another bucket', { isOtherBucket: true }, 'identity-mismatch', 'spool', 'keep'],
   ['the disk is full', { roomBytes: limits.roomBytes - 1 }, 'no-room', 'spool', 'keep'],
 ])('%s: %j is %s, links to the %s, the daemon: %s', (...[, seen, state, links, daemon]) => {
   expect(judgeMount({ ...well, ...seen })).toMatchObject({ state, links, daemon })

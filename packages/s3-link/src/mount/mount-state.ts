@@ -9,6 +9,7 @@ export type MountState =
   | 'hung'
   | 'broken'
   | 'refused'
+  | 'identity-mismatch'
   | 'no-room'
   | 'crash-loop'
   | 'unmounting'
@@ -29,6 +30,8 @@ export interface Observation {
   /** What the bucket's own API says, apart from the mount. */
   server: 'answers' | 'silent' | 'refuses'
   silentMs: number
+  /** Its mark is not the one that was there, or is gone: the bucket was replaced, or emptied. */
+  isOtherBucket: boolean
   /** Free on the disk where the daemon keeps what is not sent, and how much of it there must be. */
   roomBytes: number
   neededBytes: number
@@ -75,6 +78,9 @@ export function judgeMount(seen: Observation): Verdict {
   // Before the hang, which it explains: a daemon that waits for the service still has what it will send.
   if (seen.server === 'refuses') {
     return { state: 'refused', colour: 'red', links: 'spool', daemon: 'keep' }
+  }
+  if (seen.isOtherBucket) {
+    return { state: 'identity-mismatch', colour: 'red', links: 'spool', daemon: 'keep' }
   }
   const isLate = seen.lateProbes >= limits.lateProbes
   if (seen.server === 'silent' && (isLate || seen.silentMs >= limits.silentMs)) {

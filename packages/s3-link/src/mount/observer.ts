@@ -2,6 +2,7 @@ import { statfs } from 'node:fs/promises'
 import { isBerthError } from '@berth/core/error'
 import type { ObjectStore } from '@berth/object-store'
 import type { MountDriver, MountSpec, Pending } from '../driver/driver.ts'
+import { type Identity, readIdentity } from './identity.ts'
 import { limits, type Observation } from './mount-state.ts'
 import { mountAt } from './mount-table.ts'
 import { isRunning, type ProcessFacts, readProcess } from './process-facts.ts'
@@ -35,6 +36,8 @@ export class Observer {
   #server: Observation['server'] = 'answers'
   #silentSince = 0
   #refusal: string | undefined
+  #identity: Identity | undefined
+  #isOther = false
   #pending: Pending = { files: 0, bytes: 0, oldestAgeMs: 0, confidence: 'unknown', names: [] }
 
   constructor(driver: MountDriver, spec: MountSpec, store: ObjectStore) {
@@ -52,8 +55,10 @@ export class Observer {
     return this.#pending
   }
 
-  /** After a canary: everything works, seen just now. */
-  settle(): void {
+  /** After a canary: everything works, seen just now, and in which bucket. */
+  settle(identity: Identity | undefined): void {
+    this.#identity = identity
+    this.#isOther = false
     this.#late = 0
     this.#server = 'answers'
     this.#probedAt = this.#askedAt = performance.now()
@@ -68,7 +73,7 @@ export class Observer {
       seen?.id === daemon.mount.id &&
       seen.device === daemon.mount.device
     if (mounted && now - this.#probedAt >= probeEveryMs) void this.#probe()
-    const everyMs = this.#server === 'answers' ? serverEveryMs : silentEveryMs
+    const everyMs = this.#server === 'answers' && !this.#isOther ? serverEveryMs : silentEveryMs
     if (now - this.#askedAt >= everyMs) void this.#ask()
     // A daemon that waits for the service does not hang by itself.
     if (this.#server !== 'answers') this.#lateSince = now
@@ -79,6 +84,7 @@ export class Observer {
       lateMs: this.#late === 0 ? 0 : now - this.#lateSince,
       endHungAfterMs: this.#spec.options.endHungAfterMs,
       server: this.#server,
+      isOtherBucket: this.#isOther,
       silentMs: this.#server === 'silent' ? now - this.#silentSince : 0,
       ...(await roomOf(this.#spec.cache)),
     }
@@ -111,7 +117,8 @@ export class Observer {
     this.#isAsking = true
     this.#askedAt = performance.now()
     try {
-      await this.#store.head('.berth-canary')
+      const found = await readIdentity(this.#store)
+      this.#isOther = this.#identity !== undefined && found !== this.#identity.id
       this.#server = 'answers'
       this.#refusal = undefined
     } catch (error) {

@@ -38,6 +38,10 @@ const reasons: Partial<Record<MountState, [message: string, hint: string]>> = {
     'see the log, or use another driver',
   ],
   refused: [`is refused by the service; ${spooled}`, 'set keys that are valid, and link again'],
+  'identity-mismatch': [
+    'is of another bucket than before, or of one that was emptied; new files are kept on the disk',
+    'unlink, see which bucket that is, and link again',
+  ],
   'no-room': [
     'has no room on the disk for what is not sent; new files go to the disk of the folder',
     'free some space',

@@ -5,6 +5,7 @@ import { readFileIfPresent, writeFileAtomic } from '@berth/filesystem'
 import { readStatusFile, writeStatusFile } from './status-file.ts'
 import type { DriverName } from '../driver/driver.ts'
 import type { Places } from './places.ts'
+import type { Identity } from './identity.ts'
 import type { LinkStatus } from './link-status.ts'
 import type { ProcessFacts } from './process-facts.ts'
 
@@ -31,6 +32,8 @@ export interface MountRecord {
   cache: string
   keeper: ProcessFacts
   daemon?: ProcessFacts
+  /** Which bucket it is, where that was read. */
+  identity?: Identity | undefined
 }
 
 const mode = 0o600

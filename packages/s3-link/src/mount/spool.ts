@@ -12,6 +12,14 @@ export interface Spool {
 
 const mostNames = 20
 
+export const noneWaits: Pending = {
+  files: 0,
+  bytes: 0,
+  oldestAgeMs: 0,
+  confidence: 'exact',
+  names: [],
+}
+
 /** What waits in the spools of these links. */
 export async function countSpools(links: readonly LinkRecord[]): Promise<Pending> {
   const found: SpooledFile[] = []

@@ -10,11 +10,9 @@ import type { Places } from './places.ts'
 import { isRunning } from './process-facts.ts'
 import { type MountRecord, openRegistry, type Registry } from './registry.ts'
 import { retarget } from './retarget.ts'
-import { addPending, countSpools } from './spool.ts'
+import { addPending, countSpools, noneWaits } from './spool.ts'
 import { detach, unmount } from './unmount.ts'
 import { openWriters } from './writers.ts'
-
-const nothing = { files: 0, bytes: 0, oldestAgeMs: 0, confidence: 'exact' as const, names: [] }
 
 /** How much longer than it may take a keeper is waited for. */
 const lateMs = 5_000
@@ -30,7 +28,7 @@ export async function stopMount(
 ): Promise<StopAnswer> {
   const registry = openRegistry(places, key)
   const record = await registry.readMount()
-  if (record === undefined) return { isStopped: true, pending: nothing, holders: [] }
+  if (record === undefined) return { isStopped: true, pending: noneWaits, holders: [] }
   // Twice: one that ends over the question is followed by another.
   for (const _ of ['kept', 'revived']) {
     const answer = await askKeeper(places, registry, deadline)
@@ -84,7 +82,7 @@ async function askKeeper(
 
 async function lastKnown(registry: Registry): Promise<StopAnswer> {
   const status = await registry.readStatus()
-  return { isStopped: false, pending: status?.pending ?? nothing, holders: [] }
+  return { isStopped: false, pending: status?.pending ?? noneWaits, holders: [] }
 }
 
 /** One that was killed ends the mount best, taken over by another. */
@@ -101,7 +99,7 @@ async function stopOrphan(record: MountRecord, deadline: number): Promise<StopAn
   const pid = daemon?.pid ?? 0
   for (;;) {
     const pending =
-      driver === 'watch' ? nothing : await mountDrivers[driver].pending({ pid, spec: { cache } })
+      driver === 'watch' ? noneWaits : await mountDrivers[driver].pending({ pid, spec: { cache } })
     const holders = await openWriters(mountPoint)
     const isIdle = holders.length === 0 && (pending.files === 0 || !isAlive)
     if (isIdle && (await unmount(mountPoint, Math.max(1_000, deadline - Date.now())))) {

@@ -6,6 +6,7 @@ import { tuningOf, type WatchOptions } from '../driver/watch-options.ts'
 import { openWatch, type Watch } from '../watch/watch.ts'
 import type { WatchStatus } from '../watch/watch-status.ts'
 import type { Keeper, StopAnswer } from './keeper-contract.ts'
+import { LinkOwnership } from './link-owner.ts'
 import type { LinkStatus, StatusReason } from './link-status.ts'
 import type { Colour, MountState } from './mount-state.ts'
 import { readProcess } from './process-facts.ts'
@@ -24,6 +25,7 @@ interface WatchKeeperParts {
 /** Watches over one folder where nothing can be mounted: what is finished in it is sent. */
 export class WatchKeeper implements Keeper {
   readonly #parts: WatchKeeperParts
+  readonly #ownership = new LinkOwnership()
   #watch: Watch | undefined
   #since = Date.now()
   #state: MountState = 'starting'
@@ -68,6 +70,7 @@ export class WatchKeeper implements Keeper {
 
   async tick(): Promise<void> {
     if (this.#watch === undefined || this.#ended) return
+    await this.#ownership.keep([this.#parts.link])
     await this.#publish(this.#watch.status())
   }
 
@@ -84,6 +87,7 @@ export class WatchKeeper implements Keeper {
     // An ending that has its time is told apart from one that hangs.
     await Promise.race([watch.close(), sleep(5_000)])
     this.#ended = true
+    await this.#ownership.release([this.#parts.link])
     await registry.forget()
     return { isStopped: true, pending: remaining, holders: [] }
   }

@@ -7,10 +7,17 @@ import {
   unchanged,
 } from '@berth/core'
 import { ensureMount } from '../mount/ensure-mount.ts'
-import { type FoundFolder, inspectFolder, putFolderLink, repairLink } from '../mount/link-folder.ts'
+import {
+  type FoundFolder,
+  inspectFolder,
+  putFolderLink,
+  repairLink,
+  requireKnownBucket,
+} from '../mount/link-folder.ts'
 import type { MigrationPlan } from '../migrate/plan-migration.ts'
 import type { Removed } from '../migrate/remove-original.ts'
 import { moveFiles, planMove, wasMoving } from '../mount/move-files.ts'
+import { openRegistry } from '../mount/registry.ts'
 import { watchFolder } from '../mount/watch-folder.ts'
 import { requireBucketAnswers } from '../preflight/check-bucket.ts'
 import { amountText } from './amounts.ts'
@@ -105,6 +112,8 @@ async function mountFolder(
 ): Promise<'done' | 'unchanged'> {
   const mounted = await ensureMount({ driver: choice.driver, spec, places, signal })
   signal.throwIfAborted()
+  // Before anything is sent.
+  await requireKnownBucket(layout.path, openRegistry(places, spec.key))
   let freed = 0
   if (found === 'filled' || wasMoving(layout.path)) {
     const { removeOriginals = false } = inputs
