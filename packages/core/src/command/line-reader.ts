@@ -36,7 +36,7 @@ export function createLineReader(mask: Mask, onLine: (line: string) => void): Li
       if (line === '' || performance.now() - rewrittenAt < REWRITE_MS) return
       rewrittenAt = performance.now()
     }
-    onLine(passPieces(line))
+    onLine(mask.line(passPieces(line)))
   }
   const passPieces = (line: string): string => {
     let at = 0
@@ -52,7 +52,7 @@ export function createLineReader(mask: Mask, onLine: (line: string) => void): Li
     },
     end: () => {
       take(masked.write(plain.write(decoder.end()) + plain.end()) + masked.end())
-      if (rest !== '') onLine(rest.replace(/\r$/, ''))
+      if (rest !== '') onLine(mask.line(rest.replace(/\r$/, '')))
       rest = ''
     },
   }

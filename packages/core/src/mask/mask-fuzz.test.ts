@@ -26,6 +26,9 @@ const secret = fc.oneof(
 const bash = (text: string): string => `'${text.replaceAll("'", `'\\''`)}'`
 const bare = (text: string): string => text.replaceAll(/[ !"$&'*<>{}\\]/g, '\\$&')
 
+const wrap = (text: string, width: number): string =>
+  `\n${(text.match(new RegExp(`.{1,${width}}`, 'g')) ?? []).join('\n')}\n`
+
 /** What may be written to an output for a value. */
 const encodings: Record<string, (value: string) => string> = {
   'as it is': (value) => value,
@@ -34,6 +37,11 @@ const encodings: Record<string, (value: string) => string> = {
   'base64 behind one byte': (value) => Buffer.from(`:${value}`).toString('base64'),
   'base64 behind two bytes': (value) => Buffer.from(`a:${value}`).toString('base64'),
   base64url: (value) => Buffer.from(`b:${value}`).toString('base64url'),
+  'base64 within lines': (value) =>
+    wrap(Buffer.from(`a text: ${value} and more`).toString('base64'), 76),
+  'base64 within lines of PEM': (value) =>
+    wrap(Buffer.from(`key=${value}\n`).toString('base64'), 64),
+  'hex within lines': (value) => wrap(Buffer.from(`key=${value}, and more`).toString('hex'), 60),
   URI: encodeURIComponent,
   form: (value) => new URLSearchParams({ '': value }).toString().slice(1),
   JSON: (value) => JSON.stringify(value),

@@ -1,6 +1,6 @@
 /** Shorter values occur in ordinary text, and masking them would garble it: actions/runner#326. */
 export const SHORTEST_SECRET = 6
-const SHORTEST_LINE = 8
+export const SHORTEST_LINE = 8
 
 /** Where `base64` and MIME, and where PEM and `openssl` break a line. */
 const BASE64_WIDTHS = [76, 64]
@@ -97,6 +97,17 @@ function base64Forms(bytes: Buffer): string[] {
     // Without the end, which depends on whether a line feed follows the value.
     ...BASE64_WIDTHS.flatMap((width) => wrapped(settledBase64(bytes, 0), width)),
   ]
+}
+
+/** What is sure of the value's base64 and hex wherever it stands in a longer text; of more than a word, for that may be broken into lines. */
+export function unbrokenForms(value: string): string[] {
+  return [...new Set([value, value.trim()])].flatMap((text) => {
+    const bytes = Buffer.from(text)
+    const base64 = [0, 1, 2].map((offset) => settledBase64(bytes, offset))
+    const hex = bytes.toString('hex')
+    const url = base64.map((form) => form.replaceAll('+', '-').replaceAll('/', '_'))
+    return [...base64, ...url, hex, hex.toUpperCase()]
+  })
 }
 
 function settledBase64(bytes: Buffer, offset: number): string {

@@ -9,6 +9,7 @@ import {
   type Span,
   unfinishedRuleFrom,
 } from './mask-spans.ts'
+import { createLineSearch } from './mask-wrapped.ts'
 
 const HIDDEN = '[secret]'
 
@@ -32,6 +33,8 @@ export interface Mask {
   value: <Value>(value: Value) => Value
   event: <Event extends NewEvent>(event: Event) => Event
   stream: () => MaskStream
+  /** A whole line that has passed a stream: what may be broken into lines is hidden in each. */
+  line: (line: string) => string
   /** Names of values under 6 characters: they occur in ordinary text, so they are not hidden. */
   unmaskable: string[]
 }
@@ -44,19 +47,23 @@ export interface Mask {
 export function createMask(values: Readonly<Record<string, string>>): Mask {
   const entries = Object.entries(values).filter(([, value]) => value.trim() !== '')
   const isLongEnough = (value: string) => value.trim().length >= SHORTEST_SECRET
-  const search = createLiteralSearch(
-    literalPatterns(entries.map(([, value]) => value).filter(isLongEnough)),
-  )
+  const hidable = entries.map(([, value]) => value).filter(isLongEnough)
+  const search = createLiteralSearch(literalPatterns(hidable))
+  const line = createLineSearch(hidable, HIDDEN)
   const finder: LiteralSearch = {
     spans: (part) => [...search.spans(part), ...ruleSpans(part)],
     unfinishedFrom: (part) => Math.min(search.unfinishedFrom(part), unfinishedRuleFrom(part)),
   }
-  const text = (whole: string) => hide(whole, mergeSpans(finder.spans(whole)))
+  const text = (whole: string) => {
+    const shown = hide(whole, mergeSpans(finder.spans(whole)))
+    return shown.includes('\n') ? shown.split('\n').map(line).join('\n') : line(shown)
+  }
   return {
     text,
     value: (value) => maskValue(value, text) as typeof value,
     event: (event) => maskEvent(event, text),
     stream: () => createMaskStream(finder),
+    line,
     unmaskable: entries.filter(([, value]) => !isLongEnough(value)).map(([name]) => name),
   }
 }
