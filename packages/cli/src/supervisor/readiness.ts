@@ -48,23 +48,45 @@ async function isReady({ http, tcp, file }: ReadyFacts): Promise<boolean> {
   )
 }
 
-async function answersHttp(url: string): Promise<boolean> {
-  // Loaded only where it is asked for: the supervisor stays small.
-  const { get } = url.startsWith('https:') ? await import('node:https') : await import('node:http')
+async function answersHttp(text: string): Promise<boolean> {
+  if (!URL.canParse(text)) return false
+  const url = new URL(text)
+  const status = url.protocol === 'https:' ? await httpsStatus(url) : await httpStatus(url)
+  return status >= 200 && status < 400
+}
+
+/** By hand, because `node:http` would stay in the supervisor for good, with 10 MiB. */
+function httpStatus({ hostname, port, host, pathname, search }: URL): Promise<number> {
+  const address = { host: hostname.replace(/^\[|\]$/g, ''), port: Number(port || 80) }
   return new Promise((resolve) => {
-    try {
-      const request = get(url, { agent: false, timeout: answerMs }, (response) => {
-        response.resume()
-        const { statusCode = 0 } = response
-        resolve(statusCode >= 200 && statusCode < 400)
-        request.destroy()
-      })
-      request.on('timeout', () => request.destroy(new Error('no answer')))
-      request.on('error', () => resolve(false))
-    } catch {
-      // No URL.
-      resolve(false)
+    const socket = connect({ ...address, timeout: answerMs }, () => {
+      const path = `${pathname}${search}`
+      socket.write(`GET ${path} HTTP/1.1\r\nHost: ${host}\r\nConnection: close\r\n\r\n`)
+    })
+    const settle = (status: number): void => {
+      socket.destroy()
+      resolve(status)
     }
+    let answer = ''
+    socket.setEncoding('latin1').on('data', (chunk: string) => {
+      answer += chunk
+      const [, status] = /^HTTP\/1\.[01] (\d{3})[ \r]/.exec(answer) ?? []
+      if (status !== undefined || answer.length > 64) settle(Number(status ?? 0))
+    })
+    for (const event of ['timeout', 'error', 'close']) socket.once(event, () => settle(0))
+  })
+}
+
+async function httpsStatus(url: URL): Promise<number> {
+  const { get } = await import('node:https')
+  return new Promise((resolve) => {
+    const request = get(url, { agent: false, timeout: answerMs }, (response) => {
+      response.resume()
+      resolve(response.statusCode ?? 0)
+      request.destroy()
+    })
+    request.on('timeout', () => request.destroy(new Error('no answer')))
+    request.on('error', () => resolve(0))
   })
 }
 
