@@ -1,21 +1,26 @@
 import { z } from 'zod'
-import type { Plugin, PluginRegistry } from '../plugin/plugin.ts'
+import type { Plugin, PluginRegistry, StepDefinition } from '../plugin/plugin.ts'
+import { withExpressions } from './schema-expressions.ts'
 import { recipeSchema } from './recipe-schema.ts'
 import { pipelineNames } from './step-draft.ts'
 
 type Schema = z.core.JSONSchema.JSONSchema
-type Schemas = Record<string, Schema>
-
-const expression: Schema = { type: 'string', pattern: String.raw`^\$\{\{[\s\S]*\}\}$` }
 
 /**
  * The JSON Schema (2020-12) of a whole recipe, as editors take it: its own keys, and for each `uses` that the plugins offer what `with`
- * may hold. Wherever an input isn't text, an expression may stand instead. Loads every plugin.
+ * may hold. Wherever an input isn't text, an expression may stand instead. Loads every plugin. `others` are steps that a recipe may use
+ * beside theirs, by what `uses` says.
+ *
+ * What it refuses is refused by `checkRecipe`. The rules between keys, references, and what a plugin checks in code only that knows.
  */
-export async function recipeJsonSchema(plugins: PluginRegistry): Promise<object> {
+export async function recipeJsonSchema(
+  plugins: PluginRegistry,
+  others: Readonly<Record<string, StepDefinition>> = {},
+): Promise<object> {
   const loaded = await Promise.all(Object.values(plugins).map((open) => open()))
   const schema = toSchema(recipeSchema)
-  const inputs = loaded.flatMap((plugin) => stepSchemas(plugin))
+  const own = Object.entries(others).map(([uses, definition]) => stepSchema(uses, definition))
+  const inputs = [...loaded.flatMap(stepSchemas), ...own]
   const [item] = pipelineNames.map((name) => itemsOf(schema.properties?.[name]))
   const step = itemsOf(item?.properties?.parallel)
   const rung = itemsOf(step?.properties?.['any-of'])
@@ -52,11 +57,19 @@ interface InputSchema {
 }
 
 function stepSchemas(plugin: Plugin): InputSchema[] {
-  return Object.entries(plugin.steps).map(([name, { inputs, description }]) => ({
-    uses: `${plugin.name}/${name}`,
-    description,
-    inputs: withExpressions(toSchema(inputs)),
-  }))
+  return Object.entries(plugin.steps).map(([name, definition]) =>
+    stepSchema(`${plugin.name}/${name}`, definition),
+  )
+}
+
+function stepSchema(uses: string, { inputs, description }: StepDefinition): InputSchema {
+  return { uses, description, inputs: withExpressions(toSchema(inputs)) }
+}
+
+const ofTheirOwn: Schema = {
+  type: 'string',
+  pattern: String.raw`^(\.{0,2}/|\.{1,2}$|@)`,
+  description: 'A plugin in a folder beside the recipe, or a step of an installed package.',
 }
 
 function toSchema(schema: z.ZodType): Schema {
@@ -74,7 +87,10 @@ function addUses(step: Schema, inputs: readonly InputSchema[]): void {
     ...step.properties,
     uses: {
       ...uses,
-      anyOf: inputs.map(({ uses: name, description }) => ({ const: name, description })),
+      anyOf: [
+        ...inputs.map(({ uses: name, description }) => ({ const: name, description })),
+        ofTheirOwn,
+      ],
     },
   }
   step.allOf = inputs.map(({ uses: name, inputs: schema }) => ({
@@ -85,42 +101,6 @@ function addUses(step: Schema, inputs: readonly InputSchema[]): void {
       ...((schema.required ?? []).length > 0 ? { required: ['with'] } : {}),
     },
   }))
-}
-
-/** Lets an expression stand wherever a value that isn't free text is asked for. */
-function withExpressions(schema: Schema): Schema {
-  const inner: Schema = { ...schema }
-  if (schema.properties) {
-    inner.properties = mapSchemas(schema.properties as Schemas)
-  }
-  const items = asSchema(schema.items)
-  if (items) {
-    inner.items = orExpression(items)
-  }
-  const rest = asSchema(schema.additionalProperties)
-  if (rest) {
-    inner.additionalProperties = orExpression(rest)
-  }
-  return inner
-}
-
-function mapSchemas(schemas: Schemas): Schemas {
-  return Object.fromEntries(
-    Object.entries(schemas).map(([key, schema]) => [key, orExpression(schema)]),
-  )
-}
-
-function orExpression(schema: Schema): Schema {
-  const inner = withExpressions(schema)
-  const { description, default: fallback, ...rest } = inner
-  if (rest.type === 'string' && !rest.pattern && !rest.enum && !rest.format) {
-    return inner
-  }
-  return {
-    ...(description === undefined ? {} : { description }),
-    ...(fallback === undefined ? {} : { default: fallback }),
-    anyOf: [rest, expression],
-  }
 }
 
 function itemsOf(pipeline: unknown): Schema | undefined {
