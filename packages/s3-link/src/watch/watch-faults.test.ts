@@ -61,6 +61,44 @@ test(
 )
 
 test(
+  'an upload in parts goes on after a kill from those that have arrived',
+  { timeout: 60_000 },
+  async ({ skip }) => {
+    skip(missing !== undefined, missing)
+    const server = await startS3Server()
+    onTestFinished(() => server.close())
+    const { folder, state } = await makeFolder()
+    const big = randomBytes(120_000_000)
+    await writeFile(join(folder, 'big.ckpt'), big)
+    const settings = { folder, state, prefix: 'parts', url: server.url, env: server.env }
+    const parts = (): number =>
+      server.requests.filter(({ query, status }) => query.includes('partNumber') && status === 200)
+        .length
+    const first = startProgram(program, settings)
+    const killed = endOf(first)
+    await until(() => parts() >= 3)
+    first.kill('SIGKILL')
+    await killed
+    const before = parts()
+    const second = startProgram(program, settings)
+    const end = endOf(second)
+    await once(second.stdout as NodeJS.ReadableStream, 'data')
+    second.kill('SIGTERM')
+    const { output } = await end
+    expect(JSON.parse(output.replace('watching\n', ''))).toMatchObject({
+      report: { isComplete: true },
+      conflicts: [],
+    })
+    // Eight parts; what was under way at the kill is sent again.
+    expect(parts() - before).toBeLessThanOrEqual(5)
+    const store = await openFileStore(server.url, { env: server.env })
+    onTestFinished(() => store.close())
+    expect((await shaOf(store, 'parts')).get('big.ckpt')).toBe(sha256(big))
+    expect(await store.listUploads('parts')).toEqual([])
+  },
+)
+
+test(
   'its status answers at once while the server hangs, and it goes on by itself afterwards',
   { timeout: 60_000 },
   async ({ skip }) => {

@@ -19,6 +19,6 @@ async function end(): Promise<void> {
   const status = watch.status()
   await watch.close()
   await store.close()
-  process.stdout.write(JSON.stringify({ report, conflicts: status.conflicts }))
+  process.stdout.write(JSON.stringify({ report, conflicts: status.conflicts, status }))
   process.exit()
 }
