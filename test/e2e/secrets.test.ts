@@ -114,9 +114,11 @@ for (const reporter of ['line', 'pretty', 'json'] as const) {
 
       expect(secretsOf(`${home}/env-withheld`)).toEqual([])
       expect(secretsOf(`${home}/env-named`)).toEqual(['DEPLOY_KEY', 'HF_TOKEN'])
+      expect(secretsOf(`${home}/env-undo`)).toEqual(['HF_TOKEN'])
       expect(openModes(linesOf(`${home}/modes`))).toEqual([])
-      // The outputs that a shutdown needs are its owner's alone.
-      const kept = ['env-named', 'life/state/steps.json', 'life/state/undo.jsonl']
+      // The outputs and the recipe that a shutdown needs are their owner's alone.
+      const states = ['steps.json', 'undo.jsonl', 'life.json'].map((name) => `life/state/${name}`)
+      const kept = ['env-named', 'env-undo', ...states]
       expect(leaksIn(home, kept)).toEqual([])
       for (const file of kept) expect(fs.statSync(`${home}/${file}`).mode & 0o077).toBe(0)
       expectCleanStore(`${s3.directory}/pods`)
@@ -191,6 +193,7 @@ test('a session token goes to the server and nowhere else', async () => {
 /** What each step of the loud recipe that fails must have said, to have had the chance to say a secret. */
 const EXPECTED_CODES = [
   'core/command-failed',
+  'core/none-of',
   'core/bad-output',
   'longer than its timeout',
   'core/unknown-undo',
