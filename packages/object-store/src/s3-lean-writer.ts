@@ -1,4 +1,10 @@
-import { Agent, request as sendPlain, type IncomingMessage, type RequestOptions } from 'node:http'
+import {
+  Agent,
+  request as sendPlain,
+  type ClientRequest,
+  type IncomingMessage,
+  type RequestOptions,
+} from 'node:http'
 import { Agent as TlsAgent, request as sendTls } from 'node:https'
 import type { Patience } from './patience.ts'
 import { signRequest, type PlainRequest } from './s3-signature.ts'
@@ -53,9 +59,11 @@ export class S3LeanWriter {
       setHost: false,
       ...(signal && { signal }),
     }
-    const answer = await this.exchange(isTls, options, body)
+    const { sent, answer } = await this.exchange(isTls, options, body)
     const status = answer.statusCode ?? 0
     const text = await readText(answer)
+    // Refused before the whole body was taken: nobody reads the rest, and the connection would wait for ever.
+    if (!sent.writableFinished) sent.destroy()
     if (status === 200 || (status === 204 && method === 'DELETE'))
       return { headers: answer.headers }
     const [, code = ''] = /<Code>([A-Za-z0-9]+)<\/Code>/.exec(text) ?? []
@@ -81,7 +89,7 @@ export class S3LeanWriter {
     isTls: boolean,
     options: RequestOptions,
     body: Uint8Array | undefined,
-  ): Promise<IncomingMessage> {
+  ): Promise<{ sent: ClientRequest; answer: IncomingMessage }> {
     return new Promise((resolve, reject) => {
       const sent = isTls
         ? sendTls({ ...options, agent: this.agents.tls })
@@ -97,8 +105,9 @@ export class S3LeanWriter {
         sent.once('close', () => socket.off('timeout', stop))
         if (socket.connecting) socket.once('connect', () => socket.setTimeout(stallMs))
       })
-      sent.once('error', reject)
-      sent.once('response', resolve)
+      // It may also break after the answer has come.
+      sent.on('error', reject)
+      sent.once('response', (answer) => resolve({ sent, answer }))
       sent.end(body)
     })
   }
