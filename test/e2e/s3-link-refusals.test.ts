@@ -193,14 +193,17 @@ function mountPointOf(): string {
   return path.join(runtime, key, 'mount')
 }
 
-/** Everything in the workspace but the place of the mounts, where their processes write all the time. */
+/** Everything in the workspace but where the processes of the links that work write all the time: at their mounts, and beside themselves. */
 async function treeOf(root: string): Promise<Record<string, unknown>> {
   const names = fs.readdirSync(root).filter((name) => name !== 'link')
   const trees = names.map(async (name) => {
     const { ino, mode, mtimeMs } = fs.lstatSync(path.join(root, name))
     const isFolder = fs.lstatSync(path.join(root, name)).isDirectory()
     const below = isFolder ? await readTree(path.join(root, name), { exact: true }) : {}
-    return [name, { ino, mode, mtimeMs, below }] as const
+    const still = Object.entries(below).filter(
+      ([place]) => !/s3-link\/(?:linked|inside)\//.test(place),
+    )
+    return [name, { ino, mode, mtimeMs, below: Object.fromEntries(still) }] as const
   })
   return Object.fromEntries(await Promise.all(trees))
 }
