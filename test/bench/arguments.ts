@@ -9,8 +9,8 @@ export interface Link {
 }
 
 export interface Arguments {
-  /** `archive`: saves and restores. `link`: files on their way into a bucket. */
-  suite: 'archive' | 'link'
+  /** `archive`: saves and restores. `link`: files on their way into a bucket. `start`: what a step costs. */
+  suite: 'archive' | 'link' | 'start'
   tree: TreeName
   rounds: number
   target: TargetKind
@@ -24,7 +24,7 @@ export interface Arguments {
 }
 
 const usage = `npm run bench -- [--tree venv|gpu|generated] [--rounds N] [--target ext4|tmpfs|directory] [--only NAME,…]
-                 [--link 20ms,1gbit] [--cores N] [--suite archive|link] [--quick]`
+                 [--link 20ms,1gbit] [--cores N] [--suite archive|link|start] [--quick]`
 
 /** Throws an `Error` with the usage when it can't be understood. */
 export function readArguments(words: string[]): Arguments {
@@ -44,7 +44,7 @@ export function readArguments(words: string[]): Arguments {
   const { quick, only, link, cores, rounds } = values
   const isRoot = process.getuid?.() === 0
   return {
-    suite: oneOf(['archive', 'link'], values.suite),
+    suite: oneOf(['archive', 'link', 'start'], values.suite),
     tree: oneOf(['venv', 'gpu', 'generated'], values.tree ?? (quick ? 'generated' : 'venv')),
     rounds: count(rounds ?? (quick ? '1' : '5')),
     target: oneOf(['ext4', 'tmpfs', 'directory'], values.target ?? (isRoot ? 'ext4' : 'directory')),

@@ -37,6 +37,11 @@ if (wanted.suite === 'link') {
   await benchUploads(wanted, folder)
   process.exit()
 }
+if (wanted.suite === 'start') {
+  const { benchStart } = await import('./start/bench-start.ts')
+  await benchStart(wanted, folder)
+  process.exit()
+}
 const { bench, close } = await openBench(wanted)
 const asked = { ...wanted, target: usableTarget(wanted.target, bench.work) }
 try {

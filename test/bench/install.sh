@@ -8,6 +8,7 @@ go_programs=(
   restic=github.com/restic/restic/cmd/restic@v0.19.1
   rclone=github.com/rclone/rclone@v1.75.1
   desync=github.com/folbricht/desync/cmd/desync@v1.0.0
+  task=github.com/go-task/task/v3/cmd/task@v3.40.1
 )
 aws_version=1.46.2
 

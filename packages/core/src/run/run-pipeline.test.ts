@@ -4,6 +4,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { expect, test } from 'vitest'
 import { systemClock } from './clock.ts'
 import { findProgram } from '../command/find-shell.ts'
+import { outputFile } from './outputs.ts'
 import { openLab } from '../testing/lab.ts'
 import { temporaryDirectory } from '../testing.ts'
 
@@ -378,4 +379,22 @@ test('says how a script failed, with the meaning of its exit code and its last w
       'could not run `venv`: it ended with exit code 127 (command not found): line 1: no-such-pip: command not found',
     excerpt: 'installing\nline 1: no-such-pip: command not found',
   })
+})
+
+test('leaves deferred steps for later, and then runs only these, with the outputs of the others', async () => {
+  const lab = await openLab(`
+boot:${note('first')}${note('late', 'defer: true')}${note('last')}
+  - { id: later, defer: true, run: 'echo "later \${{ steps.first.outputs.text }} \${{ steps.late.outputs.text }}" >> log' }
+`)
+  expect((await lab.run('boot')).result).toBe('ready')
+  expect(await lab.notes()).toEqual(['first', 'late', 'last', 'later first late'])
+  const boot = await lab.run('boot', { deferred: 'leave' })
+  expect(Object.keys(boot.steps)).toEqual(['first', 'last'])
+  const outputs = outputFile(lab.stateDirectory)
+  expect(Object.keys(await outputs.read())).toEqual(['first', 'last'])
+  lab.events.splice(0)
+  expect((await lab.run('boot', { deferred: 'only' })).result).toBe('ready')
+  expect((await lab.notes()).slice(6)).toEqual(['late', 'later first late'])
+  expect(Object.keys(await outputs.read())).toEqual(['first', 'last', 'late', 'later'])
+  expect(lab.events[0]).toMatchObject({ deferred: true, steps: [{ id: 'late' }, { id: 'later' }] })
 })
