@@ -2,7 +2,7 @@ import * as fs from 'node:fs'
 import * as os from 'node:os'
 import * as path from 'node:path'
 import { errorFacts, readRecipe } from '@berth/core'
-import { describeOptions } from '@berth/core/docs'
+import { describeOptions, recipeJsonSchema } from '@berth/core/docs'
 import { expect, onTestFinished, test } from 'vitest'
 import { plugins } from '../packages/cli/src/plugins.ts'
 import { withOptions } from '../packages/cli/src/readme.ts'
@@ -79,6 +79,30 @@ test.each(pages.filter((page) => yamlBlocks(page, readText(page)).length > 0))(
     }
   },
 )
+
+test('the page of the keys of a recipe has every key with what it means', async () => {
+  const page = readText('docs/recipe-keys.md').replaceAll('\\|', '|')
+  const rows = keysOf((await recipeJsonSchema({})) as Schema)
+  expect(rows.length).toBeGreaterThan(50)
+  expect(rows.filter((row) => !page.includes(`\n${row}\n`))).toEqual([])
+})
+
+interface Schema {
+  description?: string
+  properties?: Record<string, Schema>
+  additionalProperties?: Schema | boolean
+  $defs?: Record<string, Schema>
+}
+
+/** A row for each key of what the schema describes, at any depth. */
+function keysOf({ properties = {}, additionalProperties, $defs = {} }: Schema): string[] {
+  const deeper = [...Object.values($defs), ...Object.values(properties)]
+  if (typeof additionalProperties === 'object') deeper.push(additionalProperties)
+  const rows = Object.entries(properties).map(
+    ([key, { description = '' }]) => `| \`${key}\` | ${description} |`,
+  )
+  return [...rows, ...deeper.flatMap(keysOf)]
+}
 
 test.each(packages.map(({ name, folder }) => [name, folder]))(
   'the README of %s begins with its description and says when it fails',

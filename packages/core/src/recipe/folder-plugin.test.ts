@@ -268,7 +268,7 @@ test('a plugin is found from the file that uses it, and its texts are kept with 
   const { texts } = await readRecipe(file, testPlugins)
   await writeFile(path.join(folder, 'bases/p/plugin.yaml'), '{{{')
   const recipe = await readRecipe(file, testPlugins, { texts })
-  expect(recipe.pipelines.boot).toMatchObject([{ uses: { name: './p' } }])
+  expect(recipe.pipelines.boot).toMatchObject([{ id: 'p', uses: { name: './p' } }])
 })
 
 test('what a plugin requires must be in PATH', async () => {

@@ -96,7 +96,7 @@ function nameSteps(drafts: readonly StepDraft[]): void {
 
 function baseName({ node, rungs }: StepDraft): string {
   const uses = textAt(node, ['uses'])
-  if (uses !== undefined) return uses.replaceAll(/[^A-Za-z0-9_-]+/g, '-')
+  if (uses !== undefined) return uses.replaceAll(/[^A-Za-z0-9_-]+/g, '-').replace(/^-+/, '')
   return rungs === undefined ? 'run' : 'any-of'
 }
 
