@@ -149,6 +149,23 @@ boot:
   expect(await lab.notes()).toEqual(['begun', 'undone'])
 })
 
+test('is cancelled, not failed, while it takes back what a rung had begun', async () => {
+  const lab = await openLab(`
+boot:
+  - id: models
+    any-of:
+      - { id: mount, run: exit 1, undo: '[ -e again ] && echo undone >> log || { touch again; echo undoing >> log; sleep 60; }' }
+      - { id: never, uses: lab/note, with: { text: never } }
+`)
+  const cancel = new AbortController()
+  const running = lab.run('boot', { signal: cancel.signal })
+  await expect.poll(() => lab.notes()).toEqual(['undoing'])
+  cancel.abort()
+  expect((await running).steps.models).toMatchObject({ result: 'cancelled' })
+  await lab.undo()
+  expect(await lab.notes()).toEqual(['undoing', 'undone'])
+})
+
 test('shows the whole ladder in a plan, with what each rung would do', async () => {
   const lab = await openLab(`
 boot:

@@ -76,6 +76,7 @@ async function climb(
     // The pipeline's own undo takes care of it.
     if (signal.aborted) return { end: stopped(stopOf(signal)), mayRetry: false }
     const left = await takeBack(run, rung, surroundings)
+    if (signal.aborted) return { end: stopped(stopOf(signal)), mayRetry: false }
     if (left !== undefined) return { end: notTakenBack(ladder, rung, left), mayRetry: false }
     if (inner.aborted) return { end: stopped(stopOf(inner)), mayRetry: true }
     refused.push({ rung, end })

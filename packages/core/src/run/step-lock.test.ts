@@ -128,3 +128,13 @@ test('stops a step whose lease is lost', async () => {
   })
   expect(await lab.notes()).toEqual(['a'])
 })
+
+test('keeps the lease of a step that goes on although it was told to stop', async () => {
+  const leases = openLeases()
+  const lab = await openLab(
+    `boot: [{ id: a, uses: lab/wait, with: { ms: 3000, deaf: true }, timeout: 30ms, lock: { file: /volume/lock } }]`,
+  )
+  const { steps } = await lab.run('boot', { acquireLease: leases.acquireLease })
+  expect(steps.a).toMatchObject({ result: 'timeout', leftBehind: true })
+  expect(leases.log).toEqual(['take /volume/lock 60000'])
+})

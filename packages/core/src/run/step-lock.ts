@@ -54,16 +54,22 @@ export async function whileLocked(
     const path = lockPath(run, step, { lock: step.lock, context })
     const taken = await settleOrAbandon(take(run, step, { path, signal, log: voice.log }), signal)
     if (taken.state === 'busy') return busyEnd(step.lock, path, taken.owner)
+    let isLeftBehind = false
     try {
       const end = await work(AbortSignal.any([signal, taken.signal]))
+      isLeftBehind = end.leftBehind === true
       if (!taken.signal.aborted || end.result === 'done' || end.result === 'unchanged') return end
-      return { result: 'failed', error: errorFacts(describeThrown(taken.signal.reason)) }
+      const error = errorFacts(describeThrown(taken.signal.reason))
+      return { result: 'failed', error, ...(isLeftBehind ? { leftBehind: true } : {}) }
     } finally {
-      await release(taken, (why) =>
-        voice.log.warn(
-          `could not give up the lock \`${path}\`: ${why}; others have to wait until it is over`,
-        ),
-      )
+      // What may still be writing keeps the lease for as long as this process lives.
+      if (!isLeftBehind) {
+        await release(taken, (why) =>
+          voice.log.warn(
+            `could not give up the lock \`${path}\`: ${why}; others have to wait until it is over`,
+          ),
+        )
+      }
     }
   } catch (error) {
     if (error instanceof StepAbandoned) return stopped(error.stop, error.message)
