@@ -23,15 +23,17 @@ export interface EndingParts {
 }
 
 const pollMs = 100
+/** Of the time that there is: what is copied then still has to be sent. */
+const rescueShare = 0.25
 
 /**
- * Ends a mount that no link leads into any more, once nothing is open and all is sent. When half of the time is over, what only the daemon
+ * Ends a mount that no link leads into any more, once nothing is open and all is sent. When a quarter of the time is over, what only the daemon
  * has is copied beside the folder, which may outlive the daemon's cache, and is sent from there. Past the deadline everything stays
  * mounted, and goes on being sent.
  */
 export async function endMount(parts: EndingParts): Promise<StopAnswer> {
   const { driver, spec, pid, deadline, onWait } = parts
-  const rescueAt = (Date.now() + deadline) / 2
+  const rescueAt = Date.now() + (deadline - Date.now()) * rescueShare
   let saved: SavedFiles | undefined
   let sending = parts.sendSpools()
   for (;;) {
