@@ -1,5 +1,5 @@
 import { spawnSync } from 'node:child_process'
-import { chmodSync, chownSync, mkdirSync, writeFileSync } from 'node:fs'
+import { chmodSync, chownSync, existsSync, mkdirSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { requirement } from '@berth/core/testing'
@@ -179,3 +179,37 @@ inContainer('starts main with its home and with all the groups that its user has
   expect((await run.ended).code, run.stderr).toBe(9)
   expect(run.stdout).toBe('1234 1235 44 105 /srv/app\n')
 })
+
+asRoot(
+  'ends all of another user’s main before it saves, without the right to look into its processes',
+  async () => {
+    // Which capabilities that needs depends on the kernel; a container's root has not all of them.
+    const dropped = '-sys_ptrace,-dac_override,-dac_read_search'
+    const prefix = ['setpriv', `--bounding-set=${dropped}`, `--inh-caps=${dropped}`]
+    const pod = new Pod(`
+grace: 12s
+main: { user: "54321" }
+shutdown: [{ id: save, run: 'if grep -qs "^State:.[^ZX]" "/proc/$(cat child)/status"; then echo alive; else echo gone; fi >> "$LOG"' }]
+`)
+    chmodSync(pod.directory, 0o777)
+    const child = `trap '' TERM; echo $$ > child; while :; do sleep 0.1; done`
+    const script = 'setsid sh -c "$CHILD" & wait'
+    for (const signal of ['SIGTERM', 'SIGKILL'] as const) {
+      rmSync(join(pod.directory, 'child'), { force: true })
+      const run = pod.berth(
+        ['boot', pod.recipe, '--', 'sh', '-c', script],
+        { CHILD: child },
+        prefix,
+      )
+      await eventually(
+        () => existsSync(join(pod.directory, 'child')),
+        () => run.stderr,
+      )
+      run.kill(signal)
+      await run.exited
+      if (signal === 'SIGKILL')
+        expect((await pod.berth(['shutdown'], {}, prefix).ended).code).toBe(0)
+    }
+    expect(pod.log).toEqual(['gone', 'gone'])
+  },
+)

@@ -1,4 +1,4 @@
-import { readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs'
+import { readFileSync, readlinkSync, renameSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 
 /** What another process must know to end a life whose supervisor was killed. Nothing of the environment, which may hold secrets. */
@@ -17,7 +17,23 @@ export interface Life {
   wasUsed: boolean
   /** The pipelines' processes that may still be running. */
   pipelines: number[]
-  main: { mark: string; stopSignal: NodeJS.Signals } | undefined
+  main: { mark: string; stopSignal: NodeJS.Signals; process?: MainId } | undefined
+}
+
+/** Which process it is, where pids still mean what they meant. */
+export interface MainId {
+  pid: number
+  startTime: string
+  pidNamespace: string
+}
+
+/** The name of the pid namespace that we are in; empty where there is no /proc. */
+export function pidNamespace(): string {
+  try {
+    return readlinkSync('/proc/self/ns/pid')
+  } catch {
+    return ''
+  }
 }
 
 function fileIn(stateDirectory: string): string {

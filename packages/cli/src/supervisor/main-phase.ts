@@ -7,7 +7,9 @@ import type { BootEnvironment } from './boot-environment.ts'
 import type { Ending } from './exit-code.ts'
 import { createMark } from './mark.ts'
 import { type MainProcess, notStartedCode, startMain } from './main-process.ts'
+import { pidNamespace } from './life-file.ts'
 import type { Pipelines } from './pipelines.ts'
+import { readStat } from './process-table.ts'
 import type { MainFacts, RecipeFacts } from './protocol.ts'
 import { untilReady } from './readiness.ts'
 import { keepRounds } from './rounds.ts'
@@ -84,6 +86,10 @@ export class MainPhase {
       this.#with.pipelines.use({ mark, stopSignal: facts.stopSignal })
       await this.#with.starting()
       this.process = await startMain(facts, env, mark)
+      const { pid } = this.process
+      const startTime = readStat(pid)?.startTime ?? ''
+      const process = { pid, startTime, pidNamespace: pidNamespace() }
+      this.#with.pipelines.use({ mark, stopSignal: facts.stopSignal, process })
     } catch (error) {
       emit({ type: 'error', error: shownError(error) })
       return { code: notStartedCode(error), signal: null }

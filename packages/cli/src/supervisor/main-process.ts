@@ -3,13 +3,8 @@ import { constants } from 'node:os'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { BerthError } from '@berth/core/error'
 import type { Ending } from './exit-code.ts'
-import {
-  endProcesses,
-  killProcesses,
-  processesMarked,
-  processesOfGroup,
-  signalProcess,
-} from './process-table.ts'
+import { endProcesses, killProcesses, processesMarked, signalProcess } from './process-table.ts'
+import { ProcessFamily } from './process-family.ts'
 import type { MainFacts } from './protocol.ts'
 import { commandAs } from './user-command.ts'
 
@@ -58,6 +53,7 @@ export async function startMain(
   const ended = new Promise<Ending>((resolve) => {
     child.once('exit', (code, signal) => resolve({ code, signal }))
   })
+  const family = new ProcessFamily(pid)
   const isOver = (): boolean => child.exitCode !== null || child.signalCode !== null
   return {
     pid,
@@ -65,13 +61,14 @@ export async function startMain(
     hasTerminal,
     ended,
     signal: (name) => {
+      // Its children may lose it by this, and could not be found any more.
+      family.members()
       if (!isOver()) signalProcess(pid, name)
     },
     clear: async (deadline) => {
       const patience = Math.max(0, Math.min(leftoverPatienceMs, deadline - Date.now()))
       const ours = (): number[] => [
-        ...(hasTerminal ? [] : processesOfGroup(pid)),
-        ...processesMarked(mainMark, mark),
+        ...new Set([...family.members(), ...processesMarked(mainMark, mark)]),
       ]
       if (isOver()) await endProcesses(ours, patience)
       else signalProcess(hasTerminal ? pid : -pid, 'SIGKILL')

@@ -1,11 +1,12 @@
 import { readdirSync, readFileSync } from 'node:fs'
 import { setTimeout as sleep } from 'node:timers/promises'
 
-interface ProcessStat {
+export interface ProcessStat {
   pid: number
   state: string
   parent: number
   group: number
+  session: number
   /** Clock ticks since the kernel booted: with the pid it names one process for good. */
   startTime: string
 }
@@ -16,12 +17,13 @@ export function readStat(pid: number | string): ProcessStat | undefined {
     const text = readFileSync(`/proc/${pid}/stat`, 'utf8')
     // The command's name is in parentheses and may hold anything, so fields are counted from the last one (proc_pid_stat(5)).
     const fields = text.slice(text.lastIndexOf(')') + 2).split(' ')
-    const [state = '', parent = '', group = ''] = fields
+    const [state = '', parent = '', group = '', session = ''] = fields
     return {
       pid: Number(pid),
       state,
       parent: Number(parent),
       group: Number(group),
+      session: Number(session),
       startTime: fields[19] ?? '',
     }
   } catch {
@@ -52,19 +54,22 @@ export function processesMarked(name: string, value: string): number[] {
     .filter((pid) => pid !== process.pid && isRunning(pid))
 }
 
-/** The processes of a group that are not merely waiting to be reaped. */
-export function processesOfGroup(group: number): number[] {
+/** All processes, those that wait to be reaped too. */
+export function liveStats(): ProcessStat[] {
   return livePids()
     .map(readStat)
     .filter((stat) => stat !== undefined)
-    .filter((stat) => stat.group === group && stat.state !== 'Z' && stat.state !== 'X')
-    .map(({ pid }) => pid)
+}
+
+/** Says of a process that is there whether it is not merely waiting to be reaped. */
+export function isLive({ state }: ProcessStat): boolean {
+  return state !== 'Z' && state !== 'X'
 }
 
 /** Says whether a process is there and not merely waiting to be reaped. */
 export function isRunning(pid: number): boolean {
   const stat = readStat(pid)
-  return stat !== undefined && stat.state !== 'Z' && stat.state !== 'X'
+  return stat !== undefined && isLive(stat)
 }
 
 /** Sends a signal; a process or group (negative) that is gone is no error. */

@@ -1,7 +1,8 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { bootMark } from './boot-environment.ts'
-import type { Life } from './life-file.ts'
+import { type Life, pidNamespace } from './life-file.ts'
 import { mainMark } from './main-process.ts'
+import { familyOf } from './process-family.ts'
 import { killProcesses, processesMarked, signalProcess } from './process-table.ts'
 
 /** How long a pipeline gets that notices that its supervisor is gone: it cancels its steps, or finishes the undo that it is at. */
@@ -13,7 +14,12 @@ const pipelinePatienceMs = 5000
  */
 export async function endRemains(life: Life, mainDeadline: number): Promise<void> {
   const { main } = life
-  const ofMain = (): number[] => (main === undefined ? [] : processesMarked(mainMark, main.mark))
+  const isSame = main?.process?.pidNamespace === pidNamespace()
+  const family = isSame && main?.process !== undefined ? familyOf(main.process) : undefined
+  const ofMain = (): number[] =>
+    main === undefined
+      ? []
+      : [...new Set([...(family?.members() ?? []), ...processesMarked(mainMark, main.mark)])]
   const pipelines = (): number[] =>
     processesMarked(bootMark, life.mark).filter((pid) => life.pipelines.includes(pid))
   for (const pid of ofMain()) signalProcess(pid, main?.stopSignal ?? 'SIGTERM')
