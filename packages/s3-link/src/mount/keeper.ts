@@ -12,6 +12,7 @@ import { drainSpool } from './drain-spool.ts'
 import type { Keeper } from './keeper-contract.ts'
 import { answerOn, type KeeperOrders } from './keeper-protocol.ts'
 import { MountKeeper } from './mount-keeper.ts'
+import { isRunning } from './process-facts.ts'
 import { openRegistry } from './registry.ts'
 import { countSpools, pendingOf, type Spool } from './spool.ts'
 import { fileStoreOf, storeOf } from './store-of.ts'
@@ -57,7 +58,7 @@ await answerOn(registry.socket, async (question) => {
   return answer
 })
 process.stdout.write(`${JSON.stringify({ started: true })}\n`)
-while (!isOver) {
+while (!isOver && !(await isFollowed())) {
   await Promise.race([sleep(tickMs), keeper.awakened().then(() => sleep(50))])
   await lookOnce()
 }
@@ -70,6 +71,12 @@ function note(error: unknown): void {
   const fault = error instanceof Error ? (error.stack ?? error.message) : String(error)
   if (fault !== lastFault) process.stderr.write(`${new Date().toISOString()} ${fault}\n`)
   lastFault = fault
+}
+
+/** Another has the mount, because this one was taken for dead: two would turn its links to and fro. */
+async function isFollowed(): Promise<boolean> {
+  const keeper = (await registry.readMount().catch(() => undefined))?.keeper
+  return keeper !== undefined && keeper.pid !== process.pid && (await isRunning(keeper))
 }
 
 /** One look at a time, whoever wants it. */
