@@ -77,7 +77,12 @@ describe('a migration that is killed', () => {
         scenes.map(async (scene) => ({ scene, steps: (await runThrough({ scene, at: 0 })).steps })),
       )
       for (const { steps } of known) expect(steps.length).toBeGreaterThan(40)
-      const all = known.flatMap(({ scene, steps }) => steps.map((_, n) => ({ scene, at: n + 1 })))
+      // A few are chosen by what is done there: how many steps there are depends on how fast the writer writes.
+      const all: Kill[] = known.flatMap(({ scene, steps }): Kill[] =>
+        isWhole
+          ? steps.map((_, n) => ({ scene, at: n + 1 }))
+          : [...new Set(steps)].map((at) => ({ scene, at })),
+      )
       const hits = new Map<string, number>()
       const most = asked === 'all' ? all.length : Math.min(all.length, Number(asked))
       await inLanes(
@@ -86,7 +91,7 @@ describe('a migration that is killed', () => {
       )
       if (isWhole) {
         // What came at another number this time.
-        const missed = known.flatMap(({ scene, steps }) =>
+        const missed = known.flatMap(({ scene, steps }): Kill[] =>
           [...new Set(steps)]
             .filter((at) => !hits.has(`${scene.name}: ${at}`))
             .map((at) => ({ scene, at })),
