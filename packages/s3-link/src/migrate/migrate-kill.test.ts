@@ -3,7 +3,7 @@ import { mkdir, readdir, readFile, readlink, rm, writeFile } from 'node:fs/promi
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest'
+import { afterAll, beforeAll, beforeEach, describe, expect, onTestFinished, test } from 'vitest'
 import { temporaryDirectory } from '@berth/core/testing'
 import { openFileStore, type FileStore } from '@berth/object-store'
 import { missingS3Server, startS3Server, type S3Server } from '@berth/object-store/testing'
@@ -129,6 +129,7 @@ describe('a migration that is killed', () => {
     const world = await begin(scene)
     const log = `${world.state}.log`
     const writer = startWriter({ folder: world.folder, log, paceMs: 12 })
+    onTestFinished(() => void writer.kill('SIGKILL'))
     await untilWritten(log)
     const first = await run(world, scene, at)
     const hit = first === undefined ? await readFile(world.killedIn, 'utf8') : undefined
