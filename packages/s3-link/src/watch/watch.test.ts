@@ -220,6 +220,7 @@ describe('a watched folder', () => {
     const file = await open(join(folder, 'open.bin'), 'w')
     await file.write('x')
     await writeFile(join(folder, 'closed.bin'), 'y')
+    await until(() => watch.status().proven.files === 1)
     const report = await watch.drain(1_000)
     expect(report).toMatchObject({ isComplete: false, atRisk: ['open.bin'] })
     expect(report.remaining).toMatchObject({ files: 1, bytes: 1, names: ['open.bin'] })
