@@ -37,6 +37,12 @@ testLink(
     expect(busy.code).toBe(3)
     fs.closeSync(open)
     expect(berth(['mounts', '--wait', '20s']).code).toBe(0)
+    for (const wait of [[], ['--wait', '20s']]) {
+      const mistyped = berth(['mounts', 'misspelt', ...wait])
+      expect(mistyped).toMatchObject({ code: 2, stdout: '' })
+      expect(mistyped.stderr).toContain(`linked are \`s3://${pod.server.bucket}\``)
+    }
+    expect(berth(['mounts', pod.server.bucket, '--wait', '20s']).code).toBe(0)
     const again = berth(['mount-bucket', url, '--link', links[0] ?? '', '--link', links[1] ?? ''])
     expect(again.code).toBe(0)
     for (const link of links) {
@@ -54,7 +60,7 @@ testLink(
     expect(berth(['mount-bucket', url, '--root', path.join(root, 'buckets')]).code).toBe(0)
     expect(berth(['unmount-bucket', '--all']).code).toBe(0)
     expect(fs.existsSync(place)).toBe(false)
-    expect(berth(['mounts']).stdout).toBe('nothing is mounted\n')
+    expect(berth(['mounts']).stdout).toContain('nothing is mounted or watched now')
   },
   60_000,
 )
@@ -145,6 +151,9 @@ for (const [title, within, why] of [
     expect(JSON.parse(again.stdout)).toMatchObject({ result: 'unchanged' })
     // What is watched is no mount of a bucket by hand.
     expect(berth(['unmount-bucket', '--all']).stderr).toBe('nothing is mounted\n')
+    expect(berth(['unmount-bucket', pod.server.bucket]).stderr).toContain(
+      `not mounted, but watched: ${folder}`,
+    )
     fs.writeFileSync(path.join(folder, 'last.png'), 'the last')
     expect(berth(['unlink', root, '--user', 'alice']).code).toBe(0)
     expect((await store.get('output/alice/last.png'))?.toString()).toBe('the last')
@@ -163,7 +172,7 @@ for (const [title, within, why] of [
       expect(noBucket.stderr).toContain('object-store/no-such-bucket')
       expect([wrongKey.code, noBucket.code]).toEqual([1, 1])
       expect(fs.existsSync(path.join(root, 'output'))).toBe(false)
-      expect(berth(['mounts']).stdout).toBe('nothing is mounted\n')
+      expect(berth(['mounts']).stdout).toContain('nothing is mounted or watched now')
     },
   )
 }

@@ -1,4 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises'
+import { BerthError } from '@berth/core/error'
 import { defineCommand } from '../command.ts'
 import { exitCodes } from '../exit-codes.ts'
 import { type LinkAnswer, withLinks } from '../link-session.ts'
@@ -20,9 +21,10 @@ export const mounts = defineCommand({
   run: ({ positionals, values }) =>
     withLinks({ verb: 'list the mounts', json: values.json }, async ({ env, signal }) => {
       const { wait } = values
-      const isSafe =
-        wait === undefined || (await waitUntilSafe(env, positionals[0], { wait, signal }))
-      const answer = await describeMounts(env, positionals[0], values.log)
+      const [bucket] = positionals
+      if (bucket !== undefined) await requireLinked(env, bucket)
+      const isSafe = wait === undefined || (await waitUntilSafe(env, bucket, { wait, signal }))
+      const answer = await describeMounts(env, bucket, values.log)
       return isSafe ? answer : { ...answer, exitCode: exitCodes.degraded }
     }),
 })
@@ -30,6 +32,17 @@ export const mounts = defineCommand({
 const lookEveryMs = 250
 /** Mounts are looked at every second: only a later status knows what was written just now. */
 const freshAfterMs = 1_100
+
+/** Of a name that was mistyped nothing waits: `berth mounts NAME --wait 2m && poweroff` must not go on. */
+async function requireLinked(env: Record<string, string>, bucket: string): Promise<void> {
+  const { findPlaces, isSameBucket, readStatuses } = await import('@berth/s3-link/links')
+  const stores = (await readStatuses(findPlaces(env))).map(({ store }) => store)
+  if (stores.some((store) => isSameBucket(store, bucket))) return
+  const names = new Set(stores.map((store) => `\`${store.split('?')[0]}\``))
+  throw new BerthError('cli/usage', `\`${bucket}\` is neither mounted nor watched`, {
+    hint: names.size === 0 ? 'nothing is linked now' : `linked are ${[...names].join(', ')}`,
+  })
+}
 
 async function waitUntilSafe(
   env: Record<string, string>,
@@ -72,7 +85,13 @@ export async function describeMounts(
   ])
   return {
     data: shown.map((status) => (withLog ? { ...status, log: logs[status.key] ?? [] } : status)),
-    text: lines.length === 0 ? 'nothing is mounted' : lines.join('\n'),
+    text: lines.length === 0 ? noneShown(bucket) : lines.join('\n'),
     exitCode: shown.some(({ colour }) => colour === 'red') ? exitCodes.degraded : exitCodes.right,
   }
+}
+
+function noneShown(bucket: string | undefined): string {
+  return bucket === undefined
+    ? 'nothing is mounted or watched now; what waits for the next link is not counted'
+    : `neither mounted nor watched: ${bucket}`
 }

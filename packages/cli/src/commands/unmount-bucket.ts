@@ -54,7 +54,9 @@ export const unmountBucket = defineCommand({
         env,
         deadline: Date.now() + parseDuration(within),
       })
-      if (answers.length === 0)
+      const watched = answers.length === 0 ? await watchedFolders(env, bucket) : []
+      for (const { line } of watched) log.warn(line)
+      if (answers.length === 0 && watched.length === 0)
         log(bucket === undefined ? 'nothing is mounted' : `not mounted: ${bucket}`)
       const said = answers.filter(isDone).flatMap(linesOf)
       for (const line of answers.filter((answer) => !isDone(answer)).flatMap(linesOf))
@@ -65,7 +67,10 @@ export const unmountBucket = defineCommand({
           ...(error && { code: error.code, message: error.message, hint: error.hint }),
         })),
         text: said.join('\n'),
-        exitCode: answers.every(isDone) ? exitCodes.right : exitCodes.failed,
+        exitCode:
+          answers.every(isDone) && watched.every(({ isSafe }) => isSafe)
+            ? exitCodes.right
+            : exitCodes.failed,
       }
     }),
 })
@@ -76,6 +81,23 @@ function requireOne(asked: { bucket: string | undefined; all: boolean; picks: bo
   if (all ? bucket === undefined && !picks : bucket !== undefined || picks) return
   throw new BerthError('cli/usage', '`berth unmount-bucket` takes a bucket, links or `--all`', {
     hint: 'see what is mounted with `berth mounts`',
+  })
+}
+
+/** The folders that are watched for a bucket, which unmounting it does not end. */
+async function watchedFolders(
+  env: Record<string, string>,
+  bucket: string | undefined,
+): Promise<{ line: string; isSafe: boolean }[]> {
+  if (bucket === undefined) return []
+  const { findPlaces, isSameBucket, readStatuses } = await import('@berth/s3-link/links')
+  const found = (await readStatuses(findPlaces(env))).filter(
+    ({ driver, store }) => driver === 'watch' && isSameBucket(store, bucket),
+  )
+  return found.map(({ mountPoint, safeToStop: { safe: isSafe, files } }) => {
+    const waits = isSafe ? 'all is sent' : `not safe to stop, ${counted(files, 'file')} not sent`
+    const line = `not mounted, but watched: ${mountPoint} (${waits}); \`berth unlink\` ends it`
+    return { line, isSafe }
   })
 }
 

@@ -91,7 +91,7 @@ async function makeLink(link: ReadLink, context: LinkContext) {
   const found = await inspectFolder(path, places, choice.driver === 'watch')
   if (found === 'filled' && inputs.existing === 'fail' && choice.driver !== 'watch') {
     throw new BerthError('s3-link/filled', `could not link \`${path}\`: there are files in it`, {
-      hint: 'use `existing: move`, or empty it',
+      hint: 'leave out `--keep` (in a recipe: `existing: move`), or empty it',
     })
   }
   await requireBucketAnswers(spec, signal)
