@@ -1,5 +1,6 @@
-import { readdirSync, readFileSync } from 'node:fs'
+import { mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { requirement } from '@berth/core/testing'
 import { startStubS3 } from '@berth/object-store/testing'
@@ -74,6 +75,29 @@ withPython(
     const { stdout, code } = await smoke([`${recipes}notebook.yaml`, ...args])
     expect(stdout).toMatch(/✔ first boot .*\n✔ new pod .*, 3 directories restored\n/)
     expect(code).toBe(0)
+  },
+  180_000,
+)
+
+withPython(
+  'makes a venv afresh that a pod saved half made',
+  async () => {
+    const pod = new Pod('boot: []')
+    const half = join(pod.directory, 'half')
+    mkdirSync(join(half, 'bin'), { recursive: true })
+    writeFileSync(join(half, 'bin', 'python'), '#!/bin/sh\n', { mode: 0o755 })
+    const home = join(pod.directory, 'home')
+    const env = {
+      BERTH_STORE: `file://${pod.directory}/store`,
+      NETWORK_VOLUME: home,
+      NOTEBOOK_PACKAGES: 'pip',
+    }
+    const saved = pod.berth(['archive', 'save', half, '--name', 'notebook/venv'], env)
+    expect(await saved.ended, saved.stderr).toMatchObject({ code: 0 })
+    const command = ['sh', '-c', './venv/bin/pip --version > "$LOG"']
+    const next = pod.berth(['boot', `${recipes}notebook.yaml`, '--', ...command], env)
+    expect(await next.ended, next.stderr).toMatchObject({ code: 0 })
+    expect(pod.log).toEqual([expect.stringContaining(`from ${home}/venv/`)])
   },
   180_000,
 )
