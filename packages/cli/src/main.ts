@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from 'node:timers/promises'
 import { isBerthError } from '@berth/core/error'
 import { parseInvocation } from './command.ts'
 import { currentDirectory } from './current-directory.ts'
@@ -16,6 +17,8 @@ const usageCodes = new RegExp(
     .map((codes) => `^${codes}$`)
     .join('|'),
 )
+
+const lastWordsMs = 200
 
 async function execute(argv: readonly string[]): Promise<number> {
   const own = argv.includes('--') ? argv.slice(0, argv.indexOf('--')) : argv
@@ -54,8 +57,24 @@ function isJsonWanted(argv: readonly string[]): boolean {
   return / --(json|reporter[ =]json)(?= |$)/.test(own.join(' '))
 }
 
+/** Node writes to a pipe later, and what is not written at `process.exit` is lost. A container's end waits for no reader. */
+async function exitWhenWritten(code: number): Promise<never> {
+  const written = [process.stdout, process.stderr].map(
+    (stream) =>
+      new Promise<void>((resolve) => {
+        // Who reads no more misses nothing.
+        stream.on('error', () => resolve())
+        stream.write('', () => resolve())
+      }),
+  )
+  const all: Promise<unknown> = Promise.all(written)
+  const isLife = process.argv[2] === 'boot'
+  await (isLife ? Promise.race([all, sleep(lastWordsMs)]) : all)
+  process.exit(code)
+}
+
 try {
-  process.exit(await execute(process.argv.slice(2)))
+  await exitWhenWritten(await execute(process.argv.slice(2)))
 } catch (error) {
   const [{ shownError }, { errorText }] = await Promise.all([
     import('./output-mask.ts'),
@@ -67,5 +86,5 @@ try {
     process.stdout.write(`${JSON.stringify({ type: 'error', error: facts, time: Date.now() })}\n`)
   }
   const isUsage = isBerthError(error) && usageCodes.test(error.code)
-  process.exit(isUsage ? exitCodes.usage : exitCodes.failed)
+  await exitWhenWritten(isUsage ? exitCodes.usage : exitCodes.failed)
 }

@@ -34,6 +34,22 @@ function runIn(pod: Pod, args: readonly string[], env: NodeJS.ProcessEnv = {}): 
   return { status, stdout, stderr }
 }
 
+test('a reader of a pipe that is slow gets everything, and one that goes away ends it quietly', () => {
+  const pod = new Pod('')
+  const read = (line: string): Finished => {
+    const { status, stdout, stderr } = spawnSync('bash', ['-c', line, berth], {
+      cwd: pod.directory,
+      encoding: 'utf8',
+    })
+    return { status, stdout, stderr }
+  }
+  const slow = read('set -o pipefail; "$0" schema | (sleep 1; cat)')
+  expect(slow).toMatchObject({ status: 0, stderr: '' })
+  expect(slow.stdout.length).toBeGreaterThan(65_536)
+  expect(JSON.parse(slow.stdout)).toHaveProperty('type', 'object')
+  expect(read('"$0" schema | head -c 1')).toEqual({ status: 0, stdout: '{', stderr: '' })
+})
+
 test('prints its version, through a link and from any directory', () => {
   const pod = new Pod('')
   const link = join(pod.directory, 'berth')
