@@ -50,9 +50,18 @@ testLink(
     expect(fs.statSync(path.join(output, 'empty')).isDirectory()).toBe(true)
     expect(fs.readdirSync(original)).toHaveLength(4)
 
+    const wrong = berth([...link, '--dry-run'], { env: { AWS_SECRET_ACCESS_KEY: 'b'.repeat(40) } })
+    expect(wrong.stderr).toContain('object-store/bad-credentials')
+    expect(wrong.stderr).not.toContain('.png')
+    fs.writeFileSync(path.join(original, 'a.png'), 'changed')
+    const soon = berth([...link, '--remove-originals', '--dry-run']).stdout
+    expect(soon).toContain('a.png: replaces what this folder sent before')
+    expect(soon).toContain('would then remove the originals of 1 file, 7 B')
+    expect(soon).toContain('would keep: b.png, it is in the bucket under another name')
+
     const freed = berth([...link, '--remove-originals'])
     expect(freed.code).toBe(0)
-    expect(freed.stderr).toContain('removed the originals of 1 file, 5 B')
+    expect(freed.stderr).toContain('removed the originals of 1 file, 7 B')
     expect(freed.stderr).toContain('kept `b.png`: it is in the bucket under another name')
     expect(fs.readdirSync(original).toSorted()).toEqual(['b.png', 'latest.png'])
     expect(berth(['unlink', root]).code).toBe(0)

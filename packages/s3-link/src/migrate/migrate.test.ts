@@ -187,7 +187,7 @@ describe('a migration', () => {
       bytes: 3,
       news: 2,
       newBytes: 3,
-      taken: [{ path: 'b.png', size: 2, sizeInBucket: 6 }],
+      taken: [{ path: 'b.png', size: 2, sizeInBucket: 6, isOwn: false }],
       leftOut: [],
       refused: [],
       emptyFolders: ['empty'],
@@ -195,6 +195,31 @@ describe('a migration', () => {
       originals: [],
     })
     expect(await readdir(join(world.folder, '..'))).toEqual(['output'])
+  })
+
+  test('a plan tells what a folder sent itself, and what would be removed of its original', async () => {
+    const world = await begin({ 'a.png': 'a', 'b.png': 'b', 'c.png': 'c' })
+    await store.objects.put(`${world.prefix}/c.png`, Buffer.from('theirs'))
+    await symlink('a.png', join(world.folder, 'alias'))
+    await migrate(world)
+    const original = `${world.folder}.berth-original`
+    await writeFile(join(original, 'a.png'), 'changed')
+    await writeFile(join(original, 'new.png'), 'new')
+    const { taken, removal } = await planMigration({ ...world, removeOriginals: true })
+    expect(taken).toEqual([{ path: 'a.png', size: 7, sizeInBucket: 1, isOwn: true }])
+    const kept = [
+      { path: 'c.png', why: 'it is in the bucket under another name' },
+      { path: 'alias', why: 'a link' },
+    ]
+    expect(removal).toEqual({ files: 3, bytes: 11, kept })
+    expect((await readdir(original)).toSorted()).toEqual(
+      ['a.png', 'alias', 'b.png', 'c.png', 'new.png'].toSorted(),
+    )
+
+    const { removed } = await migrate({ ...world, removeOriginals: true })
+    expect(removed).toMatchObject({ files: 3, bytes: 11 })
+    expect(removed?.kept.map(({ path }) => path).toSorted()).toEqual(['alias', 'c.png'])
+    expect((await store.objects.get(`${world.prefix}/a.png`))?.toString()).toBe('changed')
   })
 
   test('a link that leads to the disk for now is ours, and what the original holds follows', async () => {

@@ -5,6 +5,7 @@ import { readWriters } from '../watch/writers.ts'
 import { findOriginals, lookAt } from './cut-over.ts'
 import { Journal } from '../watch/journal.ts'
 import { emptyPass, findFiles, keyFor, type Pass, recordName } from './move-files.ts'
+import { planRemoval, type RemovalPlan } from './plan-removal.ts'
 
 export interface PlanQuestion {
   folder: string
@@ -14,6 +15,8 @@ export interface PlanQuestion {
   state: string
   /** Asked what is under each file's name already; without it only the disk is looked at. */
   store?: FileStore | undefined
+  /** Whether what would be removed of the originals is wanted as well; takes a store. */
+  removeOriginals?: boolean
   signal?: AbortSignal | undefined
 }
 
@@ -24,8 +27,8 @@ export interface MigrationPlan {
   /** Of those, what is not known to be in S3: at most so much would be sent. */
   news: number
   newBytes: number
-  /** Under whose names the bucket has something already; what is the same would not be sent, and the rest would get another name. */
-  taken: { path: string; size: number; sizeInBucket: number }[]
+  /** Under whose names the bucket has something already; what is the same would not be sent, and the rest would get another name, but for what is `isOwn`: the file that was sent before has changed, and replaces it. */
+  taken: { path: string; size: number; sizeInBucket: number; isOwn: boolean }[]
   leftOut: Pass['leftOut']
   /** With one of these the migration would end before it changes anything. */
   refused: Pass['refused']
@@ -34,6 +37,8 @@ export interface MigrationPlan {
   openFiles: string[]
   /** Folders that were moved aside before; what is in them counts as well. */
   originals: string[]
+  /** Undefined unless that was asked for. */
+  removal?: RemovalPlan
 }
 
 const LOOKS_AT_ONCE = 8
@@ -68,17 +73,37 @@ export async function planMigration(question: PlanQuestion): Promise<MigrationPl
     plan.newBytes += sum(news)
     plan.openFiles.push(...[...readWriters(root).names].map(shownName))
     if (store === undefined) continue
+    const record = await recordName(root)
     const look = async (): Promise<void> => {
       for (let file = news.pop(); file !== undefined; file = news.pop()) {
         const { name, size } = file
-        const there = await store.head(keyFor(name, prefix), { signal })
-        if (there !== undefined)
-          plan.taken.push({ path: shownName(name), size, sizeInBucket: there.size })
+        const key = keyFor(name, prefix)
+        const there = await store.head(key, { signal })
+        if (there === undefined) continue
+        const proven = journal.proven.get(record(name))
+        const isOwn = proven?.key === key && proven.etag === there.etag
+        plan.taken.push({ path: shownName(name), size, sizeInBucket: there.size, isOwn })
       }
     }
     await Promise.all(Array.from({ length: LOOKS_AT_ONCE }, look))
+    if (!question.removeOriginals) continue
+    const { taken } = plan
+    plan.removal = mergeRemovals(
+      plan.removal,
+      await planRemoval(root, { found, journal, taken, store, signal }),
+    )
   }
+  if (plan.removal !== undefined) plan.removal.kept.push(...leftOut)
   return plan
+}
+
+function mergeRemovals(one: RemovalPlan | undefined, other: RemovalPlan): RemovalPlan {
+  if (one === undefined) return other
+  return {
+    files: one.files + other.files,
+    bytes: one.bytes + other.bytes,
+    kept: [...one.kept, ...other.kept],
+  }
 }
 
 function sum(files: readonly { size: number }[]): number {

@@ -48,13 +48,17 @@ export async function moveFiles(
 /** Says what moving the folder's files would do; changes nothing. Without a spec the bucket is not asked. */
 export async function planMove(
   { path, subfolder }: Layout,
-  { spec, signal }: { spec?: MountSpec; signal?: AbortSignal },
+  {
+    spec,
+    signal,
+    removeOriginals = false,
+  }: { spec?: MountSpec; signal?: AbortSignal; removeOriginals?: boolean },
 ): Promise<MigrationPlan> {
   const question = { folder: path, prefix: subfolder, state: migrationState(path), signal }
   if (spec === undefined || signal === undefined) return planMigration(question)
   const store = await fileStoreOf(spec, signal)
   try {
-    return await planMigration({ ...question, store })
+    return await planMigration({ ...question, store, removeOriginals })
   } finally {
     await store.close()
   }
