@@ -42,6 +42,8 @@ export interface PipelineLife {
   startedAt: number
   endedAt?: number
   result?: PipelineResult
+  /** Its overlay was broken: degraded at best, whatever its steps say. */
+  overlayLeftOut?: true
   steps: StepLife[]
 }
 

@@ -13,6 +13,11 @@ const degraded = pipelineEvents('boot', {
 const failed = degraded.map((event): BerthEvent =>
   event.type === 'pipeline:end' ? { ...event, result: 'failed' } : event,
 )
+const brokenOverlay: BerthEvent = {
+  type: 'error',
+  error: { code: 'cli/broken-overlay', message: 'could not use the overlay' },
+  time: dawn,
+}
 const main: BerthEvent = { type: 'main:start', command: ['app'], pid: 40, time: dawn + 1100 }
 const awaited: BerthEvent = { ...main, awaited: true }
 const ready: BerthEvent = { type: 'main:ready', durationMs: 5000, time: dawn + 6100 }
@@ -38,6 +43,8 @@ test.each([
   ['booting', 4, [...boot, awaited], true],
   ['ready', 0, [...boot, awaited, ready], true],
   ['degraded', 3, [...degraded, main], true],
+  ['degraded', 3, [brokenOverlay, ...boot, main], true],
+  ['failed', 1, [brokenOverlay, ...failed, waits], true],
   ['failed', 1, [...failed, waits], true],
   ['degraded', 3, [...failed, main], true],
   ['stopping', 4, [...boot, main, term], true],

@@ -51,6 +51,8 @@ export class LifeTeller {
   readonly life: Life
   /** The pipelines that run: the steps of events are theirs. */
   #open: (PipelineLife & { kind: string })[] = []
+  /** The pipeline that follows goes without its overlay. */
+  #overlayIsBroken = false
 
   constructor(life: Life) {
     this.life = life
@@ -85,6 +87,7 @@ export class LifeTeller {
       case 'note':
         return this.#note(line)
       case 'error':
+        this.#overlayIsBroken ||= line.error.code === 'cli/broken-overlay'
         return keep(life.errors, most.errors, line.error)
       default:
         return this.#step(line)
@@ -105,19 +108,26 @@ export class LifeTeller {
 
   #begin(event: LineOf<'pipeline:start'>): void {
     const steps = event.steps.map((listing) => newStep(listing))
-    const pipeline = { pipeline: event.pipeline, startedAt: event.time, steps }
+    const { pipeline: name, time: startedAt } = event
+    const pipeline: PipelineLife = { pipeline: name, startedAt, steps }
     const periodic = event.periodic === true
     this.life.recipe = event.recipe
     if (event.deferred === true) this.life.deferred = pipeline
     else if (!periodic && event.pipeline === 'boot') this.life.boot = pipeline
     else if (!periodic && event.pipeline === 'shutdown') this.life.shutdown = pipeline
+    if (this.#overlayIsBroken) pipeline.overlayLeftOut = true
+    this.#overlayIsBroken = false
     this.#open.push(Object.assign(pipeline, { kind: kindOf(event) }))
   }
 
   #end(event: LineOf<'pipeline:end'>): void {
     const index = this.#open.findLastIndex(({ kind }) => kind === kindOf(event))
     const [ended] = index === -1 ? [] : this.#open.splice(index, 1)
-    if (ended !== undefined) Object.assign(ended, { endedAt: event.time, result: event.result })
+    if (ended !== undefined) {
+      const isWorse = ended.overlayLeftOut === true && event.result === 'ready'
+      const result = isWorse ? 'degraded' : event.result
+      Object.assign(ended, { endedAt: event.time, result })
+    }
     if (event.periodic !== true) return
     const { rounds } = this.life
     rounds.count += 1
