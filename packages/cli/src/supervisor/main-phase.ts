@@ -115,8 +115,8 @@ export class MainPhase {
     const startedAt = Date.now()
     this.isReady = false
     await new Promise<void>((resolve) => {
-      const late = (): void => {
-        const text = `main is not ready after ${formatDuration(Date.now() - startedAt)}`
+      const late = (why: string): void => {
+        const text = `main is not ready after ${formatDuration(Date.now() - startedAt)}: ${why}`
         emit({ type: 'note', level: 'warn', text })
         resolve()
       }

@@ -69,14 +69,41 @@ test('asks for connections and for files, until they are there', async () => {
   expect(await untilReady({ ...nothing, file }, { signal, late: () => {} })).toBe(true)
 })
 
+test.each([
+  ['answers with 503', 'its URL answers with 503'],
+  ['is silent', 'its URL does not answer'],
+  ['is no URL', '`ready.http` is no URL that begins with `http://` or `https://`'],
+  ['takes no connection', 'its address takes no connection'],
+])('says of what %s why it is late', async (kind, expected) => {
+  const server = createServer((_, response) => response.writeHead(503).end())
+  const port = await portOf(server)
+  const closed = createPlainServer()
+  const silent = await portOf(closed)
+  await new Promise<void>((resolve) => closed.close(() => resolve()))
+  const asked: Record<string, Partial<ReadyFacts>> = {
+    'answers with 503': { http: `http://127.0.0.1:${port}/` },
+    'is silent': { http: `http://127.0.0.1:${silent}/` },
+    'is no URL': { http: `localhost:${port}` },
+    'takes no connection': { tcp: `127.0.0.1:${silent}` },
+  }
+  const ending = new AbortController()
+  const reasons: string[] = []
+  const late = (why: string) => {
+    reasons.push(why)
+    ending.abort()
+  }
+  await untilReady({ ...nothing, timeoutMs: 1, ...asked[kind] }, { signal: ending.signal, late })
+  expect(reasons).toEqual([expected])
+})
+
 test('says once that it is late, and goes on asking', async () => {
   const file = join(await temporaryDirectory(), 'ready')
   const signal = new AbortController().signal
-  let lateness = 0
-  const late = () => {
-    lateness += 1
+  const reasons: string[] = []
+  const late = (why: string) => {
+    reasons.push(why)
     setTimeout(() => writeFileSync(file, ''), 300)
   }
   expect(await untilReady({ ...nothing, file, timeoutMs: 50 }, { signal, late })).toBe(true)
-  expect(lateness).toBe(1)
+  expect(reasons).toEqual(['its file is not there'])
 })

@@ -18,19 +18,20 @@ const answerMs = 2000
 
 /**
  * Asks again and again until main can be used, and resolves with true then; with false when the signal aborts before. Calls `late`, once,
- * when the timeout is over, and goes on asking.
+ * when the timeout is over, with what was wrong the last time, and goes on asking.
  */
 export async function untilReady(
   ready: ReadyFacts,
-  { signal, late }: { signal: AbortSignal; late: () => void },
+  { signal, late }: { signal: AbortSignal; late: (why: string) => void },
 ): Promise<boolean> {
   const lateAt = ready.timeoutMs === undefined ? undefined : Date.now() + ready.timeoutMs
   let [waitMs, isLate] = [wait.firstMs, false]
   while (!signal.aborted) {
-    if (await isReady(ready)) return !signal.aborted
+    const why = await whyNotReady(ready)
+    if (why === undefined) return !signal.aborted
     if (!isLate && lateAt !== undefined && Date.now() >= lateAt) {
       isLate = true
-      late()
+      late(why)
     }
     const left = isLate || lateAt === undefined ? waitMs : Math.max(1, lateAt - Date.now())
     await sleep(Math.min(waitMs, left), undefined, { signal }).catch(() => {})
@@ -39,20 +40,25 @@ export async function untilReady(
   return false
 }
 
-async function isReady({ http, tcp, file }: ReadyFacts): Promise<boolean> {
-  if (http !== undefined) return answersHttp(http)
-  if (tcp !== undefined) return takesConnections(tcp)
+async function whyNotReady({ http, tcp, file }: ReadyFacts): Promise<string | undefined> {
+  if (http !== undefined) return whyNoAnswer(http)
+  if (tcp !== undefined) {
+    return (await takesConnections(tcp)) ? undefined : 'its address takes no connection'
+  }
   return access(file ?? '').then(
-    () => true,
-    () => false,
+    () => undefined,
+    () => 'its file is not there',
   )
 }
 
-async function answersHttp(text: string): Promise<boolean> {
-  if (!URL.canParse(text)) return false
-  const url = new URL(text)
+async function whyNoAnswer(text: string): Promise<string | undefined> {
+  const url = URL.canParse(text) ? new URL(text) : undefined
+  if (url?.protocol !== 'http:' && url?.protocol !== 'https:') {
+    return '`ready.http` is no URL that begins with `http://` or `https://`'
+  }
   const status = url.protocol === 'https:' ? await httpsStatus(url) : await httpStatus(url)
-  return status >= 200 && status < 400
+  if (status === 0) return 'its URL does not answer'
+  return status >= 200 && status < 400 ? undefined : `its URL answers with ${status}`
 }
 
 /** By hand, because `node:http` would stay in the supervisor for good, with 10 MiB. */

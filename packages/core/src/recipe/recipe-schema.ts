@@ -1,5 +1,6 @@
 import { z } from 'zod'
 import { duration } from '../plugin/duration.ts'
+import { httpUrl } from './http-url.ts'
 import { environment, environmentName, variableName } from './recipe-names.ts'
 import { itemSchema, retry, shell } from './step-schema.ts'
 
@@ -42,7 +43,7 @@ const address = z.union([
 ])
 
 const ready = z.strictObject({
-  http: z.string().min(1).optional().describe('A URL that answers with 200 to 399.'),
+  http: httpUrl.optional().describe('A URL that answers with 200 to 399.'),
   tcp: address.optional().describe('A port, or `host:port`, that takes connections.'),
   file: z.string().min(1).optional().describe('A file that exists.'),
   timeout: duration().optional().describe('How long main may take until it is ready.'),

@@ -132,6 +132,22 @@ test('main is ready in exactly one way', async () => {
   ])
 })
 
+test.each([
+  ['localhost:8188', 'did you mean `http://localhost:8188`?'],
+  ['8188', 'did you mean `http://localhost:8188`?'],
+  ['localhost:${{ env.PORT }}/up', 'did you mean `http://localhost:${{ env.PORT }}/up`?'],
+  ['ftp://localhost/', 'write it like `http://localhost:8188/`'],
+  ['', 'write it like `http://localhost:8188/`'],
+])('a URL by which main is ready is not `%s`', async (text, hint) => {
+  const message = expect.stringContaining('`http` must begin with `http://` or `https://`, not ')
+  const problems = await problemsOf(`main: { ready: { http: "${text}" } }`)
+  expect(problems).toMatchObject([{ code: 'recipe/bad-value', message, hint }])
+})
+
+test('a URL by which main is ready may begin with an expression', async () => {
+  expect(await said('main: { ready: { http: "${{ env.URL }}/up" } }')).toEqual([])
+})
+
 test('addresses of health take a port, or a host with one', async () => {
   expect(
     await said(
