@@ -65,6 +65,31 @@ testLink(
   60_000,
 )
 
+testLink('taking a link away says where its files are, and which may be on this disk only', () => {
+  const { root, berth, url } = pod
+  const nowhere = path.join(root, 'nowhere')
+  expect(berth(['link', nowhere, '--store', url])).toMatchObject({ code: 2, stdout: '' })
+  expect(fs.existsSync(nowhere)).toBe(false)
+  const folder = path.join(root, 'output', 'erin')
+  fs.mkdirSync(folder, { recursive: true })
+  fs.writeFileSync(path.join(folder, 'old.png'), 'old')
+  const link = ['link', root, '--user', 'erin', '--store', url, '--driver', 's3fs']
+  expect(berth(link).code).toBe(0)
+  expect(berth(['unmount-bucket', pod.server.bucket, '--keep-links']).code).toBe(0)
+  fs.writeFileSync(path.join(folder, 'late.png'), 'late')
+  const ended = berth(['unlink', root, '--user', 'erin'])
+  expect(ended.stderr).toContain(
+    '1 file, 4 B, may be on this disk only: `late.png`; link again to send it',
+  )
+  expect(ended.stdout).toContain(
+    `${folder} is a plain folder; its files are in ${pod.server.bucket}/output/erin; what was there before is in ${folder}.berth-original`,
+  )
+  expect(fs.readdirSync(folder)).toEqual(['late.png'])
+  const again = berth(['unlink', root, '--user', 'erin'])
+  expect(again).toMatchObject({ code: 0, stderr: '' })
+  expect(again.stdout).toContain(`not linked: ${folder}`)
+})
+
 testLink('a bucket is mounted by a remote of rclone.conf', () => {
   const { root, berth, server } = pod
   const { AWS_ACCESS_KEY_ID: id, AWS_SECRET_ACCESS_KEY: secret } = server.env

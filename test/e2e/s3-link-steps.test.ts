@@ -74,6 +74,20 @@ describe.runIf(missing === undefined)('on a real mount', () => {
     },
   })
 
+  testMount('calls nothing safe that waits beside a folder for its next link', async () => {
+    const workspace = await temporaryDirectory()
+    const run = async (name: string) =>
+      (await runStep(s3Link.steps[name] as StepDefinition, { workspace }, { env })).outcome
+    await linkOnce(workspace)
+    expect(await run('unmount')).toMatchObject({ result: 'done' })
+    expect(await run('status')).toMatchObject({ facts: { safe: true, files: 0 } })
+    writeFileSync(join(workspace, 'output', 'late.png'), 'late')
+    expect(await run('status')).toMatchObject({ facts: { safe: false, files: 1, bytes: 4 } })
+    // A new container on the same disk knows of no mount.
+    env = { ...env, BERTH_LINK_DIR: await temporaryDirectory() }
+    expect(await run('status')).toMatchObject({ facts: { safe: false, files: 1, bytes: 4 } })
+  })
+
   testMount('refuses what is not ours, and touches nothing', async () => {
     const workspace = await temporaryDirectory()
     mkdirSync(join(workspace, 'elsewhere'))

@@ -59,7 +59,7 @@ export const s3Link = definePlugin({
       inputs: endInputs,
       outputs: z.object({ path }),
       plan: async (context) => (await import('./steps/unmount.ts')).planUnmount(context),
-      run: async (context) => (await import('./steps/unmount.ts')).unlinkFolder(context),
+      run: async (context) => (await import('./steps/unlink.ts')).unlinkFolder(context),
     }),
     unmount: defineStep({
       description:
@@ -70,13 +70,14 @@ export const s3Link = definePlugin({
       run: async (context) => (await import('./steps/unmount.ts')).unmountFolder(context),
     }),
     status: defineStep({
-      description: 'Says how every link is, and whether the pod may be stopped.',
-      inputs: z.strictObject({}),
+      description:
+        'Says how every link is, and whether the pod may be stopped; of one folder also what waits beside it for the next link.',
+      inputs: z.strictObject(folderInputs),
       outputs: z.object({
         colour: z
           .string()
           .describe('The worst of all: `green`, `yellow`, `red`; `none` without a link.'),
-        safe: z.boolean().describe('Whether everything is in S3.'),
+        safe: z.boolean().describe('Whether everything is known to be in S3.'),
         files: z.number().describe('How many files are not.'),
         bytes: z.number().describe('How much that is.'),
       }),

@@ -1,3 +1,5 @@
+import { existsSync } from 'node:fs'
+import { BerthError } from '@berth/core/error'
 import { defineCommand } from '../command.ts'
 import { exitCodes } from '../exit-codes.ts'
 import { mountOptions, requireDriver, withLinks } from '../link-session.ts'
@@ -39,9 +41,11 @@ export const link = defineCommand({
   },
   run: ({ positionals, values }) =>
     withLinks({ verb: 'link', json: values.json }, async (session) => {
+      const workspace = positionals[0] ?? '/workspace'
+      requireWorkspace(workspace)
       const { linkFolder, planFolder, planLines } = await import('@berth/s3-link/links')
       const inputs = {
-        workspace: positionals[0] ?? '/workspace',
+        workspace,
         folder: values.folder ?? 'output',
         user: values.user ?? '',
         store: values.store ?? '',
@@ -59,3 +63,11 @@ export const link = defineCommand({
       return { data: { result, ...facts }, text, exitCode: exitCodes.right }
     }),
 })
+
+/** The folder is made where there is none; with a workspace that was mistyped an app would never look there. */
+function requireWorkspace(workspace: string): void {
+  if (existsSync(workspace)) return
+  throw new BerthError('cli/usage', `could not link in \`${workspace}\`: it does not exist`, {
+    hint: 'make the directory first, or name the one that the app’s folder is in',
+  })
+}

@@ -1,3 +1,4 @@
+import type { EndedLink } from '@berth/s3-link/links'
 import { defineCommand } from '../command.ts'
 import { exitCodes } from '../exit-codes.ts'
 import { withLinks } from '../link-session.ts'
@@ -19,8 +20,8 @@ export const unlink = defineCommand({
   },
   run: ({ positionals, values }) =>
     withLinks({ verb: 'unlink', json: values.json }, async (session) => {
-      const { unlinkFolder } = await import('@berth/s3-link/links')
-      const { result, facts } = await unlinkFolder({
+      const { endLink } = await import('@berth/s3-link/links')
+      const ended = await endLink({
         ...session,
         inputs: {
           workspace: positionals[0] ?? '/workspace',
@@ -29,10 +30,13 @@ export const unlink = defineCommand({
           within: values.within ?? '2m',
         },
       })
-      return {
-        data: { result, ...facts },
-        text: `${result}: ${facts.path}`,
-        exitCode: exitCodes.right,
-      }
+      return { data: ended, text: textOf(ended), exitCode: exitCodes.right }
     }),
 })
+
+function textOf({ result, path, bucketPaths, originals }: EndedLink): string {
+  const kept = originals.length === 0 ? '' : `; what was there before is in ${originals.join(', ')}`
+  if (result === 'unchanged') return `not linked: ${path}${kept}`
+  const where = bucketPaths.length === 0 ? '' : `; its files are in ${bucketPaths.join(', ')}`
+  return `done: ${path} is a plain folder${where}${kept}`
+}

@@ -21,7 +21,7 @@ export const noneWaits: Pending = {
 }
 
 /** What waits in the spools of these links. */
-export async function countSpools(links: readonly LinkRecord[]): Promise<Pending> {
+export async function countSpools(links: readonly Pick<LinkRecord, 'spool'>[]): Promise<Pending> {
   const found: SpooledFile[] = []
   for (const { spool } of links) {
     const entries = await readdir(spool, { recursive: true, withFileTypes: true }).catch(() => [])

@@ -1,13 +1,13 @@
-import { isAbsolute, join } from 'node:path'
 import type { StepContext } from '@berth/core'
 import { defaultStoreUrl } from '@berth/object-store'
 import type { DriverChoice } from '../driver/choose-driver.ts'
 import type { DriverName, MountSpec } from '../driver/driver.ts'
 import { type OptionText, readOptions } from '../driver/link-options.ts'
-import { type Layout, layoutOf } from '../mount/layout.ts'
+import type { Layout } from '../mount/layout.ts'
 import { chooseSpec } from '../preflight/choose-spec.ts'
 import { findPlaces, type Places } from '../mount/places.ts'
 import { watchSpec } from '../mount/watch-folder.ts'
+import { findFolder } from './find-folder.ts'
 import { requireStore } from './inputs.ts'
 
 export interface LinkInputs {
@@ -39,9 +39,7 @@ export async function readLink(
   { inputs, env, workingDirectory }: LinkQuestion,
   { tries }: { tries: boolean },
 ): Promise<ReadLink> {
-  const { workspace, folder, user } = inputs
-  const absolute = isAbsolute(workspace) ? workspace : join(workingDirectory, workspace)
-  const layout = layoutOf({ workspace: absolute, folder, user })
+  const layout = findFolder({ inputs, workingDirectory })
   const { options, notes } = readOptions(inputs.options)
   const places = findPlaces(env)
   const store = requireStore(inputs.store, defaultStoreUrl(env))

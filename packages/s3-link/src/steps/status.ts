@@ -1,10 +1,12 @@
 import { done, type PlannedAction, type StepContext } from '@berth/core'
-import { findPlaces, type Places } from '../mount/places.ts'
+import { namesIn, readLeftBehind } from '../mount/left-behind.ts'
 import type { LinkStatus } from '../mount/link-status.ts'
+import { findPlaces, type Places } from '../mount/places.ts'
 import { isRunning } from '../mount/process-facts.ts'
-import { listMounts, openRegistry } from '../mount/registry.ts'
+import { listMounts, openRegistry, spoolOf } from '../mount/registry.ts'
 import { reviveKeepers } from '../mount/revive.ts'
 import { amountText, roughTime } from './amounts.ts'
+import { findFolder, type FolderQuestion } from './find-folder.ts'
 
 /** It is written every second, and later only when the machine or a disk makes everyone wait. */
 const staleSeconds = 60
@@ -54,13 +56,20 @@ export function planStatus(): PlannedAction {
   return { action: 'run', summary: 'says how each link is' }
 }
 
-export async function showStatus({ env, log }: Pick<StepContext, 'env' | 'log'>) {
+type StatusContext = FolderQuestion & Pick<StepContext, 'env' | 'log'>
+
+export async function showStatus({ inputs, workingDirectory, env, log }: StatusContext) {
+  const { path } = findFolder({ inputs, workingDirectory })
   const places = findPlaces(env)
   const revived = await reviveKeepers(places)
   if (revived.length > 0) log.warn(`${revived.length} mounts had lost who stays with them`)
   const statuses = await readStatuses(places)
   for (const status of statuses) for (const line of statusLines(status)) log(line)
-  const waiting = statuses.map(({ safeToStop }) => safeToStop)
+  const isKept = statuses.some(({ links }) => links.some((link) => link.path === path))
+  const waiting = [
+    ...statuses.map(({ safeToStop }) => safeToStop),
+    ...(isKept ? [] : [await lookBeside(path, places, log)]),
+  ]
   const order = ['green', 'yellow', 'red']
   const worst = Math.max(0, ...statuses.map(({ colour }) => order.indexOf(colour)))
   return done({
@@ -69,6 +78,25 @@ export async function showStatus({ env, log }: Pick<StepContext, 'env' | 'log'>)
     files: waiting.reduce((sum, { files }) => sum + files, 0),
     bytes: waiting.reduce((sum, { bytes }) => sum + bytes, 0),
   })
+}
+
+/** What a folder has that nothing here stays with: unmounted before, or linked by a container that is gone. */
+async function lookBeside(path: string, places: Places, log: StepContext['log']) {
+  const { waiting, isOwned, isUnwatched } = await readLeftBehind(path, places)
+  const { files, bytes } = waiting
+  if (isOwned) {
+    log.warn(
+      `\`${path}\` was left without an end, or is kept elsewhere: link it to know what waits`,
+    )
+  }
+  if (isUnwatched)
+    log.warn(`\`${path}\` is not watched any more: what was written since is not counted`)
+  if (files > 0) {
+    const spool = spoolOf(path)
+    const names = namesIn(spool, waiting)
+    log.warn(`${amountText(waiting)}, may be on this disk only, in \`${spool}\`: ${names}`)
+  }
+  return { safe: files === 0 && !isOwned && !isUnwatched, files, bytes }
 }
 
 /** A status in lines: the colour, where links lead, and whether the pod may be stopped. */

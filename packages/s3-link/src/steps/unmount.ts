@@ -1,4 +1,3 @@
-import { isAbsolute, join } from 'node:path'
 import {
   BerthError,
   done,
@@ -8,12 +7,11 @@ import {
   type UndoContext,
   unchanged,
 } from '@berth/core'
-import { layoutOf } from '../mount/layout.ts'
-import { removeFolderLink } from '../mount/link-folder.ts'
 import { findPlaces, type Places } from '../mount/places.ts'
 import { listMounts, openRegistry } from '../mount/registry.ts'
 import { stopMount } from '../mount/stop-mount.ts'
 import { amountText } from './amounts.ts'
+import { findFolder } from './find-folder.ts'
 
 export interface UnmountInputs {
   workspace: string
@@ -22,8 +20,8 @@ export interface UnmountInputs {
   within: string
 }
 
-/** What ending a link needs of a step's context. */
-export type UnlinkContext = Pick<
+/** What ending a mount needs of a step's context. */
+export type UnmountContext = Pick<
   StepContext<UnmountInputs>,
   'inputs' | 'env' | 'workingDirectory' | 'deadline'
 >
@@ -31,7 +29,7 @@ export type UnlinkContext = Pick<
 /** What is left of the time for the end of the pipeline itself. */
 const reserveMs = 500
 
-export async function planUnmount(context: UnlinkContext): Promise<PlannedAction> {
+export async function planUnmount(context: UnmountContext): Promise<PlannedAction> {
   const { path, keys } = await find(context)
   return keys.length === 0
     ? { action: 'unchanged', summary: `\`${path}\` is not linked` }
@@ -39,24 +37,11 @@ export async function planUnmount(context: UnlinkContext): Promise<PlannedAction
 }
 
 /** Ends the mount that a folder leads into; the folder leads to the disk until it is linked again. */
-export async function unmountFolder(context: UnlinkContext) {
+export async function unmountFolder(context: UnmountContext) {
   const { path, mounted: keys, places } = await find(context)
   if (keys.length === 0) return unchanged('it is not mounted', { path })
   const deadline = deadlineOf(context)
   for (const key of keys) await stopOrThrow(places, key, deadline)
-  return done({ path })
-}
-
-/** Makes the folder a folder again, and ends its mount when no other link needs it. */
-export async function unlinkFolder(context: UnlinkContext) {
-  const { path, keys, places } = await find(context)
-  if (keys.length === 0) return unchanged('it is not linked', { path })
-  for (const key of keys) {
-    const registry = openRegistry(places, key)
-    const others = (await registry.readLinks()).filter((link) => link.path !== path)
-    if (others.length === 0) await stopOrThrow(places, key, deadlineOf(context))
-    await removeFolderLink(path, registry)
-  }
   return done({ path })
 }
 
@@ -67,7 +52,8 @@ export async function undoLink({ data, env, deadline }: UndoContext): Promise<vo
   await stopOrThrow(findPlaces(env), key, until)
 }
 
-async function stopOrThrow(places: Places, key: string, deadline: number): Promise<void> {
+/** Throws `s3-link/not-sent` when it can't be stopped in time; it stays mounted then. */
+export async function stopOrThrow(places: Places, key: string, deadline: number): Promise<void> {
   const { isStopped, pending, holders } = await stopMount(places, key, deadline)
   if (isStopped) return
   const names = pending.names.slice(0, 5).map((name) => `\`${name}\``)
@@ -82,15 +68,15 @@ async function stopOrThrow(places: Places, key: string, deadline: number): Promi
   )
 }
 
-function deadlineOf({ inputs, deadline }: UnlinkContext): number {
+/** When the time is over that the step, or its pipeline, has. */
+export function deadlineOf({ inputs, deadline }: UnmountContext): number {
   const own = Date.now() + parseDuration(inputs.within)
   return deadline === undefined ? own : Math.min(own, deadline - reserveMs)
 }
 
-async function find({ inputs, env, workingDirectory }: UnlinkContext) {
-  const { workspace, folder, user } = inputs
-  const absolute = isAbsolute(workspace) ? workspace : join(workingDirectory, workspace)
-  const { path } = layoutOf({ workspace: absolute, folder, user })
+/** The folder, and the keys of the mounts that know it, of all and of those that are not ended. */
+export async function find({ inputs, env, workingDirectory }: UnmountContext) {
+  const { path } = findFolder({ inputs, workingDirectory })
   const places = findPlaces(env)
   const keys: string[] = []
   const mounted: string[] = []
