@@ -11,6 +11,8 @@ export interface Places {
   cache: string
   /** Whether `runtime` lies in memory; else keys are written to a disk. */
   inMemory: boolean
+  /** Both lie in BERTH_LINK_DIR. */
+  isChosen?: boolean
 }
 
 const TMPFS = 0x01021994
@@ -26,6 +28,7 @@ export function findPlaces(env: Environment): Places {
       runtime: join(own, 'run'),
       cache: join(own, 'cache'),
       inMemory: isTmpfs(existing(own)),
+      isChosen: true,
     }
   }
   const name = `berth-s3-${process.getuid?.() ?? 0}`
@@ -35,6 +38,24 @@ export function findPlaces(env: Environment): Places {
     cache: join('/var/tmp', name),
     inMemory: memory !== undefined,
   }
+}
+
+/** Why keys lie on a disk, and what to do about it; undefined where they don't. */
+export function explainKeysOnDisk({
+  runtime,
+  inMemory,
+  isChosen = false,
+}: Places): { message: string; hint: string } | undefined {
+  if (inMemory) return undefined
+  return isChosen
+    ? {
+        message: `BERTH_LINK_DIR is on a disk: the keys lie on it, in \`${runtime}\``,
+        hint: 'unset BERTH_LINK_DIR, or put it on a tmpfs, where what is not sent is lost with the machine',
+      }
+    : {
+        message: `there is no tmpfs: the keys lie on the disk, in \`${runtime}\``,
+        hint: 'mount a tmpfs at /dev/shm',
+      }
 }
 
 /**

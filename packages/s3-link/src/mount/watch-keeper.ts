@@ -117,13 +117,19 @@ export class WatchKeeper implements Keeper {
         safe: seen.isSafeToStop,
         files,
         bytes,
-        seconds: seen.remainingMs === undefined ? null : Math.ceil(seen.remainingMs / 1000),
+        seconds: secondsOf(seen),
       },
       lastCanary: null,
       restarts: 0,
     }
     await registry.writeStatus(status)
   }
+}
+
+/** Null where nothing can be said of it: a service that fails sends nothing at any speed. */
+function secondsOf({ remainingMs, reason }: WatchStatus): number | null {
+  if (remainingMs === undefined || reason !== undefined) return null
+  return Math.ceil(remainingMs / 1000)
 }
 
 /** What a watched folder's state is in the words of a mount's. */

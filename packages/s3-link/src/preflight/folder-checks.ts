@@ -4,7 +4,7 @@ import { isBerthError } from '@berth/core/error'
 import { isMountpoint, readRoom } from '@berth/filesystem'
 import { inspectFolder } from '../mount/link-folder.ts'
 import type { Layout } from '../mount/layout.ts'
-import type { Places } from '../mount/places.ts'
+import { explainKeysOnDisk, type Places } from '../mount/places.ts'
 import { type Check, failedCheck } from './check.ts'
 
 const gibi = 1024 ** 3
@@ -30,9 +30,10 @@ export async function checkRoom(places: Places, layout: Layout): Promise<Check[]
       }
     }),
   )
-  if (places.inMemory) return found
-  const said = `there is no tmpfs: keys would lie on the disk, in \`${places.runtime}\``
-  return [...found, { name: 'keys', result: 'warning', said, hint: 'mount a tmpfs at /dev/shm' }]
+  const exposed = explainKeysOnDisk(places)
+  if (exposed === undefined) return found
+  const { message: said, hint } = exposed
+  return [...found, { name: 'keys', result: 'warning', said, hint }]
 }
 
 /** What is in the place of a link: only a plain folder, or a link of ours, can become one. */

@@ -15,15 +15,14 @@ import {
   requireKnownBucket,
 } from '../mount/link-folder.ts'
 import type { MigrationPlan } from '../migrate/plan-migration.ts'
-import type { Removed } from '../migrate/remove-original.ts'
 import { moveFiles, planMove, wasMoving } from '../mount/move-files.ts'
+import { explainKeysOnDisk } from '../mount/places.ts'
 import { openRegistry } from '../mount/registry.ts'
 import { watchFolder } from '../mount/watch-folder.ts'
 import { requireBucketAnswers } from '../preflight/check-bucket.ts'
 import { amountText } from './amounts.ts'
 import { type LinkInputs, type LinkQuestion, readLink, type ReadLink } from './read-link.ts'
-
-const MAX_TOLD = 20
+import { tellMove } from './tell-move.ts'
 
 /** What linking needs of a step's context. */
 export type LinkContext = LinkQuestion &
@@ -83,7 +82,8 @@ async function makeLink(link: ReadLink, context: LinkContext) {
     log.warn(`${choice.why.message}; the folder is watched instead`)
     if (choice.why.hint !== undefined) log(`to have it mounted: ${choice.why.hint}`)
   }
-  if (!places.inMemory) log.warn(`there is no tmpfs: the keys lie in \`${spec.runtime}\``)
+  const exposed = explainKeysOnDisk(places)
+  if (exposed !== undefined) log.warn(`${exposed.message}; ${exposed.hint}`)
   // Before anything can fail: an app that finds a link to nowhere breaks.
   if (await repairLink(path)) {
     log(`\`${path}\` led nowhere; it leads to this disk until the bucket is there`)
@@ -118,23 +118,10 @@ async function mountFolder(
   if (found === 'filled' || wasMoving(layout.path)) {
     const { removeOriginals = false } = inputs
     const report = await moveFiles(layout, spec, { signal, removeOriginals })
-    const { files, bytes, originals, leftOut, unsettled, removed } = report
-    if (report.state === 'moved') {
-      log(`moved ${amountText({ files, bytes })}, into \`${spec.bucket}\``)
-      for (const original of originals) log(`what was there is kept in \`${original}\``)
-    }
-    if (removed !== undefined) tellRemoved(removed, log)
-    freed = removed?.files ?? 0
-    if (leftOut.length > 0) log.warn(`${leftOut.length} entries stayed behind: no regular files`)
-    if (unsettled.length > 0) log.warn(`${unsettled.length} files are not in S3 yet; link again`)
+    tellMove(report, spec.bucket, log)
+    freed = report.removed?.files ?? 0
   }
   const linked = await putFolderLink({ layout, user: inputs.user, spec, places })
   const isSame = mounted === 'running' && linked === 'unchanged' && freed === 0
   return isSame ? 'unchanged' : 'done'
-}
-
-function tellRemoved({ files, bytes, kept }: Removed, log: LinkContext['log']): void {
-  log(`removed the originals of ${amountText({ files, bytes })}, which the bucket has`)
-  for (const { path, why } of kept.slice(0, MAX_TOLD)) log.warn(`kept \`${path}\`: ${why}`)
-  if (kept.length > MAX_TOLD) log.warn(`kept ${kept.length - MAX_TOLD} others`)
 }
