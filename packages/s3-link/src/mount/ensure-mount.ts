@@ -7,10 +7,14 @@ import { acquireLease, readFileIfPresent } from '@berth/filesystem'
 import type { DriverName, MountSpec } from '../driver/driver.ts'
 import { type CarriedSpec, packSpec } from './carried-spec.ts'
 import { childEnvironment } from '../driver/child-environment.ts'
-import type { KeeperOrders } from './keeper-protocol.ts'
+import type { StopAnswer } from './keeper-contract.ts'
+import { ask, type KeeperOrders } from './keeper-protocol.ts'
 import { makePlaces, type Places } from './places.ts'
-import { isRunning } from './process-facts.ts'
+import { isRunning, type ProcessFacts } from './process-facts.ts'
 import { type LinkRecord, openRegistry, type Registry } from './registry.ts'
+
+/** What an unmount that ran out of time gets to end before a link. */
+const endingMs = 4_000
 
 export interface MountRequest {
   driver: DriverName
@@ -44,11 +48,36 @@ async function isKept(registry: Registry): Promise<boolean> {
   if (record === undefined || !(await isRunning(record.keeper))) return false
   const state = (await registry.readStatus())?.state
   if (state !== 'unmounting' && state !== 'drain-timeout') return true
+  if (state === 'drain-timeout') {
+    if (await endsNow(registry, record.keeper)) return false
+    throw new BerthError(
+      's3-link/unmounting',
+      `could not link to \`${record.store}\`: an unmount ran out of time, and can’t be finished yet`,
+      {
+        hint: 'finish it with `berth unmount-bucket`, which says what it waits for, and link again',
+      },
+    )
+  }
   throw new BerthError(
     's3-link/unmounting',
     `could not link to \`${record.store}\`: it is being unmounted`,
     { hint: 'wait until it is, or run `berth unmount-bucket` again' },
   )
+}
+
+/** An unmount that ran out of time has perhaps nothing to wait for any more: then a new mount can take its place. */
+async function endsNow({ socket }: Registry, keeper: ProcessFacts): Promise<boolean> {
+  const deadline = Date.now() + endingMs
+  const answer = await Promise.race([
+    ask<StopAnswer>(socket, { verb: 'stop', deadline }),
+    sleep(2 * endingMs, undefined, { ref: false }),
+  ])
+  if (answer?.isStopped !== true) return false
+  for (let waits = 0; waits < 100; waits += 1) {
+    if (!(await isRunning(keeper))) return true
+    await sleep(50)
+  }
+  return false
 }
 
 /** One at a time, over processes; whoever was killed meanwhile is waited for a few seconds only. */

@@ -90,8 +90,15 @@ export class MountKeeper implements Keeper {
   }
 
   async #look(): Promise<void> {
-    if (this.#isEnding()) return this.#publish()
     const { registry, spool } = this.#parts
+    if (this.#isEnding()) {
+      // Nothing else looks at what waits until it is asked to end again.
+      if (this.#verdict.state === 'drain-timeout') {
+        await this.#observer.count(this.#supervisor.pid)
+        this.#spooled = await spool.count(await registry.readLinks())
+      }
+      return this.#publish()
+    }
     const seen = await this.#observer.look(this.#supervisor.daemon)
     const links = await registry.readLinks()
     for (const path of await moveToSpools(foundIn(this.#parts.spec), links)) {

@@ -77,7 +77,7 @@ export class Observer {
     if (now - this.#askedAt >= everyMs) void this.#ask()
     // A daemon that waits for the service does not hang by itself.
     if (this.#server !== 'answers') this.#lateSince = now
-    this.#pending = await this.#driver.pending({ pid: daemon?.pid ?? 0, spec: this.#spec })
+    await this.count(daemon?.pid ?? 0)
     return {
       mounted,
       lateProbes: this.#late,
@@ -88,6 +88,11 @@ export class Observer {
       silentMs: this.#server === 'silent' ? now - this.#silentSince : 0,
       ...(await roomOf(this.#spec.cache)),
     }
+  }
+
+  /** What the daemon has that is not sent, 0 for none. */
+  async count(pid: number): Promise<void> {
+    this.#pending = await this.#driver.pending({ pid, spec: this.#spec })
   }
 
   async #probe(): Promise<void> {
