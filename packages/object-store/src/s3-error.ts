@@ -46,8 +46,8 @@ const cures: Partial<Record<FailureKind, Cure>> = {
     code: 'bad-credentials',
     hint: ({ provider }) =>
       provider.id === 'runpod'
-        ? 'check RUNPOD_S3_ACCESS_KEY and RUNPOD_S3_SECRET_KEY (an S3 API key, not the RunPod API key)'
-        : 'check AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY and, for temporary keys, AWS_SESSION_TOKEN',
+        ? "check RUNPOD_S3_ACCESS_KEY and RUNPOD_S3_SECRET_KEY (an S3 API key, not the RunPod API key), and this machine's clock"
+        : "check AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY, for temporary keys AWS_SESSION_TOKEN, and this machine's clock",
   },
   'no-credentials': {
     code: 'no-credentials',

@@ -24,7 +24,7 @@ export const refusals: Failure[] = [
     title: 'a secret key that is wrong',
     code: 'object-store/bad-credentials',
     says: `could not ask s3://berth-test/pods?endpoint=http://127.0.0.1:0: 403 SignatureDoesNotMatch: The request signature we calculated does not match the signature you provided. Check your key and signing method  object-store/bad-credentials
-  To fix: check AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY and, for temporary keys, AWS_SESSION_TOKEN
+  To fix: check AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY, for temporary keys AWS_SESSION_TOKEN, and this machine's clock
 `,
     spoil: ({ env }) => {
       env['AWS_SECRET_ACCESS_KEY'] = 'this-is-not-the-secret'
