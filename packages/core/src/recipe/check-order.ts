@@ -52,6 +52,7 @@ function needProblems(steps: readonly StepDraft[], all: readonly StepDraft[]): B
   )
   return [...holders].flatMap((holder) =>
     needsIn(holder).flatMap((item) => {
+      const ownId = steps.find(({ node }) => node === holder)?.id
       const id = textAt(item, [])
       if (id === undefined || known.includes(id)) {
         return []
@@ -62,7 +63,10 @@ function needProblems(steps: readonly StepDraft[], all: readonly StepDraft[]): B
         : `\`needs\` names \`${id}\`, but there is no such step`
       const hint = elsewhere
         ? 'a step waits only for steps of its own pipeline'
-        : didYouMean(id, known)
+        : didYouMean(
+            id,
+            known.filter((other) => other !== ownId),
+          )
       return [problem('recipe/unknown-step-id', message, item, hint)]
     }),
   )

@@ -27,7 +27,7 @@ export function mergeSteps(
   const problems: BerthError[] = []
   let items = below.items
   for (const step of above.items) {
-    items = step.kind === 'map' ? mergeStep(items, step, problems) : [...items, step]
+    items = step.kind === 'map' ? mergeStep(items, step, { below, problems }) : [...items, step]
   }
   return { node: { ...above, items, size: below.size + above.size }, problems }
 }
@@ -35,12 +35,12 @@ export function mergeSteps(
 function mergeStep(
   items: readonly RecipeNode[],
   step: MapNode,
-  problems: BerthError[],
+  { below, problems }: { below: ListNode; problems: BerthError[] },
 ): RecipeNode[] {
   const id = textAt(step, ['id'])
   const found = id === undefined ? undefined : findStep(items, id)
   if (isRemoval(step)) {
-    problems.push(...removalProblems(step, { id, found, items }))
+    problems.push(...removalProblems(step, { id, found, below }))
     return found ? replaceStep(items, found, undefined) : [...items]
   }
   const place = placeOf(step, items, problems)
@@ -68,17 +68,17 @@ function isRemoval(step: MapNode): boolean {
 interface Removal {
   id: string | undefined
   found: MapNode | undefined
-  items: readonly RecipeNode[]
+  below: ListNode
 }
 
-function removalProblems(step: MapNode, { id, found, items }: Removal): BerthError[] {
+function removalProblems(step: MapNode, { id, found, below }: Removal): BerthError[] {
   const others = [...step.entries.keys()].filter((key) => key !== 'id' && key !== 'remove')
   const problems = others.map((key) => {
     const message = `\`${key}\` cannot stand beside \`remove\``
     return problem('recipe/misplaced-key', message, keySpan(step, [key]), 'remove one of the two')
   })
   if (found !== undefined) return problems
-  const known = items.flatMap(idsIn)
+  const known = below.items.flatMap(idsIn)
   const message =
     id === undefined
       ? '`remove` has no `id` of the step to remove'

@@ -38,7 +38,7 @@ const address = z.union([
   z.int().min(1).max(65_535),
   z
     .string()
-    .refine((text) => addressPattern.test(text), { error: 'must be `host:port`' })
+    .refine((text) => addressPattern.test(text), { error: 'must be a port or `host:port`' })
     .meta({ pattern: addressPattern.source }),
 ])
 

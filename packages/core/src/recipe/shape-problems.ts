@@ -80,7 +80,16 @@ function typeProblem(path: Path, expected: string, shape: Shape): BerthError {
     value === null
       ? `${label} is empty; it must be ${expected}`
       : `${label} must be ${expected}, not ${describeValue(value)}`
-  return problem('recipe/wrong-type', message, at, typeHint(value, expected, at, shape))
+  const hint = variableHint(path, at, shape) ?? typeHint(value, expected, at, shape)
+  return problem('recipe/wrong-type', message, at, hint)
+}
+
+/** `model: tiny` below `vars` can only mean its value. */
+function variableHint(path: Path, at: Position, shape: Shape): string | undefined {
+  const value = shape.valueAt(path)
+  const isPlain = ['string', 'number', 'boolean'].includes(typeof value)
+  if (shape.noun !== 'key' || path.length !== 2 || path[0] !== 'vars' || !isPlain) return undefined
+  return `write \`{ default: ${writtenAt(at) ?? String(value)} }\``
 }
 
 function typeHint(

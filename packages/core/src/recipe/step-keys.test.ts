@@ -124,7 +124,7 @@ test('main is ready in exactly one way', async () => {
     '1:9 recipe/missing-key: `ready` does not say how main shows that it can be used',
   ])
   expect(await said('main: { ready: { tcp: "8188", file: /x } }')).toEqual([
-    '1:23 recipe/bad-value: `tcp` must be `host:port`, not the text `8188`',
+    '1:23 recipe/bad-value: `tcp` must be a port or `host:port`, not the text `8188`',
     '1:31 recipe/misplaced-key: `ready` has both `tcp` and `file`',
   ])
   expect(await said('main: { ready: { tcp: 70000 } }')).toEqual([
@@ -146,6 +146,15 @@ test.each([
 
 test('a URL by which main is ready may begin with an expression', async () => {
   expect(await said('main: { ready: { http: "${{ env.URL }}/up" } }')).toEqual([])
+})
+
+test.each([
+  ['vars: { model: tiny }', 'write `{ default: tiny }`'],
+  ['vars: { steps: 20 }', 'write `{ default: 20 }`'],
+  ['boot: [{ id: a, run: a, needs: [b] }]', 'there is none to choose from'],
+  ['boot: [{ id: ab, run: a, needs: [a] }, { id: abcd, run: b }]', 'did you mean `abcd`?'],
+])('%s is said to be cured by what can be meant', async (text, hint) => {
+  expect(await problemsOf(text)).toMatchObject([{ hint }])
 })
 
 test('addresses of health take a port, or a host with one', async () => {

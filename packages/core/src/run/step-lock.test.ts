@@ -61,6 +61,11 @@ test('waits while another holds the lock, and says for whom', async () => {
   expect(lab.events.filter(({ type }) => type === 'step:log')).toHaveLength(1)
 })
 
+const cures: Record<string, string> = {
+  'wait: 50ms': 'a longer `wait` gives it more time',
+  'on-busy: fail': '`on-busy: wait` waits for it',
+}
+
 test.each([
   ['wait: 50ms', 'failed'],
   ['on-busy: fail', 'failed'],
@@ -79,6 +84,7 @@ test.each([
           error: {
             code: 'core/locked',
             message: 'could not take the lock `/volume/lock`: `pod-7` holds it',
+            hint: `see whether that pod goes on; ${cures[key]}`,
           },
         }
       : { result, reason: '`pod-7` holds the lock `/volume/lock`' },

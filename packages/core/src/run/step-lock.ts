@@ -126,10 +126,13 @@ async function take(
 function busyEnd({ onBusy }: RecipeLock, path: string, owner: string): StepEnd {
   if (onBusy === 'skip')
     return { result: 'skipped', reason: `\`${owner}\` holds the lock \`${path}\`` }
+  const cure =
+    onBusy === 'wait' ? 'a longer `wait` gives it more time' : '`on-busy: wait` waits for it'
+  const hint = `see whether that pod goes on; ${cure}`
   const error = new BerthError(
     'core/locked',
     `could not take the lock \`${path}\`: \`${owner}\` holds it`,
-    { hint: 'see whether that pod goes on; a longer `wait`, or `on-busy: wait`, waits for it' },
+    { hint },
   )
   return { result: 'failed', error: errorFacts(error) }
 }
