@@ -1,14 +1,14 @@
 import { defineCommand } from '../command.ts'
 import { exitCodes } from '../exit-codes.ts'
 import { outputMask } from '../output-mask.ts'
-import { findLife, parseBoot, requireLife } from '../report/find-life.ts'
+import { findEarlier, parseBoot, requireLife } from '../report/find-life.ts'
 import { makeReport } from '../report/report.ts'
 import { styleFor } from '../reporters/symbols.ts'
 
 export const report = defineCommand({
   usage: 'report [--html | --json] [--boot N]',
   description:
-    'Says what a boot did and what was slow: a timeline, the critical path, and what took longer than in the boot before.',
+    'Says what a boot did and what was slow: a timeline, the critical path, and what took longer than in the same recipe’s boot before.',
   positionals: [0, 0],
   options: {
     html: { type: 'boolean', describe: 'print one self-contained page' },
@@ -24,7 +24,7 @@ export const report = defineCommand({
     const boot = parseBoot(values.boot)
     const question = { stateDirectory: values['state-dir'], env: process.env }
     const { life, isAlive } = requireLife({ ...question, boot })
-    const before = findLife({ ...question, boot: boot + 1 })?.life
+    const before = findEarlier(life, { ...question, boot })
     const made = makeReport(life, { isAlive: isAlive(), before, now: Date.now() })
     const shown = outputMask().value(made)
     if (values.json) process.stdout.write(`${JSON.stringify(shown, undefined, 2)}\n`)

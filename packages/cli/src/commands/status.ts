@@ -7,16 +7,24 @@ const probes = ['live', 'startup', 'ready'] as const
 export const status = defineCommand({
   usage: 'status [--wait] [--probe live|startup|ready]',
   description:
-    'Says how the container is, also when its boot is over. Exit codes: 0 ready, 1 failed or not running, 3 degraded, 4 booting or stopping. A probe ends with 0 or 1.',
+    'Says how the container is, also when its boot is over. Exit codes (without `--probe`): 0 ready, 1 failed or not running, 3 degraded, 4 booting or stopping. A probe ends with 0 or 1.',
   positionals: [0, 0],
   options: {
-    wait: { type: 'boolean', describe: 'wait until it is up, has failed or has ended' },
-    timeout: { type: 'string', value: 'DURATION', describe: 'how long `--wait` waits' },
+    wait: {
+      type: 'boolean',
+      describe:
+        'wait until it is up, has failed or has ended; where it has ended already, for the next boot',
+    },
+    timeout: {
+      type: 'string',
+      value: 'DURATION',
+      describe: 'how long `--wait` waits; for a boot after the last, 10s',
+    },
     probe: {
       type: 'string',
       value: 'PROBE',
       describe:
-        'print nothing: `live`: the supervisor answers; `startup`: the boot is over; `ready`',
+        'print nothing: `live`: the supervisor answers; `startup`: and the boot is over; `ready`',
     },
     json: { type: 'boolean', describe: 'print the status as JSON' },
     'state-dir': {

@@ -1,3 +1,5 @@
+import { existsSync, readFileSync } from 'node:fs'
+import { join } from 'node:path'
 import { requirement } from '@berth/core/testing'
 import { expect, test } from 'vitest'
 import { isRunning } from '../supervisor/process-table.ts'
@@ -97,6 +99,8 @@ withProcfs('ends the life of a supervisor that was killed, once however many ask
   const run = pod.boot(['--', 'sh', '-c', `echo $$ >> "$LOG"; ${polite}`])
   await eventually(() => pod.log.includes('main'))
   const main = Number(pod.log.find((line) => /^\d+$/.test(line)))
+  const record = join(pod.directory, 'state/events.jsonl')
+  await eventually(() => existsSync(record) && readFileSync(record, 'utf8').includes('main:start'))
   run.kill('SIGKILL')
   await run.exited
   const asked = [pod.berth(askAndWait), pod.berth(askAndWait), pod.berth(askAndWait)]
@@ -109,6 +113,11 @@ withProcfs('ends the life of a supervisor that was killed, once however many ask
   expect(pod.log.filter((line) => !/^\d+$/.test(line))).toEqual(['boot', 'main', 'term', 'save'])
   const texts = asked.map(({ stdout }) => stdout)
   expect(texts.some((text) => text.startsWith('everything was put away'))).toBe(true)
+  const status = pod.berth(['status'])
+  await status.ended
+  expect(status.stdout).toMatch(
+    /ended: it was killed, .*; `berth shutdown` put it away\n[^]*main: ended by `berth shutdown`/,
+  )
 })
 
 withProcfs('goes on where a killed `berth shutdown` left off', async () => {

@@ -1,9 +1,13 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { PipelineResult } from '@berth/core'
 import { askBoot } from '../supervisor/control-client.ts'
+import { readLife } from '../supervisor/life-file.ts'
 import { stateDirectories } from '../supervisor/state-directory.ts'
 import { findLife } from './find-life.ts'
 import { noStatus, type Status, statusOf } from './status.ts'
+
+/** A boot that is about to begin has a record in this time. */
+const nextBootMs = 10_000
 
 /** A supervisor that takes longer to answer does not live as it should. */
 const answerMs = 5000
@@ -29,7 +33,17 @@ export async function askStatus(question: StatusQuestion): Promise<AskedStatus> 
   const answer = isAlive ? await ask(stateDirectory) : undefined
   const deadline = answer?.deadline ?? undefined
   const status = statusOf(life, { isAlive, now: Date.now(), deadline })
-  return { status, answered: answer !== undefined }
+  const left = isAlive ? undefined : whatIsLeft(stateDirectory, status)
+  return {
+    status: { ...status, ...(left === undefined ? {} : { left }) },
+    answered: answer !== undefined,
+  }
+}
+
+/** A boot that was refused has its record, and none of what the one before it left. */
+function whatIsLeft(stateDirectory: string, { state, boot }: Status): Status['left'] {
+  if (readLife(stateDirectory) === undefined) return undefined
+  return state === 'ended' && boot === undefined ? 'an earlier boot' : 'this boot'
 }
 
 /** A disk that is full has no record, and no probe may kill a pod for that. */
@@ -54,16 +68,26 @@ function statusFrom(answer: SupervisorStatus): Status {
   return { ...noStatus, state, ready, recipe, pid, startedAt, durationMs, ...over }
 }
 
-/** Asks until the state is settled: up, failed or ended. Undefined limit: as long as it takes. A boot that has not begun is waited for. */
+/**
+ * Asks until the state is settled: up, failed or ended. Undefined limit: as long as it takes. A boot that has not begun is waited for;
+ * where there is one that is over already, for the next, at most 10 s without a limit.
+ */
 export async function awaitStatus(
   question: StatusQuestion,
   timeoutMs: number | undefined,
 ): Promise<AskedStatus> {
-  const until = Date.now() + (timeoutMs ?? Number.POSITIVE_INFINITY)
-  for (;;) {
+  const begunAt = Date.now()
+  const until = begunAt + (timeoutMs ?? Number.POSITIVE_INFINITY)
+  const nextUntil = begunAt + (timeoutMs ?? nextBootMs)
+  let earlier: number | undefined
+  for (let isFirst = true; ; isFirst = false) {
     const asked = await askStatus(question)
-    const isSettled = asked.status.state !== 'booting' && asked.status.state !== 'none'
-    const left = until - Date.now()
+    const { state, startedAt } = asked.status
+    const isOver = state === 'ended' || state === 'lost'
+    if (isFirst && isOver) earlier = startedAt
+    const isEarlier = isOver && startedAt === earlier
+    const isSettled = state !== 'booting' && state !== 'none' && !isEarlier
+    const left = (isEarlier ? nextUntil : until) - Date.now()
     if (isSettled || left <= 0) return asked
     await sleep(Math.min(200, left))
   }

@@ -70,6 +70,15 @@ export function requireLife(question: LifeQuestion): FoundLife {
   )
 }
 
+/** The newest life before another that booted the same recipe. */
+export function findEarlier({ recipe }: Life, question: Required<LifeQuestion>): Life | undefined {
+  for (let boot = question.boot + 1; boot < keptBoots; boot += 1) {
+    const life = findLife({ ...question, boot })?.life
+    if (life?.boot !== undefined && life.recipe === recipe) return life
+  }
+  return undefined
+}
+
 /** Reads `--boot N`. Throws `cli/usage`. */
 export function parseBoot(text: string | undefined): number {
   const boot = text === undefined ? 0 : Number(text)

@@ -57,6 +57,8 @@ export interface MainLife {
   /** When it was seen to be ready. */
   readyAt?: number
   endedAt?: number
+  /** Its supervisor did not see its end: `berth shutdown` ended it, or nobody knows when it was gone. */
+  fate?: 'put-away' | 'lost'
   code?: number | null
   signal?: string | null
 }
@@ -74,7 +76,10 @@ export interface Life {
   /** The newest event. */
   lastAt: number
   endedAt?: number
+  /** Of the supervisor, or of the `berth shutdown` that ended the life in its place. */
   exitCode?: number
+  /** It was killed, and `berth shutdown` took over: when it was last heard of. */
+  killedAt?: number
   boot?: PipelineLife
   /** The boot's steps that were left until main runs. */
   deferred?: PipelineLife

@@ -35,6 +35,10 @@ function textsOf(line: RecordLine, events: EventLines, style: Style): string[] {
   switch (line.type) {
     case 'record:start':
       return []
+    case 'record:take-over': {
+      const text = '`berth shutdown` goes on in the place of the boot'
+      return [events.row(line.time, 'berth', 'running', text)]
+    }
     case 'record:end':
       return [events.row(line.time, 'berth', 'running', `ended with exit code ${line.code}`)]
     case 'record:left-out': {

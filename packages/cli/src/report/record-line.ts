@@ -12,6 +12,14 @@ export interface RecordStart {
   startTime: string
 }
 
+/** From here on `berth shutdown` goes on with the record: the boot did not put everything away. */
+export interface RecordTakeOver {
+  type: 'record:take-over'
+  time: number
+  /** Main outlived its supervisor, and is ended now. */
+  mainLives: boolean
+}
+
 /** The last line of a boot that came to its end. */
 export interface RecordEnd {
   type: 'record:end'
@@ -29,4 +37,4 @@ export interface RecordLeftOut {
 }
 
 /** One line of `events.jsonl`: an event as it was printed, or what only the record knows. */
-export type RecordLine = BerthEvent | RecordStart | RecordEnd | RecordLeftOut
+export type RecordLine = BerthEvent | RecordStart | RecordTakeOver | RecordEnd | RecordLeftOut

@@ -91,11 +91,12 @@ test('closes a line that a kill cut off, and goes on behind it', async () => {
   await Recorder.begin(directory, 'recipe.yaml').close(undefined)
   const whole = readFileSync(recordFile(directory), 'utf8')
   writeFileSync(recordFile(directory), `${whole}{"type":"step:log","ti`)
-  const recorder = Recorder.resume(directory)
+  const recorder = Recorder.resume(directory, { mainLives: false })
   recorder.report(output('after'))
   await recorder.close(1)
   expect(await readRecord(directory)).toMatchObject([
     { type: 'record:start' },
+    { type: 'record:take-over' },
     { type: 'step:log', text: 'after' },
     { type: 'record:end', code: 1 },
   ])

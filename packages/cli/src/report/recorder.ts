@@ -65,8 +65,10 @@ export class Recorder {
   }
 
   /** Goes on with the record of the last boot: for a shutdown that its own supervisor did not live to run. */
-  static resume(stateDirectory: string): Recorder {
-    return new Recorder(stateDirectory, mostBytes)
+  static resume(stateDirectory: string, { mainLives }: { mainLives: boolean }): Recorder {
+    const recorder = new Recorder(stateDirectory, mostBytes)
+    recorder.#push({ type: 'record:take-over', time: Date.now(), mainLives })
+    return recorder
   }
 
   /** Takes an event, masked already. Costs next to nothing. */

@@ -6,6 +6,7 @@ import {
   colourOf,
   comparisonTexts,
   cureText,
+  headText,
   mainText,
   outcomeText,
   pathText,
@@ -29,12 +30,9 @@ export function reportHtml(report: Report): string {
 }
 
 function headHtml(report: Report): string {
-  const code = report.exitCode === undefined ? '' : ` with exit code ${report.exitCode}`
-  const began = new Date(report.startedAt).toISOString().slice(0, 19).replace('T', ' ')
-  const told = `${report.state}${code} after ${formatDuration(report.durationMs)}, began ${began} UTC`
   const findings = [...comparisonTexts(report), roundsText(report)].filter((text) => text !== '')
   return [
-    `<h1>${escapeHtml(report.recipe)} <small>${escapeHtml(told)}</small></h1>`,
+    `<h1>${escapeHtml(report.recipe)} <small>${escapeHtml(headText(report))}</small></h1>`,
     ...findings.map((text) => `<p>${escapeHtml(text)}</p>`),
   ].join('\n')
 }

@@ -74,7 +74,7 @@ test('shows retries, refusals of a ladder, what is taken back, and a boot that s
   ])
   const report = makeReport(life, { isAlive: true, before: undefined, now: dawn + 4000 })
   expect(reportText(report, layout)).toMatchInlineSnapshot(`
-    "comfyui  booting after 4.0 s, began 2026-05-17 08:30:00 UTC
+    "comfyui  booting, 4.0 s after it began at 2026-05-17 08:30:00 UTC
 
     boot  running, 4.0 s
       link     │██████████████████████████████│      4.0 s ● running, 2 attempts

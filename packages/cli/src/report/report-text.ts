@@ -6,6 +6,7 @@ import {
   changeText,
   comparisonTexts,
   cureText,
+  headText,
   mainText,
   outcomeText,
   pathText,
@@ -49,19 +50,12 @@ export function reportText(
     ...report.errors.map(({ message }) => `${style.symbol('failed')} ${printable(message)}`),
   ].filter((text) => text !== '')
   return [
-    headline(report, style),
+    `${style.step(report.recipe)}  ${headText(report)}`,
     '',
     ...lines.flat(),
     ...(told.length === 0 ? [] : ['', ...told]),
     '',
   ].join('\n')
-}
-
-/** `comfyui  ended, exit code 0  20 s  2026-11-21 10:30:02 UTC`. */
-function headline(report: Report, style: Style): string {
-  const code = report.exitCode === undefined ? '' : ` with exit code ${report.exitCode}`
-  const since = new Date(report.startedAt).toISOString().slice(0, 19).replace('T', ' ')
-  return `${style.step(report.recipe)}  ${report.state}${code} after ${formatDuration(report.durationMs)}, began ${since} UTC`
 }
 
 function partLines(

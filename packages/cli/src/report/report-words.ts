@@ -2,6 +2,7 @@ import { factsText } from '../reporters/facts.ts'
 import { formatDuration } from '../reporters/format.ts'
 import type { SymbolName } from '../reporters/symbols.ts'
 import type { Report, ReportPart, ReportStep } from './report.ts'
+import { killedText } from './status-text.ts'
 
 /** What is slower or faster by less is the machine's mood. */
 const worthSaying = { ms: 300, share: 0.1 }
@@ -29,6 +30,18 @@ export function symbolOf({ result, optional, of }: ReportStep): SymbolName {
 export function colourOf(step: ReportStep): string {
   if (step.result === 'unchanged') return 'unchanged'
   return symbolOf(step) === 'working' ? 'skipped' : symbolOf(step)
+}
+
+/** `ready, 6.2 s after it began at 2026-11-21 10:30:02 UTC`, `ended with exit code 0 after 20 s, began …`. */
+export function headText(report: Report): string {
+  const { state, exitCode, killedAt, startedAt, durationMs } = report
+  const time = formatDuration(durationMs)
+  const began = `${new Date(startedAt).toISOString().slice(0, 19).replace('T', ' ')} UTC`
+  if (state === 'lost') return `lost, last heard of ${time} after it began at ${began}`
+  if (state !== 'ended') return `${state}, ${time} after it began at ${began}`
+  if (killedAt === undefined)
+    return `ended with exit code ${exitCode} after ${time}, began ${began}`
+  return `ended: ${killedText({ killedAt, startedAt, exitCode })}, began ${began}`
 }
 
 /** How a part of a life ended. */
@@ -97,14 +110,19 @@ export function comparisonTexts({ parts }: Report): string[] {
 }
 
 /** How main ended, or that it runs. */
-export function mainText({ main }: Report): string {
+export function mainText({ main, state }: Report): string {
   if (main === undefined) return ''
   const duration = formatDuration(main.durationMs)
   const ready =
     main.readyAt === undefined
       ? ''
       : `ready after ${formatDuration(main.readyAt - main.startedAt)}, `
+  const isOver = state === 'lost' || state === 'ended'
+  if (main.fate === 'lost' || (main.endedAt === undefined && isOver)) {
+    return `${ready}last heard of after ${duration}`
+  }
   if (main.endedAt === undefined) return `${ready}running for ${duration}`
+  if (main.fate === 'put-away') return `${ready}ended by \`berth shutdown\` after ${duration}`
   const how = main.signal == null ? `ended with ${main.code}` : `ended by ${main.signal}`
   return `${ready}${how} after ${duration}`
 }

@@ -57,6 +57,8 @@ export interface Report {
   /** Until it ended, or until now. */
   durationMs: number
   exitCode?: number
+  /** It was killed, and `berth shutdown` put it away: when it was last heard of. */
+  killedAt?: number
   parts: ReportPart[]
   main?: MainLife & { durationMs: number }
   rounds: Life['rounds']
@@ -78,7 +80,8 @@ export function makeReport(
   { isAlive, before, now }: { isAlive: boolean; before: Life | undefined; now: number },
 ): Report {
   const until = life.endedAt ?? (isAlive ? now : life.lastAt)
-  const { recipe, file, startedAt, exitCode, main, rounds, signals, warnings, errors } = life
+  const { recipe, file, startedAt, exitCode, killedAt, main } = life
+  const { rounds, signals, warnings, errors } = life
   const names = ['boot', 'deferred', 'shutdown'] as const
   const parts = names.flatMap((name) => {
     const pipeline = life[name]
@@ -93,6 +96,7 @@ export function makeReport(
     startedAt,
     durationMs: until - startedAt,
     ...(exitCode === undefined ? {} : { exitCode }),
+    ...(killedAt === undefined ? {} : { killedAt }),
     parts,
     ...(main === undefined
       ? {}
@@ -112,7 +116,8 @@ function partOf(
   const { startedAt, endedAt, result, steps } = pipeline
   const path = criticalPath(pipeline)
   const earlier = new Map(before?.steps.map((step) => [step.id, step]))
-  const lastBootMs = before?.endedAt === undefined ? undefined : before.endedAt - before.startedAt
+  const isComparable = before?.endedAt !== undefined && before.result === result
+  const lastBootMs = isComparable ? (before.endedAt ?? 0) - before.startedAt : undefined
   return {
     name,
     startedAt,

@@ -21,6 +21,11 @@ export function statusText(status: Status, now: number, style: Style = plain): s
   if (state === 'none') return `${style.symbol('failed')} no boot has run here\n`
   const lines = [
     `${style.symbol(symbols[state])} ${style.step(recipe ?? '')}  ${state}${stateDetail(status, now)}${state === 'ended' || state === 'lost' ? '' : ` (pid ${pid})`}`,
+    ...(status.left === undefined
+      ? []
+      : [
+          `  ${style.symbol('warning')} ${status.left} was not put away: \`berth shutdown\` does it`,
+        ]),
     ...partLine('boot', status.boot),
     ...running.map((step) => `  ${style.symbol('working')} ${step.step}: ${runningText(step)}`),
     ...mainLine(status, now),
@@ -55,11 +60,33 @@ export function progressText({ done, total, unit, label }: Progress): string {
 }
 
 function stateDetail(status: Status, now: number): string {
-  const { state, durationMs = 0, exitCode, deadline } = status
-  if (state === 'ended') return ` with exit code ${exitCode} after ${formatDuration(durationMs)}`
-  if (state === 'lost') return `: its process was killed after ${formatDuration(durationMs)}`
-  const left = deadline === undefined ? '' : `, ${formatDuration(deadline - now)} left`
-  return ` for ${formatDuration(durationMs)}${state === 'stopping' ? left : ''}`
+  const { state, durationMs = 0, exitCode, deadline, killedAt, startedAt = now } = status
+  const time = formatDuration(durationMs)
+  if (state === 'ended') {
+    return killedAt === undefined
+      ? ` with exit code ${exitCode} after ${time}`
+      : `: ${killedText({ killedAt, startedAt, exitCode })}`
+  }
+  if (state === 'lost') return `: its process was killed, last heard of after ${time}`
+  if (state === 'booting') return ` for ${time}`
+  if (state === 'failed') return `, began ${time} ago`
+  if (deadline === undefined || state !== 'stopping') return `, up for ${time}`
+  return `, ${formatDuration(Math.max(0, deadline - now))} left`
+}
+
+/** How a boot ended that was killed, and that `berth shutdown` put away. */
+export function killedText({
+  killedAt,
+  startedAt,
+  exitCode,
+}: {
+  killedAt: number
+  startedAt: number
+  exitCode: number | undefined
+}): string {
+  const verdict = exitCode === 0 ? 'put it away' : 'could not put everything away'
+  const heard = `last heard of after ${formatDuration(killedAt - startedAt)}`
+  return `it was killed, ${heard}; \`berth shutdown\` ${verdict}`
 }
 
 function partLine(name: string, part: PartStatus | undefined): string[] {
@@ -70,10 +97,17 @@ function partLine(name: string, part: PartStatus | undefined): string[] {
   return [`  ${name}: ${verdict}, ${formatDuration(durationMs)}`]
 }
 
-function mainLine({ main }: Status, now: number): string[] {
+function mainLine({ main, state, ...status }: Status, now: number): string[] {
   if (main === undefined) return []
-  const { pid, startedAt, ready, endedAt } = main
-  if (endedAt !== undefined) return [`  main: ended after ${formatDuration(endedAt - startedAt)}`]
+  const { pid, startedAt, ready, endedAt, fate } = main
+  if (fate === 'lost' || (endedAt === undefined && (state === 'lost' || state === 'ended'))) {
+    const heardAt = endedAt ?? (status.startedAt ?? now) + (status.durationMs ?? 0)
+    return [`  main: last heard of after ${formatDuration(heardAt - startedAt)} (pid ${pid})`]
+  }
+  if (endedAt !== undefined) {
+    const by = fate === undefined ? '' : ' by `berth shutdown`'
+    return [`  main: ended${by} after ${formatDuration(endedAt - startedAt)}`]
+  }
   const verdict = ready ? 'running' : 'not ready yet'
   return [`  main: ${verdict} for ${formatDuration(now - startedAt)} (pid ${pid})`]
 }

@@ -62,7 +62,7 @@ test('is stopping when the supervisor says that it has a deadline', () => {
   const life = mustLife([recordStart, ...boot, main])
   const status = statusOf(life, { isAlive: true, now: dawn + 8000, deadline: dawn + 9500 })
   expect(status).toMatchObject({ state: 'stopping', ready: false })
-  expect(statusText(status, dawn + 8000)).toContain('stopping for 8.0 s, 1.5 s left')
+  expect(statusText(status, dawn + 8000)).toContain('stopping, 1.5 s left')
 })
 
 test('probes: live is whether the supervisor answers, startup whether the boot is over, ready whether the app can be used', () => {
@@ -111,4 +111,30 @@ test('says how a life ended that is over', () => {
       ⚠ deps (optional): could not run \`deps\`: exit code 1
     "
   `)
+})
+
+test('says of a boot that was killed who put it away, and how long main was known to run', () => {
+  const events = [recordStart, ...boot, main]
+  const lost = statusOf(mustLife(events), { isAlive: false, now: dawn + 90_000 })
+  expect(statusText({ ...lost, left: 'this boot' }, dawn + 90_000)).toMatchInlineSnapshot(`
+    "✖ comfyui  lost: its process was killed, last heard of after 1.1 s
+      ⚠ this boot was not put away: \`berth shutdown\` does it
+      boot: ready, 1.0 s
+      main: last heard of after 0 ms (pid 40)
+    "
+  `)
+  const shutdown = pipelineEvents('shutdown', { at: [60_500, 62_000], steps: [] })
+  const textOf = (mainLives: boolean): string => {
+    const takeOver = { type: 'record:take-over', mainLives, time: dawn + 60_000 } as const
+    const life = mustLife([...events, takeOver, ...shutdown, { ...end, time: dawn + 62_100 }])
+    return statusText(statusOf(life, { isAlive: false, now: dawn + 90_000 }), dawn + 90_000)
+  }
+  expect(textOf(true)).toMatchInlineSnapshot(`
+    "– comfyui  ended: it was killed, last heard of after 1.1 s; \`berth shutdown\` put it away
+      boot: ready, 1.0 s
+      main: ended by \`berth shutdown\` after 59.4 s
+      shutdown: complete, 1.5 s
+    "
+  `)
+  expect(textOf(false)).toContain('main: last heard of after 0 ms')
 })

@@ -1,6 +1,13 @@
 import type { PipelineResult, Progress } from '@berth/core'
 import { exitCodes } from '../exit-codes.ts'
-import { type Life, type LifeState, type PipelineLife, stateOf, type StepLife } from './life.ts'
+import {
+  type Life,
+  type LifeState,
+  type MainLife,
+  type PipelineLife,
+  stateOf,
+  type StepLife,
+} from './life.ts'
 
 /** How the container is, in one document: what `berth status --json` and `/status` answer. */
 export interface Status {
@@ -15,12 +22,16 @@ export interface Status {
   /** Since the boot began, or what it took in all. */
   durationMs?: number
   exitCode?: number
+  /** It was killed, and `berth shutdown` put it away: when it was last heard of. */
+  killedAt?: number
+  /** What `berth shutdown` has yet to put away. */
+  left?: 'this boot' | 'an earlier boot'
   boot?: PartStatus
   deferred?: PartStatus
   shutdown?: PartStatus
   /** While it stops: when everything must have ended. */
   deadline?: number
-  main?: { pid: number; startedAt: number; ready: boolean; readyAt?: number; endedAt?: number }
+  main?: Pick<MainLife, 'pid' | 'startedAt' | 'readyAt' | 'endedAt' | 'fate'> & { ready: boolean }
   running: RunningStep[]
   failed: { step: string; optional: boolean; message: string }[]
   rounds: Life['rounds']
@@ -66,7 +77,7 @@ export function statusOf(
   const until = life.endedAt ?? (isAlive ? now : life.lastAt)
   const parts = [life.boot, life.deferred, life.shutdown].filter((part) => part !== undefined)
   const steps = [...parts.flatMap((part) => part.steps), ...life.undo]
-  const { recipe, file, pid, startedAt, exitCode, rounds, warnings } = life
+  const { recipe, file, pid, startedAt, exitCode, killedAt, rounds, warnings } = life
   return {
     version: 1,
     state,
@@ -77,6 +88,7 @@ export function statusOf(
     startedAt,
     durationMs: until - startedAt,
     ...(exitCode === undefined ? {} : { exitCode }),
+    ...(killedAt === undefined ? {} : { killedAt }),
     ...partStatus('boot', life.boot, until),
     ...partStatus('deferred', life.deferred, until),
     ...partStatus('shutdown', life.shutdown, until),
@@ -106,14 +118,14 @@ export function statusExitCode({ state }: Status): number {
 
 export type Probe = 'live' | 'startup' | 'ready'
 
-/** Whether a probe is answered with yes. `answered`: the supervisor did, on its socket. */
+/** Whether a probe is answered with yes. `answered`: the supervisor did, on its socket; a boot of before says nothing of the next. */
 export function probeHolds(
   probe: Probe,
   { status, answered }: { status: Status; answered: boolean },
 ): boolean {
   if (probe === 'live') return answered
   if (probe === 'ready') return status.ready
-  return status.state !== 'none' && status.state !== 'lost' && status.boot?.result !== undefined
+  return answered && status.boot?.result !== undefined
 }
 
 function partStatus(
@@ -136,7 +148,7 @@ function partStatus(
 
 function mainStatus({ main }: Life): Pick<Status, 'main'> {
   if (main === undefined) return {}
-  const { pid, startedAt, awaited, readyAt, endedAt } = main
+  const { pid, startedAt, awaited, readyAt, endedAt, fate } = main
   const ready = endedAt === undefined && (awaited !== true || readyAt !== undefined)
   return {
     main: {
@@ -145,6 +157,7 @@ function mainStatus({ main }: Life): Pick<Status, 'main'> {
       ready,
       ...(readyAt === undefined ? {} : { readyAt }),
       ...(endedAt === undefined ? {} : { endedAt }),
+      ...(fate === undefined ? {} : { fate }),
     },
   }
 }

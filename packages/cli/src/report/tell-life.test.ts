@@ -63,7 +63,8 @@ test('stays small, however long the life', () => {
 })
 
 test('can be told, drawn and measured from whatever part of a record is left', () => {
-  const whole = podLife(26_700)
+  const takeOver = { type: 'record:take-over', mainLives: true, time: dawn + 1_199_500 } as const
+  const whole = [...podLife(26_700), takeOver]
   fc.assert(
     fc.property(fc.shuffledSubarray(whole, { minLength: 1 }), fc.boolean(), (lines, isAlive) => {
       const life = mustLife(lines)

@@ -60,13 +60,17 @@ export class LifeTeller {
 
   hear(line: RecordLine): void {
     const { life } = this
+    const heardAt = life.lastAt
     life.lastAt = Math.max(life.lastAt, line.time)
     switch (line.type) {
       case 'record:start':
         Object.assign(life, { file: line.file, recipe: line.file, pid: line.pid })
         Object.assign(life, { startTime: line.startTime, startedAt: line.time })
         return
+      case 'record:take-over':
+        return this.#takeOver(line, heardAt)
       case 'record:end':
+        this.#endMain(line.time)
         life.endedAt = line.time
         life.exitCode = line.code
         return
@@ -94,6 +98,20 @@ export class LifeTeller {
     }
   }
 
+  #takeOver({ mainLives }: LineOf<'record:take-over'>, heardAt: number): void {
+    const { life } = this
+    if (life.endedAt === undefined) life.killedAt ??= heardAt
+    if (life.main === undefined || life.main.endedAt !== undefined) return
+    if (mainLives) life.main.fate = 'put-away'
+    else Object.assign(life.main, { fate: 'lost', endedAt: heardAt })
+  }
+
+  /** What `berth shutdown` ended is gone when its next line comes. */
+  #endMain(time: number): void {
+    const { main } = this.life
+    if (main?.fate === 'put-away') main.endedAt ??= time
+  }
+
   #signal({ time, name, action }: LineOf<'signal'>): void {
     this.life.stopsSince ??= time
     keep(this.life.signals, most.signals, { time, name, action })
@@ -114,7 +132,10 @@ export class LifeTeller {
     this.life.recipe = event.recipe
     if (event.deferred === true) this.life.deferred = pipeline
     else if (!periodic && event.pipeline === 'boot') this.life.boot = pipeline
-    else if (!periodic && event.pipeline === 'shutdown') this.life.shutdown = pipeline
+    else if (!periodic && event.pipeline === 'shutdown') {
+      this.life.shutdown = pipeline
+      this.#endMain(event.time)
+    }
     if (this.#overlayIsBroken) pipeline.overlayLeftOut = true
     this.#overlayIsBroken = false
     this.#open.push(Object.assign(pipeline, { kind: kindOf(event) }))

@@ -5,6 +5,8 @@ import { Recorder } from '../report/recorder.ts'
 import { bootMark } from './boot-environment.ts'
 import { openControl } from './control-socket.ts'
 import type { Life } from './life-file.ts'
+import { mainMark } from './main-process.ts'
+import { processesMarked } from './process-table.ts'
 import type { ShutdownEnd } from './shutdown-request.ts'
 import { catchSignals } from './signals.ts'
 import { Supervisor } from './supervisor.ts'
@@ -21,7 +23,8 @@ export async function shutDownAlone(
   const signals = catchSignals()
   survive()
   const reporter = await openReporter(chooseReporter({ reporter: undefined, json: false }))
-  const recorder = Recorder.resume(stateDirectory)
+  const mainLives = life.main !== undefined && processesMarked(mainMark, life.main.mark).length > 0
+  const recorder = Recorder.resume(stateDirectory, { mainLives })
   const report = (event: BerthEvent): void => {
     reporter.report(event)
     recorder.report(event)
