@@ -106,6 +106,14 @@ testLink('a bucket is mounted by a remote of rclone.conf', () => {
   expect(berth(['unmount-bucket', '--all'], { env }).code).toBe(0)
 })
 
+testLink('a bucket by the name of the pod’s own store is mounted from its endpoint', () => {
+  const { root, berth, server, url } = pod
+  const mounted = berth(['mount-bucket', server.bucket], { env: { BERTH_STORE: url } })
+  expect(mounted).toMatchObject({ code: 0, stderr: '' })
+  expect(fs.existsSync(path.join(root, 's3_buckets', server.bucket))).toBe(true)
+  expect(berth(['unmount-bucket', '--all']).code).toBe(0)
+})
+
 testLink('a pod says what it can do, step by step', () => {
   const { root, berth, url } = pod
   const well = berth(['doctor', root, '--store', url])

@@ -3,6 +3,7 @@ import { homedir, hostname } from 'node:os'
 import { join, resolve } from 'node:path'
 import { BerthError } from '@berth/core/error'
 import type { Environment } from '@berth/object-store'
+import { storeOfName } from './bucket-name.ts'
 import type { DriverName, MountDriver, MountSpec } from './driver/driver.ts'
 import { type OptionText, readOptions } from './driver/link-options.ts'
 import { ensureMount } from './mount/ensure-mount.ts'
@@ -14,7 +15,7 @@ import { type ChoiceQuestion, chooseSpec } from './preflight/choose-spec.ts'
 import { isRemoteOf, readRemote } from './rclone-remote.ts'
 
 export interface MountBucketRequest {
-  /** Its name, `s3://name/prefix`, or the URL of a store. */
+  /** Its name, which is at the endpoint of BERTH_STORE where that has the same, `s3://name/prefix`, or the URL of a store. */
   bucket: string
   /** Links to it; `<root>/<bucket>` unless given. */
   links?: readonly string[]
@@ -96,8 +97,8 @@ interface Target {
 }
 
 async function readTarget({ bucket, remote, env }: MountBucketRequest): Promise<Target> {
-  const store = bucket.startsWith('s3://') ? bucket : `s3://${bucket.replace(/^\/+|\/+$/g, '')}`
-  if (remote === undefined) return { store, env, notes: [] }
+  if (remote === undefined) return { store: storeOfName(bucket, env), env, notes: [] }
+  const store = storeOfName(bucket, {})
   const file = env['RCLONE_CONFIG'] || join(env['HOME'] || homedir(), '.config/rclone/rclone.conf')
   const text = await readFile(file, 'utf8').catch((error: unknown) => {
     if (isRemoteOf(env, remote)) return ''
