@@ -67,6 +67,11 @@ test('begins the deferred steps when main is ready, in a process of their own', 
     () => pod.log.includes('models'),
     () => run.stderr,
   )
+  expect(run.stderr).toMatch(/… deferred, 1 step\n/)
+  await eventually(
+    () => run.stderr.includes('✔ deferred complete: 1 done'),
+    () => run.stderr,
+  )
   run.kill('SIGTERM')
   expect((await run.ended).code).toBe(0)
   expect(pod.log).toEqual(['first', 'last', 'main', 'models', 'save'])

@@ -2,7 +2,7 @@ import type { BerthEvent } from '@berth/core'
 import { errorDetails, printable } from './error-text.ts'
 import { factsText } from './facts.ts'
 import { formatDuration, formatElapsed } from './format.ts'
-import { pipelineText } from './pipeline-text.ts'
+import { pipelineName, pipelineText } from './pipeline-text.ts'
 import { Bar } from './progress.ts'
 import type { Style, SymbolName } from './symbols.ts'
 
@@ -108,7 +108,7 @@ export class EventLines {
     this.#width = Math.min(widestColumn, longest)
     if (this.#periodic) return []
     const count = `${event.steps.length} step${event.steps.length === 1 ? '' : 's'}`
-    return [this.#line(event, event.recipe, 'working', `${event.pipeline}, ${count}`)]
+    return [this.#line(event, event.recipe, 'working', `${pipelineName(event)}, ${count}`)]
   }
 
   #log(event: EventOf<'step:log'>): string {

@@ -4,6 +4,14 @@ import type { SymbolName } from './symbols.ts'
 
 const order: StepResult[] = ['done', 'unchanged', 'skipped', 'failed', 'timeout', 'cancelled']
 
+/** `boot`, `shutdown`, or `deferred` for the boot's steps that were left until main runs. */
+export function pipelineName({
+  pipeline,
+  deferred,
+}: Pick<Extract<BerthEvent, { type: 'pipeline:end' }>, 'pipeline' | 'deferred'>): string {
+  return deferred === true ? 'deferred' : pipeline
+}
+
 /** The summary of a pipeline: `boot ready: 5 done, 1 skipped, 20.4 s`. */
 export function pipelineText(
   event: Extract<BerthEvent, { type: 'pipeline:end' }>,
@@ -16,11 +24,12 @@ export function pipelineText(
       text: `periodic ${event.pipeline}: nothing had changed, ${duration}`,
     }
   }
+  const name = pipelineName(event)
   const counts = order
     .filter((result) => event.counts[result] > 0)
     .map((result) => `${event.counts[result]} ${result}`)
   const periodic = event.periodic === true ? 'periodic ' : ''
-  const verdict = event.pipeline === 'boot' || event.result !== 'ready' ? event.result : 'complete'
+  const verdict = name === 'boot' || event.result !== 'ready' ? event.result : 'complete'
   const symbol = {
     ready: 'done',
     degraded: 'warning',
@@ -29,6 +38,6 @@ export function pipelineText(
   } as const
   return {
     symbol: symbol[event.result],
-    text: `${periodic}${event.pipeline} ${verdict}: ${[...counts, duration].join(', ')}`,
+    text: `${periodic}${name} ${verdict}: ${[...counts, duration].join(', ')}`,
   }
 }
