@@ -128,6 +128,19 @@ main: { env: { KEY_OF_TEST: "\${{ secrets.KEY_OF_TEST }}" } }
   60_000,
 )
 
+withProcfs(
+  'says of a boot that failed at once that it failed, not that it took too long',
+  async () => {
+    const args = [...only('first boot'), '--json']
+    const { stdout, code } = await smoke(args, {}, "boot: [{ id: broken, run: 'exit 4' }]")
+    expect(code).toBe(1)
+    expect(told(stdout).scenarios[0]?.problems).toEqual([
+      'the boot is failed',
+      'broken: could not run `broken`: it ended with exit code 4',
+    ])
+  },
+)
+
 test('touches nothing but its own place: refuses what no variable moves, and leaves nothing behind', async () => {
   const fixed = `
 boot:

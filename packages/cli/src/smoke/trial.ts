@@ -76,13 +76,16 @@ async function live(
   watch: Watch,
   { scenario, bootMs, up }: TrialOptions,
 ): Promise<TrialEnd['late']> {
-  const isUp = await within(bootMs, Promise.race([watch.up.then(() => true), watch.ended]))
+  const isUp = await within(
+    bootMs,
+    Promise.race([watch.up.then(() => true), watch.ended.then(() => false)]),
+  )
   if (isUp === undefined) {
     child.kill('SIGKILL')
     await watch.ended
     return 'boot'
   }
-  if (isUp !== true) return undefined
+  if (!isUp) return undefined
   up(watch.life)
   watch.stoppedAt = Date.now()
   child.kill('SIGTERM')
