@@ -106,4 +106,7 @@ withProcfs('cancels a pipeline whose supervisor was killed', async () => {
   writeFileSync(join(pod.directory, 'second'), '')
   const second = pod.boot(['--', 'true'])
   expect((await second.ended).code, 'the stale pid file is taken over').toBe(0)
+  const told = 'an earlier boot was not put away: what is left of it is ended and taken back'
+  expect(second.stderr).toContain(told)
+  expect(run.stderr).not.toContain(told)
 })

@@ -252,7 +252,10 @@ export class Supervisor {
   /** What a killed supervisor left must not write into what this boot puts in place. */
   async #endEarlierLife(): Promise<void> {
     const life = readLife(this.#request.stateDirectory)
-    if (life !== undefined) await endRemains(life, this.#stop.halfDeadline())
+    if (life === undefined) return
+    const text = 'an earlier boot was not put away: what is left of it is ended and taken back'
+    this.#emit({ type: 'note', level: 'info', text })
+    await endRemains(life, this.#stop.halfDeadline())
   }
 
   #cancelBoot(boot: PipelineHandle): void {
