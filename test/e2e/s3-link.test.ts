@@ -112,7 +112,7 @@ for (const driver of drivers) {
       process.kill(mount?.daemon.pid ?? 0, 'SIGKILL')
       await until(() => fs.readlinkSync(folder).endsWith('/spool'))
       fs.writeFileSync(path.join(folder, 'meanwhile.txt'), 'meanwhile')
-      expect(status().colour).toBe('red')
+      await until(() => status().colour === 'red')
       await until(() => status().state === 'active')
       expect(fs.readlinkSync(folder)).toBe(path.join(mount?.mountPoint ?? '', 'output', 'alice'))
       expect((await store.get('output/alice/meanwhile.txt'))?.toString()).toBe('meanwhile')
