@@ -6,18 +6,18 @@ import { withLinks } from '../link-session.ts'
 export const doctor = defineCommand({
   usage: 'doctor [WORKSPACE] [--store URL]',
   description:
-    'Says what this container can and can’t do, each with its cause and cure: the machine, and what a bucket needs. Contacts the bucket, where one is known, and leaves nothing in it.',
+    'Says what this container can and can’t do, each with its cause and cure: the machine, and what a bucket needs. Contacts the bucket, where one is known, and leaves nothing in it. WORKSPACE: default NETWORK_VOLUME, then /workspace.',
   positionals: [0, 1],
   options: {
     store: {
       type: 'string',
       value: 'URL',
-      describe: 's3://bucket/prefix; default: BERTH_STORE, then RunPod’s bucket',
+      describe: 's3://bucket/prefix or file:///path; default: BERTH_STORE, then RunPod’s bucket',
     },
     folder: {
       type: 'string',
       value: 'FOLDER',
-      describe: 'the folder of WORKSPACE (/workspace) to be linked; default: output',
+      describe: 'the folder of WORKSPACE to be linked; default: output',
     },
     'state-dir': {
       type: 'string',
@@ -30,14 +30,23 @@ export const doctor = defineCommand({
   run: ({ positionals, values }) =>
     withLinks({ verb: 'check', json: values.json }, async (session) => {
       const { env, signal } = session
-      const workspace = resolve(session.workingDirectory, positionals[0] ?? '/workspace')
+      const workspace = resolve(
+        session.workingDirectory,
+        positionals[0] ?? (env.NETWORK_VOLUME || '/workspace'),
+      )
       const { checkMachine } = await import('../doctor/machine-checks.ts')
       const stateDirectory = values['state-dir']
-      const machine = await checkMachine({ env, workspace, stateDirectory })
+      const asked = await checkMachine({ env, workspace, stateDirectory })
       const { store, folder, user } = values
       const isMeant = [positionals[0], store, folder, user].some((given) => given !== undefined)
-      const { defaultStoreUrl } = await import('@berth/object-store')
-      const isKnown = defaultStoreUrl(env)?.startsWith('s3:') === true
+      const { defaultStoreUrl, parseStoreUrl } = await import('@berth/object-store')
+      const url = store ?? defaultStoreUrl(env)
+      const isDirectory = url?.startsWith('file:') === true
+      const location = url !== undefined && isDirectory ? parseStoreUrl(url) : undefined
+      const { storeCheck } = await import('../doctor/room-checks.ts')
+      const own = location !== undefined && 'path' in location ? [storeCheck(location.path)] : []
+      const machine = [...asked, ...own]
+      const asksBucket = !isDirectory && (isMeant || url?.startsWith('s3:') === true)
       const { checkLines, readReport } = await import('@berth/s3-link/links')
       const question = {
         workspace,
@@ -45,7 +54,7 @@ export const doctor = defineCommand({
         user: user ?? '',
         store: store ?? '',
       }
-      const bucket = isMeant || isKnown ? await readReport({ ...question, env, signal }) : undefined
+      const bucket = asksBucket ? await readReport({ ...question, env, signal }) : undefined
       const checks = [...machine, ...(bucket?.checks ?? [])]
       const isRight = checks.every(({ result }) => result !== 'failed')
       const { error: _, ...report } = bucket ?? { checks: [], bucket: null, driver: null }

@@ -4,7 +4,7 @@ import { dirname, join } from 'node:path'
 import { expect, onTestFinished, test } from 'vitest'
 import { checkMachine } from './machine-checks.ts'
 import { clockCheck, limitCheck, pythonCheck, shellCheck } from './program-checks.ts'
-import { roomCheck, sharedMemoryCheck } from './room-checks.ts'
+import { roomCheck, sharedMemoryCheck, storeCheck } from './room-checks.ts'
 
 function directory(files: Record<string, string> = {}): string {
   const root = mkdtempSync(join(tmpdir(), 'berth-doctor-'))
@@ -104,4 +104,11 @@ test('says the room of what is not there yet, and what it can’t ask', () => {
 test('knows a clock that lies before its own engine', () => {
   expect(clockCheck(Date.now())).toMatchObject({ result: 'ok' })
   expect(clockCheck(0)).toMatchObject({ result: 'warning' })
+})
+
+test('says of a store that is a directory whether it is there', () => {
+  const there = directory()
+  expect(storeCheck(there)).toMatchObject({ name: 'store' })
+  expect(storeCheck(there).said).not.toContain('not there yet')
+  expect(storeCheck(join(there, 'none')).said).toContain('made by the first save')
 })

@@ -1,4 +1,4 @@
-import { existsSync, statfsSync } from 'node:fs'
+import { accessSync, constants, existsSync, statfsSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { formatBytes, formatCount } from '../reporters/format.ts'
 import { type Check, ok, told, warning } from './check.ts'
@@ -33,6 +33,22 @@ export function roomCheck(name: string, directory: string): Check {
   } catch (error) {
     return warning(name, `${directory} can't be asked: ${(error as Error).message}`, 'see `df`')
   }
+}
+
+/** Whether a store that is a directory is there, takes files, and has room. */
+export function storeCheck(directory: string): Check {
+  const room = roomCheck('store', directory)
+  try {
+    accessSync(nearestExisting(directory), constants.W_OK)
+  } catch {
+    return warning(
+      'store',
+      `${directory} can't be written`,
+      'mount it writable, or run as its owner',
+    )
+  }
+  if (existsSync(directory)) return room
+  return { ...room, said: `${room.said}; it is not there yet, and made by the first save` }
 }
 
 /** Docker gives 64 MB unless told otherwise; data loaders of PyTorch die of that. */
