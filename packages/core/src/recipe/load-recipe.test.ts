@@ -171,6 +171,15 @@ build:
   ])
 })
 
+test('a step that is not below is told what is there, and not what stands beside it', async () => {
+  const reading = readFiles({
+    'base.yaml': 'boot: [{ id: volume, run: a }]\n',
+    'recipe.yaml':
+      'extends: base.yaml\nboot: [{ id: mine, run: x }, { id: other, remove: true }]\n',
+  })
+  await expect(reading).rejects.toMatchObject({ problems: [{ hint: 'use `volume`' }] })
+})
+
 test('of several bases the later lies on top, and one that both extend lies below both once', async () => {
   const recipe = await readFiles({
     'common.yaml': 'env: { A: common, B: common, C: common }\nboot: [{ run: common }]\n',
