@@ -9,8 +9,8 @@ import { DIRECTORIES, Home } from './running-pod.ts'
 
 // A start is paid for by module, about a third of a millisecond each, whatever the machine does besides. What must grow these numbers
 // should be worth it to every boot.
-const SUPERVISOR_MODULES = 45
-const PIPELINE_MODULES = 360
+const SUPERVISOR_MODULES = 75
+const PIPELINE_MODULES = 420
 const LIST_MODULES = 100
 
 /** What only saving, unpacking, copying or writing docs needs. */
@@ -18,7 +18,7 @@ const UNNEEDED = [
   /node_modules\/(@aws-sdk|@smithy|tar|zx)\//,
   /packages\/archive\/src\/(save|restore|prune|verify|scan|put-tree)[^/]*$/,
   /packages\/filesystem\/src\/(copy|lease)[^/]*$/,
-  /packages\/core\/src\/(json-schema|describe-options)\.ts$/,
+  /packages\/core\/src\/(recipe\/json-schema|plugin\/describe-options)\.ts$/,
   /packages\/[^/]+\/src\/(copy|save)-shared\.ts$/,
 ]
 const RECIPE_LIBRARIES = /node_modules\/(zod|yaml|@actions\/expressions)\//
