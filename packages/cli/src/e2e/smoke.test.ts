@@ -30,7 +30,7 @@ async function smoke(args: readonly string[], env: NodeJS.ProcessEnv = {}, recip
   return { code, stdout: run.stdout, stderr: run.stderr }
 }
 
-const only = (...names: string[]): string[] => names.flatMap((name) => ['--scenario', name])
+const scenarios = (...names: string[]): string[] => names.flatMap((name) => ['--scenario', name])
 const told = (stdout: string): Told => JSON.parse(stdout) as Told
 
 withProcfs(
@@ -47,7 +47,7 @@ withProcfs(
         `store=${stub.url}`,
         '--set',
         'driver=watch',
-        ...only('first boot', 'RunPod, 5 s grace'),
+        ...scenarios('first boot', 'RunPod, 5 s grace'),
       ],
       stub.env,
     )
@@ -71,7 +71,7 @@ withProcfs(
 withPython(
   'plays the notebook, whose first pod makes a venv',
   async () => {
-    const args = ['--set', 'packages=pip', ...only('first boot', 'new pod')]
+    const args = ['--set', 'packages=pip', ...scenarios('first boot', 'new pod')]
     const { stdout, code } = await smoke([`${recipes}notebook.yaml`, ...args])
     expect(stdout).toMatch(/✔ first boot .*\n✔ new pod .*, 3 directories restored\n/)
     expect(code).toBe(0)
@@ -115,7 +115,7 @@ shutdown:
 main: { env: { KEY_OF_TEST: "\${{ secrets.KEY_OF_TEST }}" } }
 `
     const leak = ['--', 'sh', '-c', 'echo "$KEY_OF_TEST"; exec sleep 60']
-    const args = [...only('first boot'), '--json', ...leak]
+    const args = [...scenarios('first boot'), '--json', ...leak]
     const { stdout, code } = await smoke(args, {}, recipe)
     expect(code).toBe(1)
     expect(told(stdout).scenarios[0]?.problems).toEqual([
@@ -131,7 +131,7 @@ main: { env: { KEY_OF_TEST: "\${{ secrets.KEY_OF_TEST }}" } }
 withProcfs(
   'says of a boot that failed at once that it failed, not that it took too long',
   async () => {
-    const args = [...only('first boot'), '--json']
+    const args = [...scenarios('first boot'), '--json']
     const { stdout, code } = await smoke(args, {}, "boot: [{ id: broken, run: 'exit 4' }]")
     expect(code).toBe(1)
     expect(told(stdout).scenarios[0]?.problems).toEqual([
@@ -146,7 +146,7 @@ test('touches nothing but its own place: refuses what no variable moves, and lea
 boot:
   - { id: venv, uses: venv-archive/restore, with: { directory: /workspace/venv, store: "file:///s", archive: x } }
 `
-  const refused = await smoke(only('first boot'), {}, fixed)
+  const refused = await smoke(scenarios('first boot'), {}, fixed)
   expect(refused).toMatchObject({ code: 2, stdout: '' })
   expect(refused.stderr).toContain('cli/smoke-outside')
   const needy = await smoke([], {}, 'vars: { key: { required: true } }\nboot: []')
@@ -154,7 +154,7 @@ boot:
   const pod = new Pod(
     'vars: { at: { default: /srv/data } }\nboot: [{ id: a, run: \'echo hi > "$AT/x"\', env: { AT: "${{ vars.at }}" } }]',
   )
-  const run = pod.berth(['smoke', pod.recipe, ...only('new pod')], { TMPDIR: pod.directory })
+  const run = pod.berth(['smoke', pod.recipe, ...scenarios('new pod')], { TMPDIR: pod.directory })
   expect((await run.ended).code).toBe(0)
   expect(readdirSync(pod.directory).toSorted()).toEqual(['log', 'recipe.yaml'])
   expect(readFileSync(pod.logFile, 'utf8')).toBe('')
