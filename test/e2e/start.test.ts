@@ -16,7 +16,8 @@ const LIST_MODULES = 100
 /** What only saving, unpacking, copying or writing docs needs. */
 const UNNEEDED = [
   /node_modules\/(@aws-sdk|@smithy|tar|zx)\//,
-  /packages\/archive\/src\/(save|restore|prune|verify|scan|put-tree)[^/]*$/,
+  // The inputs of a recipe are checked with the rules of `exclude` and of ages.
+  /packages\/archive\/src\/(save|restore|verify|import|prune\/(?!age\.)|scan\/(?!exclude))/,
   /packages\/filesystem\/src\/(copy|lease)[^/]*$/,
   /packages\/core\/src\/(recipe\/json-schema|plugin\/describe-options)\.ts$/,
   /packages\/[^/]+\/src\/(copy|save)-shared\.ts$/,
