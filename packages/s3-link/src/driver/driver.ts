@@ -75,8 +75,12 @@ export interface MountDriver {
   readonly name: Exclude<DriverName, 'watch'>
   /** What `--version` is asked of. */
   readonly program: string
+  /** Makes the daemon forget what it knows of the bucket's names; undefined for one that looks at each new name. */
+  readonly refreshSignal: NodeJS.Signals | undefined
   /** Pure. */
   plan: (spec: MountSpec) => MountPlan
+  /** How long a file that was closed waits before it is sent; 0 where closing sends it. */
+  sendDelayMs: (options: LinkOptions) => number
   /** What the last lines of its log mean, or undefined where nothing is known of them. */
   explain: (log: readonly string[]) => MountFault | undefined
   /** What closed and open files are not in S3 yet. Never touches the mount itself, which may hang. */

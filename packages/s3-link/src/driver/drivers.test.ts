@@ -79,20 +79,6 @@ test('plans s3fs in the foreground, with the key in a file', () => {
     user_1:rps_very/secret+
     "
   `)
-  expect(surroundingsOf(s3fs, spec)).toMatchInlineSnapshot(`
-    {
-      "directories": [
-        "/run/berth-s3/0123456789ab/private",
-        "/var/tmp/berth-s3/0123456789ab/open",
-      ],
-      "env": {
-        "HOME": "/run/berth-s3/0123456789ab/private",
-        "LC_ALL": "C.UTF-8",
-        "PATH": "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
-      },
-      "type": "fuse.s3fs",
-    }
-  `)
 })
 
 test('plans rclone with all of the remote in a file', () => {
@@ -128,60 +114,58 @@ test('plans rclone with all of the remote in a file', () => {
     upload_concurrency = 4
     "
   `)
-  expect(surroundingsOf(rclone, spec)).toMatchInlineSnapshot(`
-    {
-      "directories": [
-        "/run/berth-s3/0123456789ab/private",
-        "/var/tmp/berth-s3/0123456789ab",
-      ],
-      "env": {
-        "HOME": "/run/berth-s3/0123456789ab/private",
-        "LC_ALL": "C.UTF-8",
-        "PATH": "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
-      },
-      "type": "fuse.rclone",
-    }
-  `)
 })
 
+test.each([
+  { driver: s3fs, type: 'fuse.s3fs', cache: '/var/tmp/berth-s3/0123456789ab/open' },
+  { driver: rclone, type: 'fuse.rclone', cache: '/var/tmp/berth-s3/0123456789ab' },
+])('plans what $driver.name needs around it', ({ driver, type, cache }) => {
+  const { env, directories, type: planned } = driver.plan(spec)
+  const runtime = '/run/berth-s3/0123456789ab/private'
+  expect(planned).toBe(type)
+  expect(directories).toEqual([runtime, cache])
+  expect(env).toEqual({
+    HOME: runtime,
+    LC_ALL: 'C.UTF-8',
+    PATH: '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin',
+  })
+})
+
+test.each([
+  { driver: s3fs, delayMs: 0, refreshSignal: undefined },
+  { driver: rclone, delayMs: defaultOptions.writeBackMs, refreshSignal: 'SIGHUP' },
+])(
+  '$driver.name says when it sends what was closed, and how it is made to look again',
+  ({ driver, delayMs, refreshSignal }) => {
+    expect(driver.sendDelayMs(spec.options)).toBe(delayMs)
+    expect(driver.refreshSignal).toBe(refreshSignal)
+  },
+)
+
 test('plans a whole bucket of Amazon, shared with other users', () => {
-  expect(commandOf(s3fs, amazon)).toMatchInlineSnapshot(`
-    "s3fs art /run/berth-s3/0123456789ab/mount -f
-    -o passwd_file=/run/berth-s3/0123456789ab/private/passwd-s3fs
-    -o endpoint=eu-central-1
-    -o uid=1000
-    -o gid=1000
-    -o umask=0002
-    -o mp_umask=0002
-    -o tmpdir=/var/tmp/berth-s3/0123456789ab/open
-    -o retries=5
-    -o connect_timeout=10
-    -o readwrite_timeout=60
-    -o multipart_size=16
-    -o parallel_count=4
-    -o max_stat_cache_size=100000
-    -o stat_cache_expire=60
-    -o dbglevel=warn
-    -o allow_other"
+  expect(differences(s3fs, amazon)).toMatchInlineSnapshot(`
+    "- s3fs art:/pods/one /run/berth-s3/0123456789ab/mount -f
+    - -o url=https://s3api-eu-ro-1.runpod.io
+    - -o use_path_request_style
+    - -o endpoint=EU-RO-1
+    - -o umask=0022
+    - -o mp_umask=0022
+    + s3fs art /run/berth-s3/0123456789ab/mount -f
+    + -o endpoint=eu-central-1
+    + -o uid=1000
+    + -o gid=1000
+    + -o umask=0002
+    + -o mp_umask=0002
+    + -o allow_other"
   `)
-  expect(commandOf(rclone, amazon)).toMatchInlineSnapshot(`
-    "rclone mount berth:art /run/berth-s3/0123456789ab/mount
-    --config /run/berth-s3/0123456789ab/private/rclone.conf
-    --cache-dir /var/tmp/berth-s3/0123456789ab
-    --vfs-cache-mode writes
-    --vfs-write-back 2000ms
-    --vfs-cache-max-size 20480Mi
-    --vfs-cache-max-age 24h
-    --dir-cache-time 60000ms
-    --transfers 4
-    --timeout 60000ms
-    --contimeout 10000ms
-    --low-level-retries 5
-    --umask 0002
-    --uid 1000
-    --gid 1000
-    --log-level INFO
-    --allow-other"
+  expect(differences(rclone, amazon)).toMatchInlineSnapshot(`
+    "- rclone mount berth:art/pods/one /run/berth-s3/0123456789ab/mount
+    - --umask 0022
+    + rclone mount berth:art /run/berth-s3/0123456789ab/mount
+    + --umask 0002
+    + --uid 1000
+    + --gid 1000
+    + --allow-other"
   `)
 })
 
@@ -200,39 +184,41 @@ test('plans keys with a session token', () => {
 })
 
 test('plans every option that can be set, in the units of each driver', () => {
-  expect(commandOf(s3fs, tuned)).toMatchInlineSnapshot(`
-    "/opt/tools/bin/driver art:/pods/one /run/berth-s3/0123456789ab/mount -f
-    -o passwd_file=/run/berth-s3/0123456789ab/private/passwd-s3fs
-    -o url=https://s3api-eu-ro-1.runpod.io
-    -o use_path_request_style
-    -o endpoint=EU-RO-1
-    -o umask=0022
-    -o mp_umask=0022
-    -o tmpdir=/var/tmp/berth-s3/0123456789ab/open
-    -o retries=1
-    -o connect_timeout=2
-    -o readwrite_timeout=120
-    -o multipart_size=64
-    -o parallel_count=12
-    -o max_stat_cache_size=1000
-    -o stat_cache_expire=1
-    -o dbglevel=warn"
+  expect(differences(s3fs, tuned)).toMatchInlineSnapshot(`
+    "- s3fs art:/pods/one /run/berth-s3/0123456789ab/mount -f
+    - -o retries=5
+    - -o connect_timeout=10
+    - -o readwrite_timeout=60
+    - -o multipart_size=16
+    - -o parallel_count=4
+    - -o max_stat_cache_size=100000
+    - -o stat_cache_expire=60
+    + /opt/tools/bin/driver art:/pods/one /run/berth-s3/0123456789ab/mount -f
+    + -o retries=1
+    + -o connect_timeout=2
+    + -o readwrite_timeout=120
+    + -o multipart_size=64
+    + -o parallel_count=12
+    + -o max_stat_cache_size=1000
+    + -o stat_cache_expire=1"
   `)
-  expect(commandOf(rclone, tuned)).toMatchInlineSnapshot(`
-    "/opt/tools/bin/driver mount berth:art/pods/one /run/berth-s3/0123456789ab/mount
-    --config /run/berth-s3/0123456789ab/private/rclone.conf
-    --cache-dir /var/tmp/berth-s3/0123456789ab
-    --vfs-cache-mode writes
-    --vfs-write-back 0ms
-    --vfs-cache-max-size 1024Mi
-    --vfs-cache-max-age 24h
-    --dir-cache-time 200ms
-    --transfers 12
-    --timeout 120000ms
-    --contimeout 1500ms
-    --low-level-retries 1
-    --umask 0022
-    --log-level INFO"
+  expect(differences(rclone, tuned)).toMatchInlineSnapshot(`
+    "- rclone mount berth:art/pods/one /run/berth-s3/0123456789ab/mount
+    - --vfs-write-back 2000ms
+    - --vfs-cache-max-size 20480Mi
+    - --dir-cache-time 60000ms
+    - --transfers 4
+    - --timeout 60000ms
+    - --contimeout 10000ms
+    - --low-level-retries 5
+    + /opt/tools/bin/driver mount berth:art/pods/one /run/berth-s3/0123456789ab/mount
+    + --vfs-write-back 0ms
+    + --vfs-cache-max-size 1024Mi
+    + --dir-cache-time 200ms
+    + --transfers 12
+    + --timeout 120000ms
+    + --contimeout 1500ms
+    + --low-level-retries 1"
   `)
   expect(filesOf(rclone, tuned)).toContain('chunk_size = 64Mi\nupload_concurrency = 12\n')
 })
@@ -285,13 +271,17 @@ function commandOf({ plan }: MountDriver, of: MountSpec): string {
     .replaceAll(/ (?=-o |--)/g, '\n')
 }
 
+/** What is otherwise than in the plan above, a line each. */
+function differences(driver: MountDriver, of: MountSpec): string {
+  const [before, after] = [spec, of].map((one) => commandOf(driver, one).split('\n'))
+  return [
+    ...(before ?? []).filter((line) => after?.includes(line) !== true).map((line) => `- ${line}`),
+    ...(after ?? []).filter((line) => before?.includes(line) !== true).map((line) => `+ ${line}`),
+  ].join('\n')
+}
+
 function filesOf({ plan }: MountDriver, of: MountSpec): string {
   return plan(of)
     .files.map(({ path, content }) => `${path}:\n${content.reveal()}`)
     .join('')
-}
-
-function surroundingsOf({ plan }: MountDriver, of: MountSpec) {
-  const { env, directories, type } = plan(of)
-  return { env, directories, type }
 }

@@ -23,6 +23,7 @@ const mebi = 1024 ** 2
 export const rclone: MountDriver = {
   name: 'rclone',
   program: 'rclone',
+  refreshSignal: 'SIGHUP',
   plan: (spec) => {
     const { options, runtime, cache } = spec
     const config = join(runtime, 'rclone.conf')
@@ -41,6 +42,7 @@ export const rclone: MountDriver = {
       type: 'fuse.rclone',
     }
   },
+  sendDelayMs: ({ writeBackMs }) => writeBackMs,
   explain: explainLog,
   pending: ({ spec }) => dirtyFilesIn(spec.cache),
   held: ({ spec }) => heldByRclone(spec.cache, spec),

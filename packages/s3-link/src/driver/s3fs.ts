@@ -14,6 +14,7 @@ const noMixedUpload = new Set(['r2', 'gcs'])
 export const s3fs: MountDriver = {
   name: 's3fs',
   program: 's3fs',
+  refreshSignal: undefined,
   plan: (spec) => {
     const { mountPoint, runtime, cache } = spec
     const { options, ...keys } = keysOf(spec)
@@ -31,6 +32,7 @@ export const s3fs: MountDriver = {
       type: 'fuse.s3fs',
     }
   },
+  sendDelayMs: () => 0,
   explain: explainLog,
   pending: async ({ pid, spec }) => {
     // Closed means sent, so that only files that are open can be lost; the daemon keeps them in files without a name.

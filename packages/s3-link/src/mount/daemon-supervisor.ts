@@ -81,8 +81,7 @@ export class DaemonSupervisor {
     const facts = (await readProcess(pid)) ?? { pid, startedAt: '' }
     await this.#note(facts)
     const refresh = () => this.refresh()
-    const waitMs = driver.name === 'rclone' ? spec.options.writeBackMs : 0
-    const withinMs = canaryMs + waitMs
+    const withinMs = canaryMs + driver.sendDelayMs(spec.options)
     const { ms } = await flyCanary({ spec, store, refresh, withinMs, signal })
     this.#canary = { at: Date.now(), ms }
     await this.#identify()
@@ -127,9 +126,10 @@ export class DaemonSupervisor {
     await this.#starting
   }
 
-  /** rclone looks at the bucket again on SIGHUP; s3fs has nothing to forget of a new name. */
+  /** Has the daemon look at the bucket again. */
   refresh(): void {
-    if (this.#parts.driver.name === 'rclone') this.#signal('SIGHUP')
+    const { refreshSignal } = this.#parts.driver
+    if (refreshSignal !== undefined) this.#signal(refreshSignal)
   }
 
   kill(): void {
