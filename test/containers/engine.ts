@@ -158,10 +158,9 @@ export class Engine {
     })
   }
 
-  /** As it would be pushed; answers the size of all that a machine pulls. */
-  async pushedBytes(image: string): Promise<number> {
+  /** As it would be pushed, with gzip unless it is told otherwise; answers the size of all that a machine pulls. */
+  async pushedBytes(image: string, ...words: readonly string[]): Promise<number> {
     const folder = path.join(this.home, 'pushed')
-    const words = ['--compression-format', 'zstd', '--compression-level', '19']
     await run('buildah', ['push', '--quiet', ...words, image, `oci:${folder}`], { env: this.#env })
     const blobs = path.join(folder, 'blobs/sha256')
     const sizes = fs.readdirSync(blobs).map((name) => fs.statSync(path.join(blobs, name)).size)
