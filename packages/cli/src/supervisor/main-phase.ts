@@ -41,6 +41,11 @@ export class MainPhase {
     this.#with = surroundings
   }
 
+  /** For whoever asks; `undefined` while it does not run. */
+  get facts(): { pid: number; ready: boolean | null } | undefined {
+    return this.process && { pid: this.process.pid, ready: this.isReady ?? null }
+  }
+
   /** Resolves with how main ended when nothing of it, and nothing beside it, runs any more; with `undefined` when there was none. */
   async run(facts: MainFacts, recipe: RecipeFacts | undefined): Promise<Ending | undefined> {
     const { pipelines, stop } = this.#with

@@ -5,6 +5,7 @@ import { formatDuration } from '../reporters/format.ts'
 import { bootMark } from './boot-environment.ts'
 import type { BootRequest } from './boot-request.ts'
 import type { ControlHandlers } from './control-socket.ts'
+import { controlsOf, type LifePhase } from './controls.ts'
 import { type Ending, podExitCode, withDeferred } from './exit-code.ts'
 import { type Life, readLife } from './life-file.ts'
 import { LifeHistory } from './life-history.ts'
@@ -16,7 +17,7 @@ import { endProcesses, killAtOnce, processesMarked } from './process-table.ts'
 import { type MainFacts, mainWithoutRecipe, type RecipeFacts } from './protocol.ts'
 import { endRemains } from './remains.ts'
 import { ShutdownPhase } from './shutdown-phase.ts'
-import { readShutdownRequest, type ShutdownEnd } from './shutdown-request.ts'
+import type { ShutdownEnd } from './shutdown-request.ts'
 import { isStopSignal, type ReceivedSignal, type StopSignal } from './signals.ts'
 import { StopRequest } from './stop-request.ts'
 import { lifeSummary } from './summary.ts'
@@ -24,18 +25,13 @@ import { lifeSummary } from './summary.ts'
 /** Between SIGTERM and SIGKILL for what is left in the container at the very end. */
 const sweepPatienceMs = 200
 
-type Phase = 'boot' | 'main' | 'shutdown' | 'ended'
-
 /**
  * The container's life: boot, main, and, whatever ends main, shutdown and undo under one deadline. Touches no step's files: each
  * pipeline runs in a process of its own. `run` resolves with the exit code; every signal goes to `receive`.
  */
 export class Supervisor {
   /** What the control socket answers to. */
-  readonly controls: ControlHandlers = {
-    status: () => this.#status(),
-    shutdown: (request) => this.#shutDownFor(request),
-  }
+  readonly controls: ControlHandlers
   #request: BootRequest
   #report: (event: BerthEvent) => void
   #stop = new StopRequest()
@@ -43,7 +39,7 @@ export class Supervisor {
   #history: LifeHistory
   #main: MainPhase
   #shutdown: ShutdownPhase
-  #phase: Phase = 'boot'
+  #phase: LifePhase = 'boot'
   #startedAt = Date.now()
   #recipe: RecipeFacts | undefined
   #boot: PipelineHandle | undefined
@@ -71,6 +67,19 @@ export class Supervisor {
       // Its modules load while main stops; a short grace has no time to waste.
       stopping: () => this.#shutdown.prepare(),
       starting: () => this.#request.health?.freePort(),
+    })
+    this.controls = controlsOf({
+      stop: this.#stop,
+      facts: () => ({
+        recipe: this.#recipe?.name ?? request.recipe,
+        phase: this.#phase,
+        startedAt: this.#startedAt,
+        boot: this.#bootResult,
+        main: this.#main.facts,
+      }),
+      beginStop: () => this.#beginStop(),
+      finished: this.#finished.promise,
+      emit,
     })
   }
 
@@ -199,31 +208,6 @@ export class Supervisor {
     this.#emit({ type: 'signal', name, action: 'a third time: ending at once' })
     killAtOnce(() => processesMarked(bootMark, env[bootMark]))
     this.#abandoned.resolve(exitCodeOfSignal(name))
-  }
-
-  #shutDownFor(line: Record<string, unknown>): unknown {
-    const { reason, graceMs, wait } = readShutdownRequest(line)
-    if (this.#phase !== 'ended') {
-      this.#stop.request({ at: Date.now(), graceMs })
-      const because = reason === undefined ? '' : ` (${reason})`
-      const text = `\`berth shutdown\`${because}: ${this.#beginStop()}`
-      this.#emit({ type: 'note', level: 'info', text })
-    }
-    return wait ? this.#finished.promise : { state: 'begun' }
-  }
-
-  #status(): unknown {
-    const main = this.#main.process
-    return {
-      version: 1,
-      pid: process.pid,
-      recipe: this.#recipe?.name ?? this.#request.recipe,
-      phase: this.#phase,
-      startedAt: this.#startedAt,
-      boot: this.#bootResult ?? null,
-      main: main === undefined ? null : { pid: main.pid, ready: this.#main.isReady ?? null },
-      deadline: this.#stop.deadline() ?? null,
-    }
   }
 
   async #runBoot(): Promise<PipelineEnd | 'refused'> {
