@@ -1,6 +1,6 @@
 import * as fs from 'node:fs'
 import * as path from 'node:path'
-import { readTree, requirement } from '@berth/core/testing'
+import { mayMount, readTree, requirement } from '@berth/core/testing'
 import { missingS3Server, type S3Server, startS3Server } from '@berth/object-store/testing'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { damages, disks } from './bad-input/damages.ts'
@@ -16,7 +16,6 @@ import {
   withoutState,
   type World,
 } from './bad-input/world.ts'
-import { mayMount } from './mounted.ts'
 
 type Which = 'wrong' | 'right'
 type Listing = Record<string, string>

@@ -1,11 +1,11 @@
 import { execFileSync, spawnSync } from 'node:child_process'
 import * as fs from 'node:fs'
 import * as path from 'node:path'
-import { requirement } from '@berth/core/testing'
+import { mayMount, requirement } from '@berth/core/testing'
 import { expect } from 'vitest'
 import { type Listing, compareListings, listTree } from '../demo/listing.ts'
 import { root } from '../workspace.ts'
-import { mayMount, mountTmpfs } from './mounted.ts'
+import { mountTmpfs } from './mounted.ts'
 import { Home } from './running-pod.ts'
 
 const TREE = ['tree']

@@ -2,7 +2,7 @@ import * as fs from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { listSnapshots, verifyArchive } from '@berth/archive'
-import { requirement } from '@berth/core/testing'
+import { mayMount, requirement } from '@berth/core/testing'
 import { missingS3Server, startS3Server } from '@berth/object-store/testing'
 import { afterAll, beforeAll, expect } from 'vitest'
 import { type Bench, Lane, type Listing, makeTree, readTree } from './kill-lane.ts'
@@ -16,7 +16,7 @@ import {
   atStep,
   hasStrace,
 } from './killing.ts'
-import { mayMount, mountTmpfs } from './mounted.ts'
+import { mountTmpfs } from './mounted.ts'
 
 // Memory, where there is enough of it: hundreds of trees are made and removed here.
 const ROOT =

@@ -1,22 +1,6 @@
 import { execFileSync } from 'node:child_process'
 import * as fs from 'node:fs'
-import * as os from 'node:os'
-import * as path from 'node:path'
 import { onTestFinished } from 'vitest'
-
-/** True, or why this user can't mount. */
-export function mayMount(): true | string {
-  const place = fs.mkdtempSync(path.join(os.tmpdir(), 'berth-mount-'))
-  try {
-    mount(place, 'size=1m')
-    umount(place)
-    return true
-  } catch {
-    return 'this user may not mount'
-  } finally {
-    fs.rmdirSync(place)
-  }
-}
 
 /** A file system of its own, in memory, until the test ends. */
 export function mountTmpfs(place: string, options: string): void {

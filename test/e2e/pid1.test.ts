@@ -2,7 +2,7 @@ import { execFileSync } from 'node:child_process'
 import * as fs from 'node:fs'
 import * as path from 'node:path'
 import { zstdDecompressSync } from 'node:zlib'
-import { requirement } from '@berth/core/testing'
+import { hasVenv, requirement } from '@berth/core/testing'
 import { missingS3Server, startS3Server } from '@berth/object-store/testing'
 import { expect, onTestFinished } from 'vitest'
 import { compareListings, listTree } from '../demo/listing.ts'
@@ -17,12 +17,11 @@ import {
   RunningPod,
   type PodSettings,
   fillDisk,
-  pythonWithVenv,
 } from './running-pod.ts'
 
 const GRACE_MS = 10_000
 const isContainer = namespaces()
-const machine = isContainer === true ? pythonWithVenv() : isContainer
+const machine = isContainer === true ? hasVenv() : isContainer
 const test = requirement(isContainer === true ? 'python' : 'unshare', machine)
 const testS3 = requirement('s3', missingS3Server() ?? machine)
 const testTini = requirement('tini', machine === true ? tini() : machine)

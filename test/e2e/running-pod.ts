@@ -53,16 +53,6 @@ export class Home {
   }
 }
 
-/** True, or why there is no Python that can make a venv. */
-export function pythonWithVenv(): true | string {
-  try {
-    execFileSync('python3', ['-c', 'import ensurepip, venv'], { stdio: 'ignore' })
-    return true
-  } catch {
-    return 'python3 with venv is not installed'
-  }
-}
-
 /** A venv from which test/e2e/app.py can import, and something in each of the other directories. */
 export function fillDisk(home: Home, value = 'first'): void {
   makeVenv(home.at('venv'), value)

@@ -1,9 +1,8 @@
 import * as fs from 'node:fs'
 import * as path from 'node:path'
-import { requirement } from '@berth/core/testing'
+import { mayMount, requirement } from '@berth/core/testing'
 import { afterEach, beforeEach, expect } from 'vitest'
 import { type LinkingPod, mayLink, mountProcesses, startLinkingPod } from './linking.ts'
-import { mayMount } from './mounted.ts'
 import { root as checkout } from '../workspace.ts'
 
 const may = mayLink('s3fs')

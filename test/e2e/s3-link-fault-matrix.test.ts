@@ -1,4 +1,4 @@
-import { requirement } from '@berth/core/testing'
+import { mayMount, requirement } from '@berth/core/testing'
 import { afterAll, beforeAll, expect } from 'vitest'
 import {
   endPod,
@@ -12,7 +12,6 @@ import {
 } from './faults/fault-cases.ts'
 import { FaultWorld, type StatusReads } from './faults/fault-world.ts'
 import { mayLink } from './linking.ts'
-import { mayMount } from './mounted.ts'
 
 type Result = FaultResult & Partial<Awaited<ReturnType<typeof endPod>>>
 type Case = (world: FaultWorld) => Promise<Result>

@@ -1,12 +1,11 @@
 import { type ChildProcess, spawn } from 'node:child_process'
 import * as fs from 'node:fs'
 import * as path from 'node:path'
-import { requirement } from '@berth/core/testing'
+import { mayMount, requirement } from '@berth/core/testing'
 import { afterAll, beforeAll, describe, expect } from 'vitest'
 import type { FaultPod } from './faults/fault-pod.ts'
 import { FaultWorld } from './faults/fault-world.ts'
 import { mayLink, until } from './linking.ts'
-import { mayMount } from './mounted.ts'
 
 const may = mayLink('s3fs')
 const testKeeper = requirement('s3fs', may)

@@ -1,10 +1,9 @@
 import { spawnSync } from 'node:child_process'
 import * as fs from 'node:fs'
 import * as path from 'node:path'
-import { requirement } from '@berth/core/testing'
+import { mayMount, requirement } from '@berth/core/testing'
 import { afterAll, beforeAll, expect } from 'vitest'
 import { type LinkingPod, mayLink, startLinkingPod } from './linking.ts'
-import { mayMount } from './mounted.ts'
 import { root as checkout } from '../workspace.ts'
 
 const may = mayLink('s3fs')

@@ -2,11 +2,10 @@ import { execFile } from 'node:child_process'
 import * as fs from 'node:fs'
 import * as path from 'node:path'
 import { promisify } from 'node:util'
-import { readTree, requirement } from '@berth/core/testing'
+import { mayMount, readTree, requirement } from '@berth/core/testing'
 import { startS3Server, type S3Server } from '@berth/object-store/testing'
 import { afterEach, beforeEach, expect } from 'vitest'
 import { type LinkingPod, mayLink, startLinkingPod } from './linking.ts'
-import { mayMount } from './mounted.ts'
 import { root as checkout } from '../workspace.ts'
 
 const may = mayLink('s3fs')

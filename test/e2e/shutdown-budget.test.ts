@@ -3,14 +3,14 @@ import * as fs from 'node:fs'
 import * as path from 'node:path'
 import { monitorEventLoopDelay } from 'node:perf_hooks'
 import { restoreTree } from '@berth/archive'
-import { requirement } from '@berth/core/testing'
+import { hasVenv, requirement } from '@berth/core/testing'
 import { openStore } from '@berth/object-store'
 import { type S3Server, missingS3Server, startS3Server } from '@berth/object-store/testing'
 import { expect, onTestFinished } from 'vitest'
 import { type Listing, compareListings, listTree } from '../demo/listing.ts'
 import { roomiestParent } from './fresh-files.ts'
 import { type Jitter, startJitteryProxy } from './jittery-proxy.ts'
-import { DIRECTORIES, Home, RunningPod, fillDisk, pythonWithVenv } from './running-pod.ts'
+import { DIRECTORIES, Home, RunningPod, fillDisk } from './running-pod.ts'
 
 const NODES = 'ComfyUI/custom_nodes'
 const UNITS = { [NODES]: 250, '.cache': 150 }
@@ -23,7 +23,7 @@ const APP = [
   'trap "exit 0" TERM; echo app is "ready now" >&2; while :; do sleep 0.05; done',
 ]
 
-const python = pythonWithVenv()
+const python = hasVenv()
 const test = requirement(python === true ? 's3' : 'python', missingS3Server() ?? python)
 
 /** 2 GB of what nothing compresses, as images and models are: units that each are of use alone. */

@@ -14,7 +14,7 @@ import {
 } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { describeTree } from '@berth/archive/testing'
-import { requirement, temporaryDirectory } from '@berth/core/testing'
+import { hasVenv, requirement, temporaryDirectory } from '@berth/core/testing'
 import { type S3Server, missingS3Server, startS3Server } from '@berth/object-store/testing'
 import { afterAll, beforeAll, expect } from 'vitest'
 import { makeRescueRoot, missingRescueTools } from './rescue-root.ts'
@@ -27,23 +27,16 @@ const NAME = 'comfyui/venv'
 
 const root = await temporaryDirectory()
 const venv = join(root, 'one', 'venv')
-const lane = missingS3Server() ?? missingPython() ?? missingPackages() ?? true
+const lane = missingS3Server() ?? missingPackages() ?? true
 
 let s3: S3Server
 /** The tree as it was when it was first saved. */
 let saved: string[]
 
-function missingPython(): string | undefined {
-  try {
-    execFileSync('python3', ['-c', 'import venv, ensurepip'], { stdio: 'ignore' })
-    return undefined
-  } catch {
-    return 'python3 with venv is not installed'
-  }
-}
-
 /** Makes the venv: whether the package index can be reached is known only then. */
 function missingPackages(): string | undefined {
+  const mayMake = hasVenv()
+  if (mayMake !== true) return mayMake
   mkdirSync(dirname(venv), { recursive: true })
   execFileSync('python3', ['-m', 'venv', venv])
   try {

@@ -1,9 +1,10 @@
 import { hash } from 'node:crypto'
 import * as fs from 'node:fs'
 import * as path from 'node:path'
+import { mayMount } from '@berth/core/testing'
 import { expect } from 'vitest'
 import { type Listing, compareListings, listTree } from '../demo/listing.ts'
-import { mayMount, mountTmpfs } from './mounted.ts'
+import { mountTmpfs } from './mounted.ts'
 import { DIRECTORIES, Home, RunningPod, fillDisk } from './running-pod.ts'
 
 export const canMount = mayMount()

@@ -1,17 +1,17 @@
 import * as fs from 'node:fs'
 import * as net from 'node:net'
 import * as path from 'node:path'
-import { requirement } from '@berth/core/testing'
+import { hasVenv, requirement } from '@berth/core/testing'
 import { missingS3Server, startS3Server } from '@berth/object-store/testing'
 import { expect, onTestFinished } from 'vitest'
 import { compareListings, listTree } from '../demo/listing.ts'
 import { generations, namespaces } from './container.ts'
 import { measureInQuiet } from './quiet.ts'
-import { APP_EXIT_CODE, DIRECTORIES, RunningPod, pythonWithVenv } from './running-pod.ts'
+import { APP_EXIT_CODE, DIRECTORIES, RunningPod } from './running-pod.ts'
 import { volumeCases } from './volume-cases.ts'
 import { Scene, canMount } from './volume-scene.ts'
 
-const python = pythonWithVenv()
+const python = hasVenv()
 const test = requirement('python', python)
 const testMount = requirement('mount', python === true ? canMount : python)
 const testS3 = requirement('s3', missingS3Server() ?? python)

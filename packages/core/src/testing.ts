@@ -1,4 +1,5 @@
 export { testPlugin, type StepCase, type StepWorld } from './testing/conformance.ts'
+export { hasVenv, mayMount } from './testing/machine.ts'
 export { readTree, type TreeOptions } from './testing/read-tree.ts'
 export { requirement, type RequirementTest } from './testing/requirement.ts'
 export {

@@ -16,21 +16,12 @@ import {
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
-import { requirement } from '@berth/core/testing'
+import { mayMount, requirement } from '@berth/core/testing'
 import { afterEach, expect, test } from 'vitest'
 import { moveTree } from './index.ts'
 
 const mounted: string[] = []
-const canMount = (() => {
-  try {
-    execFileSync('unshare', ['--mount', 'mount', '-t', 'tmpfs', 'berth-test', tmpdir()], {
-      stdio: 'ignore',
-    })
-    return true
-  } catch {
-    return 'this user may not'
-  }
-})()
+const mountTest = requirement('mount', mayMount())
 
 afterEach(() => {
   for (const directory of mounted.splice(0).toReversed())
@@ -79,7 +70,7 @@ test('renames a directory where the file system lets it', async () => {
   expect(lstatSync(join(base, 'b')).ino).toBe(ino)
 })
 
-requirement('mount', canMount)('moves a directory that the image brings', async () => {
+mountTest('moves a directory that the image brings', async () => {
   const merged = mountOverlay()
   await moveTree(join(merged, 'image'), join(merged, 'aside'))
   expect(readdirSync(merged)).toEqual(['aside'])
@@ -89,31 +80,26 @@ requirement('mount', canMount)('moves a directory that the image brings', async 
   expect([mode & 0o7777, mtimeMs]).toEqual([0o750, 1_500_000_000_000])
 })
 
-requirement('mount', canMount)(
-  'puts all back when something is in the way of the last step',
-  async () => {
-    const merged = mountOverlay()
-    const disk = join(merged, 'image/deep/disk')
-    mkdirSync(disk)
-    mount(['-t', 'tmpfs', 'berth-test', disk])
-    const moved = moveTree(join(merged, 'image'), join(merged, 'aside'))
-    await expect(moved).rejects.toMatchObject({ code: 'filesystem/mounted-below' })
-    expect(readdirSync(merged)).toEqual(['image'])
-    execFileSync('umount', [disk])
-    mounted.pop()
-    // As full as it gets: what the image brings can't be copied.
-    writeFileSync(join(merged, 'image/big'), '')
-    const big = join(merged, '../lower/image/zbig')
-    writeFileSync(big, Buffer.alloc(3_000_000))
-    fill(join(merged, 'filler'))
-    const full = moveTree(join(merged, 'image'), join(merged, 'aside'))
-    await expect(full).rejects.toMatchObject({ code: 'ENOSPC' })
-    expect(readdirSync(merged)).toEqual(['filler', 'image'])
-    expect(namesIn(join(merged, 'image'))).toEqual(
-      [...WHOLE, 'big', 'deep/disk', 'zbig'].toSorted(),
-    )
-  },
-)
+mountTest('puts all back when something is in the way of the last step', async () => {
+  const merged = mountOverlay()
+  const disk = join(merged, 'image/deep/disk')
+  mkdirSync(disk)
+  mount(['-t', 'tmpfs', 'berth-test', disk])
+  const moved = moveTree(join(merged, 'image'), join(merged, 'aside'))
+  await expect(moved).rejects.toMatchObject({ code: 'filesystem/mounted-below' })
+  expect(readdirSync(merged)).toEqual(['image'])
+  execFileSync('umount', [disk])
+  mounted.pop()
+  // As full as it gets: what the image brings can't be copied.
+  writeFileSync(join(merged, 'image/big'), '')
+  const big = join(merged, '../lower/image/zbig')
+  writeFileSync(big, Buffer.alloc(3_000_000))
+  fill(join(merged, 'filler'))
+  const full = moveTree(join(merged, 'image'), join(merged, 'aside'))
+  await expect(full).rejects.toMatchObject({ code: 'ENOSPC' })
+  expect(readdirSync(merged)).toEqual(['filler', 'image'])
+  expect(namesIn(join(merged, 'image'))).toEqual([...WHOLE, 'big', 'deep/disk', 'zbig'].toSorted())
+})
 
 /** All but a megabyte. */
 function fill(path: string): void {
@@ -128,7 +114,7 @@ function fill(path: string): void {
   }
 }
 
-requirement('mount', canMount)(
+mountTest(
   'a move that is killed at any rename is ended by the same call, with what was made meanwhile',
   async () => {
     const index = fileURLToPath(new URL('./index.ts', import.meta.url))

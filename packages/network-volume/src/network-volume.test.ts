@@ -1,9 +1,15 @@
 import { execFileSync } from 'node:child_process'
-import { chmodSync, mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs'
-import { tmpdir } from 'node:os'
+import { chmodSync, mkdirSync, readdirSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import type { StepDefinition } from '@berth/core'
-import { planStep, requirement, runStep, temporaryDirectory, testPlugin } from '@berth/core/testing'
+import {
+  mayMount,
+  planStep,
+  requirement,
+  runStep,
+  temporaryDirectory,
+  testPlugin,
+} from '@berth/core/testing'
 import { beforeEach, expect, test } from 'vitest'
 import { networkVolume } from './index.ts'
 
@@ -105,20 +111,7 @@ unprivileged('a directory that may not be written is refused', async () => {
   ])
 })
 
-const mount = requirement('mount', mayMount() || 'this user may not mount')
-
-function mayMount(): boolean {
-  const place = mkdtempSync(join(tmpdir(), 'berth-mount-'))
-  try {
-    execFileSync('mount', ['-t', 'tmpfs', 'none', place], { stdio: 'ignore' })
-    execFileSync('umount', [place])
-    return true
-  } catch {
-    return false
-  } finally {
-    rmSync(place, { recursive: true })
-  }
-}
+const mount = requirement('mount', mayMount())
 
 mount('a volume that is mounted read-only is refused, one of its own is not', async () => {
   execFileSync('mount', ['-t', 'tmpfs', 'none', volume])

@@ -20,6 +20,8 @@ import { zstdDecompressSync } from 'node:zlib'
 import { copyRecord, readRecord, saveTree } from '@berth/archive'
 import type { StepDefinition } from '@berth/core'
 import {
+  hasVenv,
+  mayMount,
   planStep,
   readTree,
   requirement,
@@ -418,20 +420,7 @@ const unprivileged = requirement(
   'unprivileged',
   process.getuid?.() !== 0 || 'root may write everywhere',
 )
-const mount = requirement('mount', mayMount() || 'this user may not mount')
-
-function mayMount(): boolean {
-  const place = mkdtempSync(join(tmpdir(), 'berth-mount-'))
-  try {
-    execFileSync('mount', ['-t', 'tmpfs', 'none', place], { stdio: 'ignore' })
-    execFileSync('umount', [place])
-    return true
-  } catch {
-    return false
-  } finally {
-    rmSync(place, { recursive: true })
-  }
-}
+const mount = requirement('mount', mayMount())
 
 mount('a volume that is mounted read-only is passed over', async () => {
   useStore(1)
@@ -530,16 +519,7 @@ test('a link of ours is back after an unpacking that failed', async () => {
   expect(readlinkSync(join(pod, 'venv'))).toBe(join(volume, 'venv'))
 })
 
-const python = requirement('python', hasPython() || 'python3 has no venv')
-
-function hasPython(): boolean {
-  try {
-    execFileSync('python3', ['-c', 'import venv'], { stdio: 'ignore' })
-    return true
-  } catch {
-    return false
-  }
-}
+const python = requirement('python', hasVenv())
 
 function makeVenv(path: string): void {
   execFileSync('python3', ['-m', 'venv', '--without-pip', path])

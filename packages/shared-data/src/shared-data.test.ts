@@ -5,7 +5,6 @@ import {
   existsSync,
   lstatSync,
   mkdirSync,
-  mkdtempSync,
   readdirSync,
   readFileSync,
   readlinkSync,
@@ -14,12 +13,12 @@ import {
   utimesSync,
   writeFileSync,
 } from 'node:fs'
-import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
 import { promisify } from 'node:util'
 import { latestGeneration, readRecord, restoreTree } from '@berth/archive'
 import type { StepDefinition } from '@berth/core'
 import {
+  mayMount,
   planStep,
   requirement,
   runStep,
@@ -575,20 +574,7 @@ test('plans say what would happen and write nothing', async () => {
   expect(readdirSync(root, { recursive: true }).toSorted()).toEqual(before)
 })
 
-const mount = requirement('mount', mayMount() || 'this user may not mount')
-
-function mayMount(): boolean {
-  const place = mkdtempSync(join(tmpdir(), 'berth-mount-'))
-  try {
-    execFileSync('mount', ['-t', 'tmpfs', 'none', place], { stdio: 'ignore' })
-    execFileSync('umount', [place])
-    return true
-  } catch {
-    return false
-  } finally {
-    rmSync(place, { recursive: true })
-  }
-}
+const mount = requirement('mount', mayMount())
 
 mount('a volume that is too small is told before anything is written', async () => {
   execFileSync('mount', ['-t', 'tmpfs', '-o', 'size=1m', 'none', volume])

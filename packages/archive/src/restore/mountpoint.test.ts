@@ -12,13 +12,15 @@ import {
 } from 'node:fs'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
+import { mayMount, requirement } from '@berth/core/testing'
 import { openStore } from '@berth/object-store'
-import { afterEach, expect, test } from 'vitest'
+import { afterEach, expect } from 'vitest'
 import { readRecord, restoreTree, saveTree } from '../index.ts'
 import { describeTree, newDirectory, tick } from '../testing.ts'
 
 const name = 'pods/nodes'
 const mounted: string[] = []
+const mountTest = requirement('mount', mayMount())
 
 function mount(directory: string, options = 'size=64m'): void {
   mkdirSync(directory, { recursive: true })
@@ -30,19 +32,6 @@ afterEach(() => {
   for (const directory of mounted.splice(0).toReversed())
     execFileSync('umount', ['--lazy', directory])
 })
-
-const canMount = (() => {
-  const directory = newDirectory()
-  try {
-    mount(directory)
-    execFileSync('umount', [directory])
-    return true
-  } catch {
-    return false
-  } finally {
-    mounted.pop()
-  }
-})()
 
 async function setUp() {
   const base = newDirectory()
@@ -60,7 +49,7 @@ function inside(root: string): string[] {
   return describeTree(root).slice(1)
 }
 
-test.runIf(canMount)(
+mountTest(
   'fills a mounted directory, keeps its state in it, and finds nothing to save',
   async () => {
     const { store, source, directory } = await setUp()
@@ -90,7 +79,7 @@ test.runIf(canMount)(
   },
 )
 
-test.runIf(canMount)(
+mountTest(
   'ends a move into a mounted directory wherever it was cut',
   async () => {
     const { base, store, source, directory } = await setUp()
@@ -155,7 +144,7 @@ await restoreTree({ store, name: '${name}', directory: '${directory}' })`,
   return signal === 'SIGKILL' ? 'killed' : 'ended'
 }
 
-test.runIf(canMount)('takes an unmounted disk for unknown, not for emptied', async () => {
+mountTest('takes an unmounted disk for unknown, not for emptied', async () => {
   const { store, directory } = await setUp()
   mount(directory)
   await restoreTree({ store, name, directory })
@@ -166,23 +155,20 @@ test.runIf(canMount)('takes an unmounted disk for unknown, not for emptied', asy
   expect(await saveTree({ store, name, directory })).toMatchObject({ additive: true, deleted: 0 })
 })
 
-test.runIf(canMount)(
-  'keeps what lies on another disk in the tree apart from its own clock',
-  async () => {
-    const { store, directory } = await setUp()
-    await restoreTree({ store, name, directory })
-    mount(join(directory, 'a', 'b'))
-    tick()
-    writeFileSync(join(directory, 'a', 'b', 'x'), 'x')
-    expect(await saveTree({ store, name, directory })).toMatchObject({
-      result: 'saved',
-      changed: 1,
-    })
-    expect(await saveTree({ store, name, directory })).toMatchObject({ result: 'unchanged' })
-  },
-)
+mountTest('keeps what lies on another disk in the tree apart from its own clock', async () => {
+  const { store, directory } = await setUp()
+  await restoreTree({ store, name, directory })
+  mount(join(directory, 'a', 'b'))
+  tick()
+  writeFileSync(join(directory, 'a', 'b', 'x'), 'x')
+  expect(await saveTree({ store, name, directory })).toMatchObject({
+    result: 'saved',
+    changed: 1,
+  })
+  expect(await saveTree({ store, name, directory })).toMatchObject({ result: 'unchanged' })
+})
 
-test.runIf(canMount)('works below a linked parent as at the place itself', async () => {
+mountTest('works below a linked parent as at the place itself', async () => {
   const { base, store, source } = await setUp()
   mkdirSync(join(base, 'real'))
   symlinkSync(join(base, 'real'), join(base, 'linked'))
@@ -195,7 +181,7 @@ test.runIf(canMount)('works below a linked parent as at the place itself', async
   })
 })
 
-test.runIf(canMount)('saves from a full disk, and knows its own save again', async () => {
+mountTest('saves from a full disk, and knows its own save again', async () => {
   const { base, store, source } = await setUp()
   const disk = join(base, 'disk')
   mount(disk, 'size=2m')
@@ -226,7 +212,7 @@ test.runIf(canMount)('saves from a full disk, and knows its own save again', asy
   expect(existsSync(source)).toBe(true)
 })
 
-test.runIf(canMount)(
+mountTest(
   'a restore that fills the disk leaves what was there, and goes on with room',
   async () => {
     const { base, store, source } = await setUp()
@@ -279,7 +265,7 @@ function mountImage(at: string): string {
   return join(merged, 'pod/nodes')
 }
 
-test.runIf(canMount)(
+mountTest(
   'renames a directory aside that the image brings, wherever it is killed',
   async () => {
     const { base, store, source } = await setUp()

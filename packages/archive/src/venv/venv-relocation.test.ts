@@ -1,7 +1,7 @@
 import { execFileSync, spawnSync } from 'node:child_process'
 import { mkdirSync, readFileSync, readdirSync, rmSync, writeFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
-import { requirement } from '@berth/core/testing'
+import { hasVenv, requirement } from '@berth/core/testing'
 import { type ObjectStore, openStore } from '@berth/object-store'
 import { type StubS3, startStubS3 } from '@berth/object-store/testing'
 import { afterAll, beforeAll, expect } from 'vitest'
@@ -12,24 +12,15 @@ const base = newDirectory()
 const place = (pod: string): string => join(base, pod, 'venv')
 const A = place('a')
 const name = 'pods/venv'
-const python = requirement('python', missingPython() ?? true)
+const python = requirement('python', hasVenv())
 
 let server: StubS3
 let store: ObjectStore
 
-function missingPython(): string | undefined {
-  try {
-    execFileSync('python3', ['-c', 'import venv, ensurepip'], { stdio: 'ignore' })
-    return undefined
-  } catch {
-    return 'python3 has no venv'
-  }
-}
-
 beforeAll(async () => {
   server = await startStubS3()
   store = await openStore(server.url, { env: server.env })
-  if (missingPython() !== undefined) return
+  if (hasVenv() !== true) return
   execFileSync('python3', ['-m', 'venv', A])
   install(A, makePackage('hello', '1'))
   install(A, '-e', makePackage('local', '1', join(A, 'src')))

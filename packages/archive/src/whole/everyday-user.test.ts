@@ -13,8 +13,9 @@ import {
 } from 'node:fs'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
+import { requirement } from '@berth/core/testing'
 import { openStore } from '@berth/object-store'
-import { expect, test } from 'vitest'
+import { expect } from 'vitest'
 import { listSnapshots, restoreTree, saveTree } from '../index.ts'
 import { newDirectory, tick } from '../testing.ts'
 
@@ -43,7 +44,7 @@ console.log(JSON.stringify(result))`,
   return JSON.parse(text)
 }
 
-const isRoot = process.getuid?.() === 0
+const asRoot = requirement('root', process.getuid?.() === 0 || 'only root becomes somebody else')
 
 async function setUp() {
   const base = newDirectory()
@@ -61,7 +62,7 @@ function share(base: string): void {
   execFileSync('chmod', ['-R', 'a+rwX', join(base, 'store')])
 }
 
-test.runIf(isRoot)('a user without root takes no owner and no set-id bit away', async () => {
+asRoot('a user without root takes no owner and no set-id bit away', async () => {
   const { base, store, directory } = await setUp()
   chownSync(join(directory, 'f1'), 77, 78)
   chmodSync(join(directory, 'f2'), 0o4755)
@@ -88,7 +89,7 @@ test.runIf(isRoot)('a user without root takes no owner and no set-id bit away', 
   expect(readFileSync(join(back, 'f3'), 'utf8')).toBe('changed')
 })
 
-test.runIf(isRoot)('what a user may not read stays in the archive as it was', async () => {
+asRoot('what a user may not read stays in the archive as it was', async () => {
   const { base, store, directory } = await setUp()
   mkdirSync(join(directory, 'closed', 'deep'), { recursive: true })
   writeFileSync(join(directory, 'closed', 'deep', 'x'), 'x')
@@ -127,7 +128,7 @@ test.runIf(isRoot)('what a user may not read stays in the archive as it was', as
   expect(await asUser(base, saved)).toMatchObject({ result: 'saved', deleted: 1 })
 })
 
-test.runIf(isRoot)('a user restores read-only directories, also over a cut attempt', async () => {
+asRoot('a user restores read-only directories, also over a cut attempt', async () => {
   const { base, store, directory } = await setUp()
   writeFileSync(join(directory, 'sub', 'x'), 'x')
   writeFileSync(join(directory, 'long'), Buffer.alloc(5_000_000, 'long'))
@@ -157,24 +158,21 @@ test.runIf(isRoot)('a user restores read-only directories, also over a cut attem
   expect(await asUser(base, saved)).toMatchObject({ result: 'unchanged' })
 })
 
-test.runIf(isRoot)(
-  'a restore gives back the group below a directory that passes on its own',
-  async () => {
-    const { base, store, directory } = await setUp()
-    await saveTree({ store, name, directory })
-    const parent = join(base, 'shared')
-    mkdirSync(parent)
-    chownSync(parent, 0, 4242)
-    chmodSync(parent, 0o2775)
-    await restoreTree({ store, name, directory: join(parent, 'nodes') })
-    for (const path of ['', 'sub', 'f1']) {
-      const { gid, mode } = lstatSync(join(parent, 'nodes', path))
-      expect([gid, mode & 0o6000]).toEqual([0, 0])
-    }
-    expect(await saveTree({ store, name, directory: join(parent, 'nodes') })).toMatchObject({
-      result: 'unchanged',
-    })
-    expect(await listSnapshots(store, name)).toHaveLength(1)
-    expect(existsSync(join(parent, 'nodes', 'f1'))).toBe(true)
-  },
-)
+asRoot('a restore gives back the group below a directory that passes on its own', async () => {
+  const { base, store, directory } = await setUp()
+  await saveTree({ store, name, directory })
+  const parent = join(base, 'shared')
+  mkdirSync(parent)
+  chownSync(parent, 0, 4242)
+  chmodSync(parent, 0o2775)
+  await restoreTree({ store, name, directory: join(parent, 'nodes') })
+  for (const path of ['', 'sub', 'f1']) {
+    const { gid, mode } = lstatSync(join(parent, 'nodes', path))
+    expect([gid, mode & 0o6000]).toEqual([0, 0])
+  }
+  expect(await saveTree({ store, name, directory: join(parent, 'nodes') })).toMatchObject({
+    result: 'unchanged',
+  })
+  expect(await listSnapshots(store, name)).toHaveLength(1)
+  expect(existsSync(join(parent, 'nodes', 'f1'))).toBe(true)
+})
