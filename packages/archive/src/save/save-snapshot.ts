@@ -4,7 +4,8 @@ import type { Chunk, StoredFile } from '../format/manifest.ts'
 import { addMissing, unreadPaths } from '../snapshots/missing.ts'
 import { identityOf } from '../record/record.ts'
 import { markSave } from './save-marks.ts'
-import { type ChunkWriter, type WrittenContent, writeChunks } from './save-chunks.ts'
+import type { ChunkWriter, WrittenContent } from './chunk-writer.ts'
+import { writeChunks } from './save-chunks.ts'
 import {
   announceLate,
   isNothingNew,
