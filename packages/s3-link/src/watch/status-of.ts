@@ -1,10 +1,11 @@
+import { BerthError } from '@berth/core/error'
 import type { Pending } from '../driver/driver.ts'
 import { shownName } from '../upload/key.ts'
 import type { Journal } from './journal.ts'
 import type { SendQueue } from './send-queue.ts'
 import type { UnfinishedFile } from './unfinished-files.ts'
 import type { WaitingFiles } from './waiting-files.ts'
-import type { WatchStatus } from './watch-status.ts'
+import type { WatchReason, WatchStatus } from './watch-status.ts'
 
 /** What the scans found out. */
 export interface WatchFacts extends Pick<
@@ -116,5 +117,16 @@ export function noteOf({
     code: 's3-link/no-watches',
     message: `new files in \`${root}\` are found by scans only: the kernel has no watches left`,
     hint: 'raise fs.inotify.max_user_watches for files to be sent sooner; nothing is lost',
+  }
+}
+
+/** Why nothing can be seen of the folder. */
+export function reasonOf(error: unknown, root: string): WatchReason {
+  const isOurs = error instanceof BerthError
+  const message = error instanceof Error ? error.message : String(error)
+  return {
+    code: isOurs ? error.code : 's3-link/unreadable-folder',
+    message: isOurs ? message : `could not read \`${root}\`: ${message}`,
+    hint: (isOurs ? error.hint : undefined) ?? 'look whether its disk is still there',
   }
 }

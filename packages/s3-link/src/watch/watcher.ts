@@ -1,19 +1,18 @@
 import { setTimeout as sleep } from 'node:timers/promises'
-import { BerthError, isBerthError } from '@berth/core/error'
-import { mountOf, readMounts } from '@berth/filesystem'
 import { shownName } from '../upload/key.ts'
 import { Hints } from './hints.ts'
 import { ignoring, ownNames, unfinishedNames } from './ignored.ts'
+import { isOnNetwork } from './is-on-network.ts'
 import type { Journal } from './journal.ts'
 import { requireFiles, requireSameFolder } from './same-folder.ts'
 import { scanFolder } from './scan-folder.ts'
 import { SendQueue } from './send-queue.ts'
-import { noteOf, pendingOf, statusOf, type WatchFacts } from './status-of.ts'
-import { tidy } from './tidy.ts'
+import { noteOf, pendingOf, reasonOf, statusOf, type WatchFacts } from './status-of.ts'
+import { Tidying } from './tidying.ts'
 import { UnfinishedFiles } from './unfinished-files.ts'
 import { WaitingFiles } from './waiting-files.ts'
 import type { DrainReport, WatchSettings, WatchTuning } from './watch.ts'
-import type { WatchReason, WatchStatus } from './watch-status.ts'
+import type { WatchStatus } from './watch-status.ts'
 
 const mebibyte = 1024 * 1024
 const TICK_MS = 50
@@ -36,17 +35,15 @@ export class Watcher {
   private readonly unfinished: UnfinishedFiles
   private readonly isOurs: (name: string) => boolean
   private readonly isUnfinished: (name: string) => boolean
+  private readonly tidying: Tidying
   private readonly facts: WatchFacts
   private scanning: Promise<void> = Promise.resolve()
   private nextScanAt = 0
   private tickTimer: NodeJS.Timeout | undefined
   private ticking: Promise<void> | undefined
   private isWoken = false
-  private tidying: Promise<void> | undefined
   private isDraining = false
   private isShared = true
-  /** Uploads that nobody goes on with have been ended. */
-  private hasBeenIdle = false
   /** Whole scans that were brought to their end. */
   private scans = 0
 
@@ -70,6 +67,14 @@ export class Watcher {
       wake: () => this.wake(),
     })
     this.queue.adjust(settings)
+    this.tidying = new Tidying({
+      root,
+      journal,
+      isWaiting: (name) => this.waiting.all.has(name),
+      isOver: () => this.facts.state !== 'watching',
+      withheld: this.queue.withheld,
+      halt: (error) => this.halt(error),
+    })
     this.facts = {
       state: 'starting',
       reason: undefined,
@@ -92,14 +97,21 @@ export class Watcher {
   }
 
   status(): WatchStatus {
-    const isDraining = this.isDraining && this.facts.state === 'watching'
-    return statusOf(isDraining ? { ...this.facts, state: 'draining' } : this.facts, {
-      waiting: this.waiting,
-      unfinished: this.unfinished.atWork(performance.now()),
-      journal: this.journal,
-      queue: this.queue,
-      hints: this.hints.isPartial ? 'some' : 'all',
-    })
+    const { root, facts } = this
+    const { isPartial } = this.hints
+    const isDraining = this.isDraining && facts.state === 'watching'
+    const note = noteOf({ root, held: this.tidying.held, isPartial })
+    const state = isDraining ? 'draining' : facts.state
+    return statusOf(
+      { ...facts, note, state },
+      {
+        waiting: this.waiting,
+        unfinished: this.unfinished.atWork(performance.now()),
+        journal: this.journal,
+        queue: this.queue,
+        hints: isPartial ? 'some' : 'all',
+      },
+    )
   }
 
   async drain(deadlineMs: number): Promise<DrainReport> {
@@ -108,13 +120,13 @@ export class Watcher {
     this.isDraining = true
     try {
       do {
-        await this.until(end, this.scan())
+        await untilOver(end, this.scan())
         while (!this.isEmpty() && performance.now() < end) {
           this.wake()
           await sleep(Math.min(TICK_MS, Math.max(1, end - performance.now())))
         }
         // Once more: what came while the last of it was sent.
-        if (this.isEmpty()) await this.until(end, this.scan())
+        if (this.isEmpty()) await untilOver(end, this.scan())
       } while (!this.isSafe() && performance.now() < end)
     } finally {
       this.isDraining = false
@@ -136,7 +148,7 @@ export class Watcher {
     clearTimeout(this.tickTimer)
     this.hints.close()
     await this.queue.stop()
-    await Promise.all([this.scanning, this.ticking, this.tidying])
+    await Promise.all([this.scanning, this.ticking, this.tidying.settled()])
     await this.journal.close()
   }
 
@@ -248,22 +260,8 @@ export class Watcher {
     this.waiting.hearsAll = !this.isShared && !this.hints.isPartial
     this.scans += 1
     if (this.isEmpty()) this.facts.safeAsOf = wallTime
-    // Not waited for: it asks S3, and a scan must not depend on that.
-    this.tidying ??= this.tidy()
-      // What S3 refuses now, the next file that is sent says as well; the next scan tries again.
-      .catch((error: unknown) => (isBerthError(error) ? undefined : this.halt(error)))
-      .finally(() => (this.tidying = undefined))
-  }
-
-  private async tidy(): Promise<void> {
-    const { root, settings, journal, isShared, queue } = this
-    const isWaiting = (name: string): boolean => this.waiting.all.has(name)
-    const isIdle = !this.hasBeenIdle && (this.isEmpty() || this.scans > LATEST_TIDY)
-    const isOver = (): boolean => this.facts.state !== 'watching'
-    const request = { root, settings, journal, isShared, isIdle, isWaiting, isOver }
-    const { held } = await tidy({ ...request, withheld: queue.withheld })
-    this.hasBeenIdle ||= isIdle
-    this.facts.note = noteOf({ root, held, isPartial: this.hints.isPartial })
+    const isIdle = this.isEmpty() || this.scans > LATEST_TIDY
+    this.tidying.begin({ settings: this.settings, isShared: this.isShared, isIdle })
   }
 
   private planScan(tookMs: number): void {
@@ -288,27 +286,13 @@ export class Watcher {
 
   private halt(error: unknown): void {
     if (this.facts.state === 'closed') return
-    const isOurs = error instanceof BerthError
-    const message = error instanceof Error ? error.message : String(error)
     this.facts.state = 'halted'
-    this.facts.reason = {
-      code: isOurs ? error.code : 's3-link/unreadable-folder',
-      message: isOurs ? message : `could not read \`${this.root}\`: ${message}`,
-      hint: (isOurs ? error.hint : undefined) ?? 'look whether its disk is still there',
-    } satisfies WatchReason
-  }
-
-  private async until(end: number, work: Promise<void>): Promise<void> {
-    const over = new AbortController()
-    const pause = sleep(Math.max(0, end - performance.now()), undefined, over)
-    await Promise.race([work.finally(() => over.abort()), pause.catch(() => undefined)])
+    this.facts.reason = reasonOf(error, this.root)
   }
 }
 
-/** Whether other machines may write there, of which the kernel tells nothing. */
-async function isOnNetwork(root: string): Promise<boolean> {
-  const type = mountOf(root, await readMounts())?.type ?? ''
-  return /^(nfs|cifs|smb|fuse|9p|virtiofs|ceph|lustre|gluster|mfs|moosefs|beegfs|afs|gpfs)/.test(
-    type,
-  )
+async function untilOver(end: number, work: Promise<void>): Promise<void> {
+  const over = new AbortController()
+  const pause = sleep(Math.max(0, end - performance.now()), undefined, over)
+  await Promise.race([work.finally(() => over.abort()), pause.catch(() => undefined)])
 }
