@@ -1,8 +1,9 @@
 import { z } from 'zod'
 import { duration } from '../plugin/duration.ts'
 import { httpUrl } from './http-url.ts'
+import { optionalKey } from './optional-key.ts'
 import { environment, environmentName, variableName } from './recipe-names.ts'
-import { itemSchema, retry, shell } from './step-schema.ts'
+import { filled, itemSchema, retry, shell, text } from './step-schema.ts'
 
 // A process uses a schema once or twice; to compile a parser for it first would take longer than that.
 z.config({ jitless: true })
@@ -19,98 +20,103 @@ const stopSignals = [
   'SIGKILL',
 ] as const
 
-const pipeline = z.array(itemSchema).nullable().optional()
+// The lists of steps take the same.
+const item = z.lazy(itemSchema)
+const pipeline = () => z.array(item).nullable()
 
-const variable = z.strictObject({
-  env: environmentName.optional().describe('The environment variable that sets it.'),
-  default: z
-    .union([z.string(), z.number(), z.boolean()])
-    .optional()
-    .describe('Its value when nothing sets it; a number or true/false makes that its type.'),
-  required: z.boolean().optional().describe('It is an error when nothing sets it.'),
-  description: z.string().optional().describe('What it is for.'),
-})
+const variable = () =>
+  z.strictObject({
+    env: optionalKey('The environment variable that sets it.', environmentName),
+    default: optionalKey(
+      'Its value when nothing sets it; a number or true/false makes that its type.',
+      () => z.union([z.string(), z.number(), z.boolean()]),
+    ),
+    required: optionalKey('It is an error when nothing sets it.', z.boolean),
+    description: optionalKey('What it is for.', text),
+  })
 
 const addressPattern = /^(.+:.+|\$\{\{[\s\S]*\}\})$/
 
 // A number is a port of this container.
-const address = z.union([
-  z.int().min(1).max(65_535),
-  z
-    .string()
-    .refine((text) => addressPattern.test(text), { error: 'must be a port or `host:port`' })
-    .meta({ pattern: addressPattern.source }),
-])
+const address = () =>
+  z.union([
+    z.int().min(1).max(65_535),
+    z
+      .string()
+      .refine((value) => addressPattern.test(value), { error: 'must be a port or `host:port`' })
+      .meta({ pattern: addressPattern.source }),
+  ])
 
-const ready = z.strictObject({
-  http: httpUrl.optional().describe('A URL that answers with 200 to 399.'),
-  tcp: address.optional().describe('A port, or `host:port`, that takes connections.'),
-  file: z.string().min(1).optional().describe('A file that exists.'),
-  timeout: duration().optional().describe('How long main may take until it is ready.'),
-})
+const ready = () =>
+  z.strictObject({
+    http: optionalKey('A URL that answers with 200 to 399.', httpUrl),
+    tcp: optionalKey('A port, or `host:port`, that takes connections.', address),
+    file: optionalKey('A file that exists.', filled),
+    timeout: optionalKey('How long main may take until it is ready.', duration),
+  })
 
-const health = z.strictObject({
-  listen: address.optional().describe('Where the health endpoints answer.'),
-  progress: address
-    .optional()
-    .describe("Main's own address: a page shows how the boot gets on there until main starts."),
-})
+const health = () =>
+  z.strictObject({
+    listen: optionalKey('Where the health endpoints answer.', address),
+    progress: optionalKey(
+      "Main's own address: a page shows how the boot gets on there until main starts.",
+      address,
+    ),
+  })
 
-const main = z.strictObject({
-  command: z.array(z.string()).min(1).optional().describe('The program and its arguments.'),
-  'working-directory': z.string().min(1).optional().describe('Where it runs.'),
-  user: z.string().min(1).optional().describe('The user, or `user:group`, that it runs as.'),
-  env: environment.optional().describe('Environment variables of main.'),
-  'stop-signal': z.enum(stopSignals).optional().describe('The signal that asks it to end.'),
-  ready: ready.optional().describe('How it shows that it can be used.'),
-})
+const main = () =>
+  z.strictObject({
+    command: optionalKey('The program and its arguments.', () => z.array(z.string()).min(1)),
+    'working-directory': optionalKey('Where it runs.', filled),
+    user: optionalKey('The user, or `user:group`, that it runs as.', filled),
+    env: optionalKey('Environment variables of main.', environment),
+    'stop-signal': optionalKey('The signal that asks it to end.', () => z.enum(stopSignals)),
+    ready: optionalKey('How it shows that it can be used.', ready),
+  })
 
-const defaults = z.strictObject({
-  timeout: duration().optional().describe('How long one attempt of a step may take.'),
-  retry: retry.optional().describe('How often, and how long apart, a step is tried.'),
-  env: environment.optional().describe('Environment variables of every step.'),
-  shell: shell.optional().describe('The shell of `run`.'),
-  'working-directory': z.string().min(1).optional().describe('Where steps run.'),
-})
+const defaults = () =>
+  z.strictObject({
+    timeout: optionalKey('How long one attempt of a step may take.', duration),
+    retry: optionalKey('How often, and how long apart, a step is tried.', retry),
+    env: optionalKey('Environment variables of every step.', environment),
+    shell: optionalKey('The shell of `run`.', shell),
+    'working-directory': optionalKey('Where steps run.', filled),
+  })
 
-const restartBudget = z.strictObject({
-  action: z.literal('hold').describe('The container is kept, and not started again.'),
-  after: z.int().min(1).describe('So many boots may fail before that; each of them ends with 1.'),
-  within: duration().optional().describe('Failures longer ago do not count; default: 1h.'),
-})
+const restartBudget = () =>
+  z.strictObject({
+    action: z.literal('hold').describe('The container is kept, and not started again.'),
+    after: z.int().min(1).describe('So many boots may fail before that; each of them ends with 1.'),
+    within: optionalKey('Failures longer ago do not count; default: 1h.', duration),
+  })
 
 /** The shape of a recipe's own keys, without those that begin with `x-`. */
 export const recipeSchema = z.strictObject({
-  name: z.string().min(1).optional().describe('What the recipe is called; default: its file.'),
-  description: z.string().optional().describe('What the recipe is for.'),
-  extends: z
-    .union([z.string().min(1), z.array(z.string().min(1)).min(1)])
-    .optional()
-    .describe('Recipe files that this one changes; of several, the later on top.'),
-  overlay: z
-    .string()
-    .min(1)
-    .optional()
-    .describe('A recipe file, say on a volume, that is merged on top where it exists.'),
-  vars: z.record(variableName, variable).optional().describe('What the recipe is told.'),
-  secrets: z
-    .array(environmentName)
-    .optional()
-    .describe(
-      'Environment variables that are masked, and withheld from steps that do not name them.',
-    ),
-  env: environment.optional().describe('Environment variables of all steps and of main.'),
-  defaults: defaults.optional().describe('What steps have where they do not say otherwise.'),
-  boot: pipeline.describe('The steps before main.'),
-  main: main.optional().describe("The app's own process."),
-  shutdown: pipeline.describe('The steps after main; each runs whatever became of the others.'),
-  build: pipeline.describe('The steps of an image build.'),
-  grace: duration().optional().describe('How long the shutdown may take.'),
-  'on-boot-failure': z
-    .union([z.enum(['exit', 'hold', 'continue']), restartBudget])
-    .optional()
-    .describe('What happens when a critical step of the boot fails.'),
-  health: health.optional().describe('HTTP endpoints that say how the container is.'),
+  name: optionalKey('What the recipe is called; default: its file.', filled),
+  description: optionalKey('What the recipe is for.', text),
+  extends: optionalKey('Recipe files that this one changes; of several, the later on top.', () =>
+    z.union([filled(), z.array(filled()).min(1)]),
+  ),
+  overlay: optionalKey(
+    'A recipe file, say on a volume, that is merged on top where it exists.',
+    filled,
+  ),
+  vars: optionalKey('What the recipe is told.', () => z.record(variableName(), variable())),
+  secrets: optionalKey(
+    'Environment variables that are masked, and withheld from steps that do not name them.',
+    () => z.array(environmentName()),
+  ),
+  env: optionalKey('Environment variables of all steps and of main.', environment),
+  defaults: optionalKey('What steps have where they do not say otherwise.', defaults),
+  boot: optionalKey('The steps before main.', pipeline),
+  main: optionalKey("The app's own process.", main),
+  shutdown: optionalKey('The steps after main; each runs whatever became of the others.', pipeline),
+  build: optionalKey('The steps of an image build.', pipeline),
+  grace: optionalKey('How long the shutdown may take.', duration),
+  'on-boot-failure': optionalKey('What happens when a critical step of the boot fails.', () =>
+    z.union([z.enum(['exit', 'hold', 'continue']), restartBudget()]),
+  ),
+  health: optionalKey('HTTP endpoints that say how the container is.', health),
 })
 
 export type RecipeDocument = z.output<typeof recipeSchema>

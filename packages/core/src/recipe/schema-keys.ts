@@ -41,6 +41,9 @@ function unwrap(schema: z.ZodType): z.ZodType[] {
   ) {
     return unwrap(schema.def.innerType as z.ZodType)
   }
+  if (schema instanceof z.ZodLazy) {
+    return unwrap(schema.unwrap() as z.ZodType)
+  }
   if (schema instanceof z.ZodPipe) {
     return unwrap(schema.def.in as z.ZodType)
   }
