@@ -32,6 +32,7 @@ const cases: Record<string, Case> = {
   'rclone: a server that is silent for a minute': (world) => stopServer(world, 'rclone', 'swallow'),
   'rclone: the spool’s disk full': (world) => fillSpool(world, 'rclone'),
   's3fs: the spool’s disk full': (world) => fillSpool(world, 's3fs'),
+  'watch: the folder’s disk full': (world) => fillSpool(world, 'watch'),
   'rclone: keys that are taken away and given back': (world) =>
     revokeKeys(world, 'rclone', 'again'),
   's3fs: keys that are taken away and given back': (world) => revokeKeys(world, 's3fs', 'again'),

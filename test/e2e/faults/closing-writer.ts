@@ -5,7 +5,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 /**
  * An app that writes files into a folder until SIGTERM, or a big one, and logs each that it has closed without an error: name, size and
  * SHA-256. What could not be closed is logged as failed, and the next file is begun. Every second file is synced before, every fourth gets
- * its name when it is whole.
+ * its name when it is whole; one of these that the disk has no room for is removed.
  */
 export interface WriterOrders {
   folder: string
@@ -58,8 +58,10 @@ function write(file: string, n: number): void {
     if (isRenamed) fs.renameSync(first, `${folder}/${file}`)
     say({ name: file, bytes: size, sha256: hash.digest('hex') })
   } catch (error) {
-    say({ failed: file, code: (error as NodeJS.ErrnoException).code })
+    const { code } = error as NodeJS.ErrnoException
+    say({ failed: file, code })
     if (open !== undefined) closeQuietly(open)
+    if (isRenamed && code === 'ENOSPC') fs.rmSync(first, { force: true })
   }
 }
 
