@@ -106,7 +106,9 @@ function foreignKeys({ node }: StepDraft): BerthError[] {
     .filter((key) => knownElsewhere.has(key))
     .map((key) => {
       const message = `\`${key}\` cannot stand in a step of a plugin`
-      const hint = 'it belongs to the step that uses the plugin'
+      const hint = ['needs', 'parallel'].includes(key)
+        ? 'the steps of a plugin run one after another; make a plugin of each that shall run beside others'
+        : 'it belongs to the step that uses the plugin'
       return problem('recipe/misplaced-key', message, keySpan(node, [key]), hint)
     })
 }

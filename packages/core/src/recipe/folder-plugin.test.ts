@@ -158,6 +158,33 @@ steps: [{ run: x }]
   ])
 })
 
+test('the steps of a plugin run one after another: what would order them otherwise is refused', async () => {
+  const files = {
+    'recipe.yaml': 'boot: [{ uses: ./both }]',
+    'both/plugin.yaml': `
+name: both
+description: Does two things.
+steps:
+  - { id: one, run: a }
+  - { id: two, run: b, needs: [] }
+  - { id: three, run: c, needs: [one] }
+  - { id: four, parallel: [{ run: d }, { run: e }] }
+`,
+  }
+  const folder = await folderWith(files)
+  const place = {
+    code: 'recipe/misplaced-key',
+    hint: expect.stringMatching(/run one after another/),
+  }
+  await expect(readRecipe(path.join(folder, 'recipe.yaml'), testPlugins)).rejects.toMatchObject({
+    problems: [
+      { ...place, message: '`needs` cannot stand in a step of a plugin', at: { line: 6 } },
+      { ...place, message: '`needs` cannot stand in a step of a plugin', at: { line: 7 } },
+      { ...place, message: '`parallel` cannot stand in a step of a plugin', at: { line: 8 } },
+    ],
+  })
+})
+
 test('a plugin of several steps hands its inputs on, and its outputs back', async () => {
   const { run, undo, log, events } = await prepare(
     {
