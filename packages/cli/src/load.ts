@@ -15,6 +15,7 @@ import {
 } from '@berth/core'
 import { detectPlatform, type PlatformFacts } from '@berth/platform'
 import { hideVariables } from './output-mask.ts'
+import { noAnswer, requireAnswer } from './overlay-volume.ts'
 import { plugins } from './plugins.ts'
 
 /** A recipe with everything that its expressions can see before a step has run. */
@@ -67,6 +68,8 @@ export async function loadRecipe(request: LoadRequest): Promise<LoadedRecipe> {
   const hasCome = overlay !== undefined && texts !== undefined && texts[overlay] === undefined
   if (overlay === undefined || hasCome) return complete(image)
   try {
+    // What was kept is read from no volume.
+    if (texts === undefined) await requireAnswer(overlay)
     const known = { ...texts, ...image.texts }
     return complete(await readRecipe(file, plugins, { overlay, texts: known }))
   } catch (error) {
@@ -88,7 +91,10 @@ function overlayFile(recipe: Recipe, sources: ValueSources): string | undefined 
 
 function overlayProblem(overlay: string, cause: BerthError): BerthError {
   const message = `could not use the overlay \`${overlay}\`: the pod goes on without it`
-  const hint = `correct it; \`berth validate RECIPE --overlay ${overlay}\` checks it`
+  const hint =
+    cause.code === noAnswer
+      ? 'bring its volume back, then start the pod again'
+      : `correct it; \`berth validate RECIPE --overlay ${overlay}\` checks it`
   const { code, message: reason, hint: cure, at, excerpt } = cause
   const own = new BerthError(code, reason, {
     ...(cure === undefined ? {} : { hint: cure }),

@@ -1,8 +1,10 @@
 import { existsSync } from 'node:fs'
+import { resolve } from 'node:path'
 import type { ErrorFacts } from '@berth/core/error'
 import { BerthError, errorFacts, isBerthError } from '@berth/core/error'
 import { defineCommand } from '../command.ts'
 import { exitCodes } from '../exit-codes.ts'
+import { requireAnswer } from '../overlay-volume.ts'
 import { plugins } from '../plugins.ts'
 import { type CheckedFile, githubAnnotations, gitlabReport } from '../problem-formats.ts'
 import { errorText } from '../reporters/error-text.ts'
@@ -42,6 +44,7 @@ export const validate = defineCommand({
         hint: `use one of ${known.join(', ')}`,
       })
     }
+    if (values.overlay !== undefined) await requireAnswer(resolve(values.overlay))
     if (values.overlay !== undefined && !existsSync(values.overlay)) {
       // A boot does without one, but here it is what was to be checked.
       throw new BerthError('cli/usage', `there is no overlay \`${values.overlay}\``, {

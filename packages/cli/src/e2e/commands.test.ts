@@ -3,7 +3,7 @@ import { mkdirSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { expect, test } from 'vitest'
-import { berth, eventually, Pod } from './pod.ts'
+import { berth, eventually, type Finished, Pod, runIn } from './pod.ts'
 
 const valid = `
 name: example
@@ -13,26 +13,6 @@ boot:
   - { id: two, run: 'echo "two \${{ steps.one.outputs.n }} \${{ vars.store }}" >> "$LOG"' }
 shutdown: [{ id: save, run: 'echo save >> "$LOG"; exit 1', optional: true }]
 `
-
-interface Finished {
-  status: number | null
-  stdout: string
-  stderr: string
-}
-
-function runIn(pod: Pod, args: readonly string[], env: NodeJS.ProcessEnv = {}): Finished {
-  const { status, stdout, stderr } = spawnSync(berth, args, {
-    cwd: pod.directory,
-    encoding: 'utf8',
-    env: {
-      ...process.env,
-      LOG: pod.logFile,
-      BERTH_STATE_DIR: join(pod.directory, 'state'),
-      ...env,
-    },
-  })
-  return { status, stdout, stderr }
-}
 
 test('a reader of a pipe that is slow gets everything, and one that goes away ends it quietly', () => {
   const pod = new Pod('')

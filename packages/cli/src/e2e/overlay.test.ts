@@ -1,26 +1,19 @@
-import { spawnSync } from 'node:child_process'
+import { spawn, spawnSync } from 'node:child_process'
+import { accessSync, constants, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { expect, test } from 'vitest'
-import { berth, Pod } from './pod.ts'
+import { requirement } from '@berth/core/testing'
+import { expect, onTestFinished, test } from 'vitest'
+import { eventually, hasCommand, Pod, runIn } from './pod.ts'
 
-interface Finished {
-  status: number | null
-  stdout: string
-  stderr: string
-}
+const withFuse = requirement('rclone', hasCommand('rclone') ? mayOpenFuse() : 'it is not installed')
 
-function runIn(pod: Pod, args: readonly string[], env: NodeJS.ProcessEnv = {}): Finished {
-  const { status, stdout, stderr } = spawnSync(berth, args, {
-    cwd: pod.directory,
-    encoding: 'utf8',
-    env: {
-      ...process.env,
-      LOG: pod.logFile,
-      BERTH_STATE_DIR: join(pod.directory, 'state'),
-      ...env,
-    },
-  })
-  return { status, stdout, stderr }
+function mayOpenFuse(): true | string {
+  try {
+    accessSync('/dev/fuse', constants.R_OK | constants.W_OK)
+    return process.getuid?.() === 0 || 'this user may not mount'
+  } catch {
+    return '/dev/fuse may not be opened'
+  }
 }
 
 const image = `
@@ -75,6 +68,46 @@ test('an overlay that makes values wrong is left out too, where its text alone i
   expect(plan.status).toBe(2)
   expect(plan.stderr).toContain('recipe/missing-variable')
 })
+
+withFuse(
+  'a volume whose server hangs holds no boot: its overlay is left out, and the reason said',
+  async () => {
+    const pod = podWith({})
+    const [real, volume] = [join(pod.directory, 'real'), join(pod.directory, 'volume')]
+    mkdirSync(real)
+    mkdirSync(volume)
+    writeFileSync(join(real, 'overlay.yaml'), overlay)
+    const config = { RCLONE_CONFIG: join(pod.directory, 'rclone.conf') }
+    writeFileSync(config.RCLONE_CONFIG, '')
+    const server = spawn('rclone', ['mount', real, volume], { env: { ...process.env, ...config } })
+    onTestFinished(() => {
+      server.kill('SIGKILL')
+      spawnSync('umount', ['--lazy', volume])
+    })
+    const mounted = (): boolean => readFileSync('/proc/self/mountinfo', 'utf8').includes(volume)
+    await eventually(mounted, () => 'no mount', 60_000)
+    const args = ['recipe.yaml', '--set', 'word=w', '--set', `volume=${volume}`]
+    const well = runIn(pod, ['boot', ...args, '--strict', '--', 'true'])
+    expect(well, well.stderr).toMatchObject({ status: 0 })
+    expect(pod.log).toEqual(['two', 'one', 'save w'])
+    server.kill('SIGSTOP')
+    const hung = runIn(pod, ['boot', ...args, '--strict', '--', 'true'])
+    expect(hung, hung.stderr).toMatchObject({ status: 3 })
+    expect(hung.stderr).toContain('the pod goes on without it')
+    expect(hung.stderr).toContain(`\`${volume}\` did not answer within 3 s`)
+    expect(hung.stderr).toContain('bring its volume back, then start the pod again')
+    expect(pod.log.slice(3)).toEqual(['one', 'save w'])
+    const plan = runIn(pod, ['plan', ...args])
+    expect(plan.stderr).toContain('filesystem/no-answer')
+    expect(plan.status).toBe(1)
+    const named = join(volume, 'overlay.yaml')
+    const checked = runIn(pod, ['validate', 'recipe.yaml', '--overlay', named])
+    expect(checked.stderr).toContain('filesystem/no-answer')
+    expect(checked.status).toBe(1)
+    server.kill('SIGCONT')
+  },
+  120_000,
+)
 
 test('validation knows of an overlay by its option only', () => {
   const pod = podWith({ 'mine.yaml': 'boot: [{ id: one, rnu: x }]\n' })

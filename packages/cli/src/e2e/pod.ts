@@ -59,15 +59,32 @@ export class Pod {
     const child = spawn(file, rest, {
       cwd: this.directory,
       stdio: ['ignore', 'pipe', 'pipe'],
-      env: {
-        ...process.env,
-        LOG: this.logFile,
-        BERTH_STATE_DIR: join(this.directory, 'state'),
-        ...env,
-      },
+      env: this.environment(env),
     })
     return new RunningBerth(child)
   }
+
+  /** Where its state lies, and what else a test gives. */
+  environment(env: NodeJS.ProcessEnv): NodeJS.ProcessEnv {
+    const state = join(this.directory, 'state')
+    return { ...process.env, LOG: this.logFile, BERTH_STATE_DIR: state, ...env }
+  }
+}
+
+export interface Finished {
+  status: number | null
+  stdout: string
+  stderr: string
+}
+
+/** Runs `berth` in a pod to its end. */
+export function runIn(pod: Pod, args: readonly string[], env: NodeJS.ProcessEnv = {}): Finished {
+  const { status, stdout, stderr } = spawnSync(berth, args, {
+    cwd: pod.directory,
+    encoding: 'utf8',
+    env: pod.environment(env),
+  })
+  return { status, stdout, stderr }
 }
 
 export class RunningBerth {
