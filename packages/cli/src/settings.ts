@@ -1,5 +1,13 @@
 import { BerthError } from '@berth/core/error'
 
+/** The option `--set`, the same for every command that has it. */
+export const setOption = {
+  type: 'string',
+  value: 'KEY=VALUE',
+  multiple: true,
+  describe: 'set a var of the recipe',
+} as const
+
 /** Reads `--set key=value` options; the last of equal keys wins. Throws `cli/usage`. */
 export function parseSettings(settings: readonly string[]): Record<string, string> {
   return Object.fromEntries(

@@ -1,7 +1,8 @@
-import { resolve } from 'node:path'
 import { defineCommand } from '../command.ts'
 import { exitCodes } from '../exit-codes.ts'
 import { withLinks } from '../link-session.ts'
+import { stateDirectoryOption } from '../state-directory-option.ts'
+import { workspaceOf } from '../workspace.ts'
 
 export const doctor = defineCommand({
   usage: 'doctor [WORKSPACE] [--store URL]',
@@ -19,21 +20,14 @@ export const doctor = defineCommand({
       value: 'FOLDER',
       describe: 'the folder of WORKSPACE to be linked; default: output',
     },
-    'state-dir': {
-      type: 'string',
-      value: 'DIRECTORY',
-      describe: 'that of the boot; default: BERTH_STATE_DIR, /run/berth, …',
-    },
+    'state-dir': stateDirectoryOption,
     user: { type: 'string', value: 'NAME', describe: 'the user whose folder it is' },
     json: { type: 'boolean', describe: 'print the result as JSON' },
   },
   run: ({ positionals, values }) =>
     withLinks({ verb: 'check', json: values.json }, async (session) => {
       const { env, signal } = session
-      const workspace = resolve(
-        session.workingDirectory,
-        positionals[0] ?? (env.NETWORK_VOLUME || '/workspace'),
-      )
+      const workspace = workspaceOf(positionals[0], session)
       const { checkMachine } = await import('../doctor/machine-checks.ts')
       const stateDirectory = values['state-dir']
       const asked = await checkMachine({ env, workspace, stateDirectory })

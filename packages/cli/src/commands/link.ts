@@ -3,11 +3,12 @@ import { BerthError } from '@berth/core/error'
 import { defineCommand } from '../command.ts'
 import { exitCodes } from '../exit-codes.ts'
 import { mountOptions, requireDriver, withLinks } from '../link-session.ts'
+import { workspaceOf } from '../workspace.ts'
 
 export const link = defineCommand({
   usage: 'link [WORKSPACE] [--user NAME] [--store URL]',
   description:
-    'Makes a folder of WORKSPACE (/workspace) lie in a bucket: mounted where that is possible, else watched.',
+    'Makes a folder of WORKSPACE lie in a bucket: mounted where that is possible, else watched. WORKSPACE: default NETWORK_VOLUME, then /workspace.',
   positionals: [0, 1],
   options: {
     folder: {
@@ -41,7 +42,7 @@ export const link = defineCommand({
   },
   run: ({ positionals, values }) =>
     withLinks({ verb: 'link', json: values.json }, async (session) => {
-      const workspace = positionals[0] ?? '/workspace'
+      const workspace = workspaceOf(positionals[0], session)
       requireWorkspace(workspace)
       const { linkFolder, planFolder, planLines } = await import('@berth/s3-link/links')
       const inputs = {

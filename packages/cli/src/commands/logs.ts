@@ -6,6 +6,7 @@ import { parseBoot, requireLife } from '../report/find-life.ts'
 import { followRecord } from '../report/follow-record.ts'
 import { createLogPrinter } from '../report/log-printer.ts'
 import { parseRecord } from '../report/record-file.ts'
+import { stateDirectoryOption } from '../state-directory-option.ts'
 
 export const logs = defineCommand({
   usage: 'logs [STEP] [--follow]',
@@ -16,11 +17,7 @@ export const logs = defineCommand({
     follow: { type: 'boolean', short: 'f', describe: 'go on until the boot is over' },
     json: { type: 'boolean', describe: 'print the events, one JSON object a line' },
     boot: { type: 'string', value: 'N', describe: 'the boot N before the last' },
-    'state-dir': {
-      type: 'string',
-      value: 'DIRECTORY',
-      describe: 'that of the boot; default: BERTH_STATE_DIR, /run/berth, …',
-    },
+    'state-dir': stateDirectoryOption,
   },
   run: async ({ positionals, values }) => {
     const boot = parseBoot(values.boot)

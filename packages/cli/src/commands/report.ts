@@ -4,6 +4,7 @@ import { outputMask } from '../output-mask.ts'
 import { findEarlier, parseBoot, requireLife } from '../report/find-life.ts'
 import { makeReport } from '../report/report.ts'
 import { styleFor } from '../reporters/symbols.ts'
+import { stateDirectoryOption } from '../state-directory-option.ts'
 
 export const report = defineCommand({
   usage: 'report [--html | --json] [--boot N]',
@@ -14,11 +15,7 @@ export const report = defineCommand({
     html: { type: 'boolean', describe: 'print one self-contained page' },
     json: { type: 'boolean', describe: 'print the report as JSON' },
     boot: { type: 'string', value: 'N', describe: 'the boot N before the last' },
-    'state-dir': {
-      type: 'string',
-      value: 'DIRECTORY',
-      describe: 'that of the boot; default: BERTH_STATE_DIR, /run/berth, …',
-    },
+    'state-dir': stateDirectoryOption,
   },
   run: async ({ values }) => {
     const boot = parseBoot(values.boot)

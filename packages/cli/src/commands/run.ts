@@ -5,7 +5,7 @@ import { overlayOption, withOverlay } from '../overlay-option.ts'
 import { missingPipeline, parsePipeline } from '../pipeline-name.ts'
 import { chooseReporter } from '../reporters/choose-reporter.ts'
 import { openReporter } from '../reporters/reporter.ts'
-import { parseSettings } from '../settings.ts'
+import { parseSettings, setOption } from '../settings.ts'
 import { catchSignals, isStopSignal, type StopSignal } from '../supervisor/signals.ts'
 import { openStateDirectory } from '../supervisor/state-directory.ts'
 
@@ -15,12 +15,7 @@ export const run = defineCommand({
     'Runs one pipeline of a recipe (boot, shutdown or build), then exits: for CI, and by hand.',
   positionals: [2, 2],
   options: {
-    set: {
-      type: 'string',
-      value: 'KEY=VALUE',
-      multiple: true,
-      describe: 'set a var of the recipe',
-    },
+    set: setOption,
     overlay: overlayOption,
     strict: { type: 'boolean', describe: 'exit with 3 when only optional steps failed' },
     reporter: {

@@ -4,6 +4,7 @@ import { parseGrace } from '../parse-grace.ts'
 import { formatDuration } from '../reporters/format.ts'
 import { shutDown, type ShutdownReply } from '../supervisor/shut-down.ts'
 import { openStateDirectory } from '../supervisor/state-directory.ts'
+import { stateDirectoryOption } from '../state-directory-option.ts'
 
 export const shutdown = defineCommand({
   usage: 'shutdown [--wait] [--reason TEXT] [--grace 30s]',
@@ -20,11 +21,7 @@ export const shutdown = defineCommand({
         'how long it may take from now; default: the boot’s own grace, and 10 minutes where none runs',
     },
     json: { type: 'boolean', describe: 'print the result as JSON' },
-    'state-dir': {
-      type: 'string',
-      value: 'DIRECTORY',
-      describe: 'of the boot; default: BERTH_STATE_DIR, /run/berth, …',
-    },
+    'state-dir': stateDirectoryOption,
   },
   run: async ({ values }) => {
     const { wait, reason, grace } = values

@@ -1,7 +1,7 @@
 import { BerthError } from '@berth/core/error'
 import { defineCommand } from '../command.ts'
 import { exitCodeOfSignal, exitCodes } from '../exit-codes.ts'
-import { parseSettings } from '../settings.ts'
+import { parseSettings, setOption } from '../settings.ts'
 import { catchSignals, isStopSignal, type StopSignal } from '../supervisor/signals.ts'
 
 const defaultBootMs = 10 * 60_000
@@ -9,16 +9,11 @@ const defaultBootMs = 10 * 60_000
 export const smoke = defineCommand({
   usage: 'smoke RECIPE [--set KEY=VALUE]… [-- COMMAND…]',
   description:
-    'Boots a recipe and shuts it down, again and again, as platforms would, with a temporary store and temporary directories: without a volume, with one, with 5 s grace, with a second SIGTERM, without FUSE, on a read-only root. COMMAND (default: sleep) is the app.',
+    'Boots a recipe and shuts it down, again and again, as platforms would, with a temporary store and temporary directories: without a volume, with one, with 5 s grace, with a second SIGTERM, without FUSE, on a read-only root; and runs its build, twice on one disk. COMMAND (default: sleep) is the app.',
   positionals: [1, 1],
   takesRest: true,
   options: {
-    set: {
-      type: 'string',
-      value: 'KEY=VALUE',
-      multiple: true,
-      describe: 'set a var of the recipe',
-    },
+    set: setOption,
     scenario: {
       type: 'string',
       value: 'NAME',
@@ -30,7 +25,11 @@ export const smoke = defineCommand({
       type: 'boolean',
       describe: 'play a recipe that names places which no var moves',
     },
-    timeout: { type: 'string', value: 'DURATION', describe: 'how long a boot may take; 10m' },
+    timeout: {
+      type: 'string',
+      value: 'DURATION',
+      describe: 'how long a boot or a build may take; 10m',
+    },
     json: { type: 'boolean', describe: 'print the results as JSON' },
   },
   run: async ({ positionals, rest, values }) => {

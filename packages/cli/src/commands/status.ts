@@ -1,6 +1,8 @@
 import { BerthError } from '@berth/core/error'
 import { defineCommand } from '../command.ts'
 import { exitCodes } from '../exit-codes.ts'
+import type { AwaitedBoot } from '../report/ask-status.ts'
+import { stateDirectoryOption } from '../state-directory-option.ts'
 
 const probes = ['live', 'startup', 'ready'] as const
 
@@ -27,11 +29,7 @@ export const status = defineCommand({
         'print nothing: `live`: the supervisor answers; `startup`: and the boot is over; `ready`',
     },
     json: { type: 'boolean', describe: 'print the status as JSON' },
-    'state-dir': {
-      type: 'string',
-      value: 'DIRECTORY',
-      describe: 'that of the boot; default: BERTH_STATE_DIR, /run/berth, …',
-    },
+    'state-dir': stateDirectoryOption,
   },
   run: async ({ values }) => {
     const timeoutMs = values.timeout === undefined ? undefined : await durationOf(values.timeout)
@@ -43,7 +41,9 @@ export const status = defineCommand({
     }
     const { askStatus, awaitStatus } = await import('../report/ask-status.ts')
     const question = { stateDirectory: values['state-dir'], env: process.env }
-    const asked = await (values.wait ? awaitStatus(question, timeoutMs) : askStatus(question))
+    const mayTell = values.wait && probe === undefined
+    const say = mayTell ? await awaitedBootWriter() : () => undefined
+    const asked = await (values.wait ? awaitStatus(question, timeoutMs, say) : askStatus(question))
     const { probeHolds, statusExitCode } = await import('../report/status.ts')
     if (probe !== undefined) {
       return probeHolds(probe, asked) ? exitCodes.right : exitCodes.failed
@@ -61,6 +61,15 @@ export const status = defineCommand({
     return statusExitCode(asked.status)
   },
 })
+
+/** Whoever waits for a boot that is over should know at once. */
+async function awaitedBootWriter(): Promise<(awaited: AwaitedBoot) => void> {
+  const [{ awaitedBootText }, { outputMask }] = await Promise.all([
+    import('../report/status-text.ts'),
+    import('../output-mask.ts'),
+  ])
+  return (awaited) => process.stderr.write(outputMask().text(awaitedBootText(awaited)))
+}
 
 async function durationOf(text: string): Promise<number> {
   const { parseDuration } = await import('@berth/core')

@@ -2,11 +2,12 @@ import type { EndedLink } from '@berth/s3-link/links'
 import { defineCommand } from '../command.ts'
 import { exitCodes } from '../exit-codes.ts'
 import { withLinks } from '../link-session.ts'
+import { workspaceOf } from '../workspace.ts'
 
 export const unlink = defineCommand({
   usage: 'unlink [WORKSPACE] [--user NAME]',
   description:
-    'Makes a linked folder of WORKSPACE (/workspace) one on this disk again; its files stay in the bucket.',
+    'Makes a linked folder of WORKSPACE one on this disk again; its files stay in the bucket. WORKSPACE: default NETWORK_VOLUME, then /workspace.',
   positionals: [0, 1],
   options: {
     folder: { type: 'string', value: 'FOLDER', describe: 'the folder; default: output' },
@@ -24,7 +25,7 @@ export const unlink = defineCommand({
       const ended = await endLink({
         ...session,
         inputs: {
-          workspace: positionals[0] ?? '/workspace',
+          workspace: workspaceOf(positionals[0], session),
           folder: values.folder ?? 'output',
           user: values.user ?? '',
           within: values.within ?? '2m',

@@ -158,6 +158,64 @@ boot:
   expect((await run.ended).code).toBe(0)
   expect(readdirSync(pod.directory).toSorted()).toEqual(['log', 'recipe.yaml'])
   expect(readFileSync(pod.logFile, 'utf8')).toBe('')
-  const build = await smoke([`${recipes}ci-image.yaml`])
-  expect(build).toMatchObject({ code: 2 })
 })
+
+withPython(
+  'plays a recipe that pushes a venv, and pushes nothing the second time',
+  async () => {
+    const pod = new Pod('boot: []')
+    pod.write('requirements.txt', 'pip\n')
+    const set = ['--set', 'mode=push', '--set', `requirements=${pod.directory}/requirements.txt`]
+    const args = [...set, '--json', '--strict', ...scenarios('build', 'build again')]
+    const { stdout, code } = await smoke([`${recipes}ci-image.yaml`, ...args])
+    expect(told(stdout).scenarios).toMatchObject([
+      { scenario: 'build', ok: true, problems: [] },
+      { scenario: 'build again', ok: true, problems: [], repeated: 0 },
+    ])
+    expect(code).toBe(0)
+  },
+  180_000,
+)
+
+withProcfs(
+  'says what is wrong with a build, and which scenes a recipe has none of',
+  async () => {
+    const recipe = `
+vars: { tree: { default: /srv/tree }, store: { env: BERTH_STORE, required: true } }
+build:
+  - { id: make, run: 'mkdir -p "$TREE"; mktemp -p "$TREE"', env: { TREE: "\${{ vars.tree }}" } }
+  - id: push
+    uses: venv-archive/save
+    with: { directory: "\${{ vars.tree }}", store: "\${{ vars.store }}", archive: a/tree }
+`
+    const wasteful = await smoke(
+      ['--json', '--strict', ...scenarios('build', 'build again')],
+      {},
+      recipe,
+    )
+    expect(told(wasteful.stdout).scenarios).toMatchObject([
+      { scenario: 'build', ok: true, problems: [] },
+      { ok: false, problems: ['`push` did its work again, where nothing had changed'] },
+    ])
+    expect(wasteful.code).toBe(1)
+    const lenient = await smoke([], {}, recipe)
+    expect(lenient.stdout).toMatch(
+      /^✔ build .*\n⚠ build again .*\n +⚠ `push` did its work again.*\n✔ build elsewhere .*\n[✔–] build, no FUSE .*\n$/,
+    )
+    expect(lenient.code).toBe(0)
+    const alone = await smoke(scenarios('build again'), {}, recipe)
+    expect(alone.stdout).toMatch(/– build again +no build before it ended well/)
+    const pod = await smoke(scenarios('new pod'), {}, recipe)
+    expect(pod).toMatchObject({ code: 2, stdout: '' })
+    expect(pod.stderr).toContain('has nothing to boot or to shut down in this recipe')
+    const bake = await smoke([`${recipes}ci-image.yaml`, '--json', ...scenarios('build')])
+    expect(told(bake.stdout).scenarios[0]?.problems).toEqual([
+      'the build is failed',
+      expect.stringMatching(/^bake: could not restore `comfyui\/venv`: .* has no such archive$/),
+    ])
+    const nothing = await smoke([], {}, 'name: nothing')
+    expect(nothing).toMatchObject({ code: 2, stdout: '' })
+    expect(nothing.stderr).toContain('has nothing to boot or to build')
+  },
+  120_000,
+)

@@ -63,6 +63,13 @@ test('tells how a boot is while it runs and after it, what it did, and what it p
   expect(ended).toMatchObject({ code: 1 })
   expect(ended.stdout).toContain('shown  ended with exit code 143')
 
+  for (const probe of ['live', 'startup', 'ready'])
+    expect(await ask(pod, ['status', '--probe', probe])).toEqual({
+      code: 1,
+      stdout: '',
+      stderr: '',
+    })
+
   const said = await ask(pod, ['logs', 'quick'])
   expect(said.stdout).toContain('the key is [secret]')
   expect(said.stdout).not.toContain('through')
@@ -127,4 +134,42 @@ boot: [{ id: gate, run: 'until [ -e "$GATE" ]; do sleep 0.05; done; echo through
   expect(JSON.parse(killed.stdout)).toMatchObject({ state: 'lost' })
   expect(await ask(pod, ['report', '--boot', '4'])).toMatchObject({ code: 2 })
   expect(await ask(pod, ['report', '--boot', 'x'])).toMatchObject({ code: 2 })
+})
+
+test('whoever waits for a boot that is over is told so at once, and has the next', async () => {
+  const pod = new Pod("name: over\nboot: [{ id: one, run: 'true' }]")
+  const first = pod.berth(['status', '--wait', '--timeout', '50ms'])
+  expect((await first.ended).code).toBe(1)
+  expect(first.stderr).toBe('no boot has run here: waiting for one to begin, for 50 ms\n')
+  expect((await pod.boot(['--', 'sh', '-c', 'exit 7']).ended).code).toBe(7)
+  const told = 'the boot of over is over, it ended with exit code 7: waiting for the next to begin'
+  const late = await ask(pod, ['status', '--wait', '--timeout', '50ms'])
+  expect(late).toMatchObject({ code: 1, stderr: `${told}, for 50 ms\n` })
+  expect(late.stdout).toContain('over  ended with exit code 7')
+  const quiet = await ask(pod, ['status', '--wait', '--timeout', '50ms', '--probe', 'startup'])
+  expect(quiet).toEqual({ code: 1, stdout: '', stderr: '' })
+  const waiting = pod.berth(['status', '--wait', '--timeout', '60s'])
+  await eventually(() => waiting.stderr.includes(`${told}, for`))
+  const next = pod.boot(['--', 'sleep', '60'])
+  expect((await waiting.ended).code).toBe(0)
+  next.kill('SIGTERM')
+  await next.ended
+})
+
+test('a report compares with the last boot of the same recipe, past those of others', async () => {
+  const pod = new Pod("name: mine\nboot: [{ id: step, run: 'sleep 0.05' }]")
+  pod.write('other.yaml', "name: other\nboot: [{ id: else, run: 'sleep 0.05' }]")
+  const boots = [pod.recipe, 'other.yaml', pod.recipe]
+  for (const file of boots)
+    expect((await pod.berth(['boot', file, '--', 'true']).ended).code).toBe(0)
+  const compared = async (boot: string) => {
+    const { stdout } = await ask(pod, ['report', '--json', '--boot', boot])
+    const { recipe, parts } = JSON.parse(stdout) as { recipe: string; parts: { steps: object[] }[] }
+    return { recipe, isCompared: parts[0]?.steps.map((step) => 'lastBootMs' in step) }
+  }
+  expect(await Promise.all(['0', '1', '2'].map(compared))).toEqual([
+    { recipe: 'mine', isCompared: [true] },
+    { recipe: 'other', isCompared: [false] },
+    { recipe: 'mine', isCompared: [false] },
+  ])
 })

@@ -68,13 +68,22 @@ function statusFrom(answer: SupervisorStatus): Status {
   return { ...noStatus, state, ready, recipe, pid, startedAt, durationMs, ...over }
 }
 
+/** What is waited for where no boot runs, and for how long. */
+export interface AwaitedBoot {
+  /** The boot that is over already; `undefined` where there was none. */
+  last: Status | undefined
+  /** Undefined: as long as it takes. */
+  withinMs: number | undefined
+}
+
 /**
  * Asks until the state is settled: up, failed or ended. Undefined limit: as long as it takes. A boot that has not begun is waited for;
- * where there is one that is over already, for the next, at most 10 s without a limit.
+ * where there is one that is over already, for the next, at most 10 s without a limit. `say` is called at once in both cases.
  */
 export async function awaitStatus(
   question: StatusQuestion,
   timeoutMs: number | undefined,
+  say: (awaited: AwaitedBoot) => void,
 ): Promise<AskedStatus> {
   const begunAt = Date.now()
   const until = begunAt + (timeoutMs ?? Number.POSITIVE_INFINITY)
@@ -84,7 +93,10 @@ export async function awaitStatus(
     const asked = await askStatus(question)
     const { state, startedAt } = asked.status
     const isOver = state === 'ended' || state === 'lost'
-    if (isFirst && isOver) earlier = startedAt
+    if (isFirst && isOver) {
+      earlier = startedAt
+      say({ last: asked.status, withinMs: timeoutMs ?? nextBootMs })
+    } else if (isFirst && state === 'none') say({ last: undefined, withinMs: timeoutMs })
     const isEarlier = isOver && startedAt === earlier
     const isSettled = state !== 'booting' && state !== 'none' && !isEarlier
     const left = (isEarlier ? nextUntil : until) - Date.now()

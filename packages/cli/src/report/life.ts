@@ -84,6 +84,8 @@ export interface Life {
   /** The boot's steps that were left until main runs. */
   deferred?: PipelineLife
   shutdown?: PipelineLife
+  /** Of `berth run RECIPE build`; no boot has one. */
+  build?: PipelineLife
   /** What was taken back, in its order. */
   undo: StepLife[]
   rounds: { count: number; failed: number; lastAt?: number; lastResult?: PipelineResult }

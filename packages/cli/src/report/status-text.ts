@@ -2,6 +2,7 @@ import type { Progress } from '@berth/core'
 import { printable } from '../reporters/error-text.ts'
 import { formatAmount, formatDuration } from '../reporters/format.ts'
 import { plain, type Style, type SymbolName } from '../reporters/symbols.ts'
+import type { AwaitedBoot } from './ask-status.ts'
 import type { PartStatus, RunningStep, Status } from './status.ts'
 
 const symbols: Record<Status['state'], SymbolName> = {
@@ -40,6 +41,15 @@ export function statusText(status: Status, now: number, style: Style = plain): s
     ...errors.map((text) => `  ${style.symbol('failed')} ${printable(text)}`),
   ]
   return `${lines.join('\n')}\n`
+}
+
+/** What `--wait` waits for where no boot runs, told at once. */
+export function awaitedBootText({ last, withinMs }: AwaitedBoot): string {
+  const limit = withinMs === undefined ? '' : `, for ${formatDuration(withinMs)}`
+  if (last === undefined) return `no boot has run here: waiting for one to begin${limit}\n`
+  const isKilled = last.state === 'lost'
+  const over = isKilled ? 'its process was killed' : `it ended with exit code ${last.exitCode}`
+  return `the boot of ${last.recipe} is over, ${over}: waiting for the next to begin${limit}\n`
 }
 
 /** `12.0 s: venv 1.6 GiB of 3.1 GiB, 52 %`, or what it said last. */

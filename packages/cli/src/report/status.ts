@@ -75,7 +75,8 @@ export function statusOf(
   const told = stateOf(life, isAlive)
   const state = deadline !== undefined && told !== 'ended' ? 'stopping' : told
   const until = life.endedAt ?? (isAlive ? now : life.lastAt)
-  const parts = [life.boot, life.deferred, life.shutdown].filter((part) => part !== undefined)
+  const all = [life.boot, life.deferred, life.shutdown, life.build]
+  const parts = all.filter((part) => part !== undefined)
   const steps = [...parts.flatMap((part) => part.steps), ...life.undo]
   const { recipe, file, pid, startedAt, exitCode, killedAt, rounds, warnings } = life
   return {

@@ -132,6 +132,7 @@ export class LifeTeller {
     this.life.recipe = event.recipe
     if (event.deferred === true) this.life.deferred = pipeline
     else if (!periodic && event.pipeline === 'boot') this.life.boot = pipeline
+    else if (event.pipeline === 'build') this.life.build = pipeline
     else if (!periodic && event.pipeline === 'shutdown') {
       this.life.shutdown = pipeline
       this.#endMain(event.time)

@@ -4,7 +4,7 @@ import { join } from 'node:path'
 import type { Recipe } from '@berth/core'
 import { BerthError } from '@berth/core/error'
 import { createMark } from '../supervisor/mark.ts'
-import type { Scenario } from './scenario.ts'
+import type { Place } from './scenario.ts'
 
 /** By which everything that a trial started is found. */
 export const smokeMark = 'BERTH_SMOKE'
@@ -59,7 +59,7 @@ export class Ground {
   }
 
   /** `--set` for a scenario: variables that name a place are moved to here, unless they were given. */
-  set({ volume }: Scenario): Record<string, string> {
+  set({ volume }: Place): Record<string, string> {
     const own = Object.entries(this.#recipe.vars).flatMap(([name, variable]) => {
       const place = variable.env === undefined ? undefined : placeOf(variable.env)
       if (place === 'volume') return [[name, volume === true ? join(this.directory, 'volume') : '']]
@@ -73,8 +73,13 @@ export class Ground {
     return { ...(Object.fromEntries(filled) as Record<string, string>), ...this.#given }
   }
 
+  /** The same, as words for `berth`. */
+  setArguments(place: Place): string[] {
+    return Object.entries(this.set(place)).flatMap(([name, value]) => ['--set', `${name}=${value}`])
+  }
+
   /** The environment of a pod. Credentials are only there when a store in S3 was given. */
-  env({ volume, env }: Scenario): NodeJS.ProcessEnv {
+  env({ volume, env }: Place): NodeJS.ProcessEnv {
     const hasBucket = Object.values(this.#given).some((value) => value.startsWith('s3://'))
     const kept = Object.entries(process.env).filter(
       ([name]) => !foreign.test(name) || (hasBucket && /^(AWS_|S3_|RUNPOD_S3_)/.test(name)),

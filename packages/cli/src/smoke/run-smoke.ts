@@ -7,8 +7,9 @@ import { plugins } from '../plugins.ts'
 import { styleFor } from '../reporters/symbols.ts'
 import { Ground, requireValues } from './ground.ts'
 import { refuseOutside } from './kept-directories.ts'
-import { type Scenario, scenariosNamed } from './scenario.ts'
-import { playScenarios, type SmokeResult } from './smoke.ts'
+import { playBuilds } from './play-builds.ts'
+import { type Place, scenariosFor } from './scenario.ts'
+import { playPods, type SmokeResult } from './smoke.ts'
 import { smokeRow } from './smoke-text.ts'
 
 export interface SmokeRequest {
@@ -29,34 +30,33 @@ export interface SmokeRequest {
 /** Plays a recipe and prints how each scenario went. Resolves with whether all is as it should be. Throws where it can't be played. */
 export async function runSmoke(request: SmokeRequest): Promise<boolean> {
   const { file, given, json } = request
-  const scenarios = scenariosNamed(request.only)
   const recipe = await readRecipe(file, plugins)
-  if (recipe.pipelines.boot === undefined && recipe.pipelines.shutdown === undefined) {
-    throw new BerthError(
-      'cli/no-such-pipeline',
-      `\`${file}\` has nothing to boot or to shut down`,
-      {
-        hint: 'try its other pipelines with `berth run`',
-      },
-    )
+  const { boot, shutdown, build } = recipe.pipelines
+  if ((boot ?? shutdown ?? build) === undefined) {
+    throw new BerthError('cli/no-such-pipeline', `\`${file}\` has nothing to boot or to build`, {
+      hint: 'give it a `boot:`, a `shutdown:` or a `build:`',
+    })
   }
+  const { pods, builds } = scenariosFor(recipe.pipelines, request.only)
   const ground = new Ground(recipe, given)
   const results: SmokeResult[] = []
   const mask = outputMask()
   const style = styleFor(process.stdout)
   try {
-    const load = (scenario: Scenario) =>
-      loadRecipe({ file, set: ground.set(scenario), env: ground.env(scenario) })
-    const [first] = scenarios
+    const load = (place: Place) =>
+      loadRecipe({ file, set: ground.set(place), env: ground.env(place) })
+    const [first] = [...pods, ...builds]
     if (first !== undefined) {
       requireValues(recipe, ground.set(first))
       const loaded = await load(first)
       if (!request.allowOutside) refuseOutside(loaded, ground.directory, Object.values(given))
     }
-    const played = { ...request, scenarios, recipe: resolve(file), ground, load }
-    for await (const result of playScenarios(played)) {
-      results.push(result)
-      if (!json) process.stdout.write(mask.text(smokeRow(result, style)))
+    const played = { ...request, recipe: resolve(file), ground, load }
+    for (const part of [playPods(pods, played), playBuilds(builds, played)]) {
+      for await (const result of part) {
+        results.push(result)
+        if (!json) process.stdout.write(mask.text(smokeRow(result, style)))
+      }
     }
   } finally {
     const kept = ground.clear()

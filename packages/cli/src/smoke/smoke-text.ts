@@ -16,10 +16,17 @@ export function smokeRow(result: SmokeResult, style: Style): string {
   return `${lines.join('\n')}\n`
 }
 
-function timesText({ bootMs, shutdownMs, graceMs, restored }: SmokeResult): string {
-  const boot = bootMs === undefined ? 'no boot' : `boot ${formatDuration(bootMs)}`
+function timesText(result: SmokeResult): string {
+  const { bootMs, shutdownMs, graceMs, buildMs, repeated, restored } = result
+  if (buildMs !== undefined) {
+    const again = repeated === 0 ? ', nothing done again' : ''
+    return `build ${formatDuration(buildMs)}${again}`
+  }
+  const isPod = graceMs !== undefined
+  const boot =
+    bootMs === undefined ? `no ${isPod ? 'boot' : 'build'}` : `boot ${formatDuration(bootMs)}`
   const shutdown =
-    shutdownMs === undefined
+    shutdownMs === undefined || !isPod
       ? []
       : [`shutdown ${formatDuration(shutdownMs)} of ${formatDuration(graceMs)}`]
   const back =

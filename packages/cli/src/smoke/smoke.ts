@@ -3,7 +3,7 @@ import { statusOf } from '../report/status.ts'
 import type { LoadedRecipe } from '../load.ts'
 import type { Ground } from './ground.ts'
 import { keptDirectories, markDirectories, unrestored } from './kept-directories.ts'
-import { obstacleOf, type Scenario } from './scenario.ts'
+import { obstacleOf, type Place, type Scenario } from './scenario.ts'
 import { type TrialEnd, tryLife } from './trial.ts'
 
 /** How a scenario went. */
@@ -14,7 +14,10 @@ export interface SmokeResult {
   skipped?: string
   bootMs?: number
   shutdownMs?: number
-  graceMs: number
+  graceMs?: number
+  buildMs?: number
+  /** How many steps of plugins did something in a build that had nothing left to do. */
+  repeated?: number
   exitCode?: number | null
   /** What a user must look at. */
   problems: string[]
@@ -26,11 +29,11 @@ export interface SmokeResult {
 
 export interface SmokeOptions {
   recipe: string
-  scenarios: readonly Scenario[]
   ground: Ground
   /** Loads the recipe with the values of a scenario. */
-  load: (scenario: Scenario) => Promise<LoadedRecipe>
+  load: (place: Place) => Promise<LoadedRecipe>
   command: readonly string[]
+  /** How long a boot or a build may take. */
   bootMs: number
   strict: boolean
   signal: AbortSignal
@@ -39,23 +42,36 @@ export interface SmokeOptions {
 /** What a main that only waits ends with when SIGTERM ends it. */
 const endedBySigterm = 143
 
-/** Plays the scenarios, one after the other, and yields how each went. */
-export async function* playScenarios(options: SmokeOptions): AsyncGenerator<SmokeResult> {
+/** Plays the lives of pods, one after the other, and yields how each went. */
+export async function* playPods(
+  scenarios: readonly Scenario[],
+  options: SmokeOptions,
+): AsyncGenerator<SmokeResult> {
   let left: string | undefined
-  for (const [index, scenario] of options.scenarios.entries()) {
-    options.signal.throwIfAborted()
-    const obstacle = obstacleOf(scenario, options.ground.directory)
-    const { name, graceMs } = scenario
-    if (obstacle !== undefined) {
-      const none = { problems: [], warnings: [], restored: 0 }
-      yield { scenario: name, ok: true, skipped: obstacle, graceMs, ...none }
-      continue
-    }
+  for (const [index, scenario] of scenarios.entries()) {
     const mark = `${options.ground.mark} ${index}`
-    const result = await play(scenario, options, { before: left, mark })
+    const result = await playIfPossible(scenario, options, () =>
+      play(scenario, options, { before: left, mark }),
+    )
     if (result.bootMs !== undefined) left = mark
     yield result
   }
+}
+
+/** Plays a scenario, or says why this machine does not allow it. Throws when the signal has come. */
+export async function playIfPossible(
+  place: Place,
+  { ground, signal }: SmokeOptions,
+  play: () => Promise<SmokeResult>,
+): Promise<SmokeResult> {
+  signal.throwIfAborted()
+  const obstacle = obstacleOf(place, ground.directory)
+  return obstacle === undefined ? play() : skippedFor(place, obstacle)
+}
+
+/** What is told of a scenario that was not played. */
+export function skippedFor({ name }: Place, why: string): SmokeResult {
+  return { scenario: name, ok: true, skipped: why, problems: [], warnings: [], restored: 0 }
 }
 
 async function play(
@@ -127,11 +143,12 @@ function problemsOf(
   return found.length === 0 ? [] : [...found, ...failures(end)]
 }
 
-/** What the boot itself says of what went wrong. */
-function failures({ life, stderr }: TrialEnd): string[] {
+/** What the boot or the build itself says of what went wrong. */
+export function failures({ life, stderr }: Pick<TrialEnd, 'life' | 'stderr'>): string[] {
   const { failed, errors } = statusOf(life, { isAlive: false, now: life.lastAt })
   const said = failed.map(({ step, message }) => `${step}: ${message}`)
   const all = [...said, ...errors]
   // Where it did not come to events.
-  return all.length > 0 || life.boot !== undefined ? all : stderr.trimEnd().split('\n').slice(-10)
+  const hasBegun = life.boot !== undefined || life.build !== undefined
+  return all.length > 0 || hasBegun ? all : stderr.trimEnd().split('\n').slice(-10)
 }
