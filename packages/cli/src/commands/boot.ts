@@ -1,5 +1,6 @@
 import { defineCommand } from '../command.ts'
 import { overlayOption, withOverlay } from '../overlay-option.ts'
+import { parseGrace } from '../parse-grace.ts'
 import { chooseReporter } from '../reporters/choose-reporter.ts'
 import { parseSettings } from '../settings.ts'
 import { bootEnvironment } from '../supervisor/boot-environment.ts'
@@ -60,6 +61,7 @@ export const boot = defineCommand({
     const isFirstProcess = process.pid === 1 || process.ppid === 1
     const init = handOverToInit()
     const set = parseSettings(values.set)
+    const graceMs = values.grace === undefined ? undefined : parseGrace(values.grace)
     const reporterName = chooseReporter(values)
     if (values.health !== undefined) {
       const { parseAddress } = await import('../health/address.ts')
@@ -71,12 +73,14 @@ export const boot = defineCommand({
     // Its engine starts while the rest of the supervisor is loaded.
     const workingDirectory = process.cwd()
     const firstChild = startPipelineChild(env, workingDirectory)
-    const [{ survive }, { Supervisor }, { openControl }, { openWitnesses }] = await Promise.all([
-      import('../supervisor/survive.ts'),
-      import('../supervisor/supervisor.ts'),
-      import('../supervisor/control-socket.ts'),
-      import('../report/witnesses.ts'),
-    ])
+    const [{ survive }, { Supervisor }, { openControl }, { openWitnesses }, { endInTime }] =
+      await Promise.all([
+        import('../supervisor/survive.ts'),
+        import('../supervisor/supervisor.ts'),
+        import('../supervisor/control-socket.ts'),
+        import('../report/witnesses.ts'),
+        import('../supervisor/end-in-time.ts'),
+      ])
     survive()
     const recipe = positionals[0] ?? ''
     const witnesses = await openWitnesses({
@@ -91,6 +95,7 @@ export const boot = defineCommand({
         recipe,
         set,
         grace: values.grace,
+        graceMs,
         strict: values.strict,
         stateDirectory,
         command: rest?.length === 0 ? undefined : rest,
@@ -102,7 +107,7 @@ export const boot = defineCommand({
       report,
       { firstChild },
     )
-    signals.listen((signal) => supervisor.receive(signal))
+    signals.listen((signal) => supervisor.receive(signal), supervisor.booted)
     if (init === 'unavailable') {
       const text = 'this is PID 1 and no init (tini, …) was found: zombies will accumulate'
       report({ type: 'note', level: 'warn', text, time: Date.now() })
@@ -113,9 +118,8 @@ export const boot = defineCommand({
       code = await supervisor.run()
       return code
     } finally {
-      await control.close()
-      await witnesses.close(code)
-      release()
+      const closing = [control.close(), witnesses.close(code), supervisor.written]
+      await endInTime({ closing, release, lastMoment: () => supervisor.lastMoment })
     }
   },
 })

@@ -51,7 +51,7 @@ export const plan = defineCommand({
       }
     }
     const explained = values.explain ? explainValues(loaded, { set, env }) : undefined
-    const warnings = plans.shutdown === undefined ? [] : warningsOf(loaded, env)
+    const warnings = plans.shutdown === undefined ? [] : await warningsOf(loaded, env)
     const data = { recipe: loaded.recipe.name, pipelines: plans, warnings, values: explained }
     const style = styleFor(process.stdout)
     const warned = warnings.map((text) => `${style.symbol('warning')} ${text}\n`).join('')
@@ -64,7 +64,10 @@ export const plan = defineCommand({
   },
 })
 
-function warningsOf({ recipe, platformFacts }: LoadedRecipe, env: NodeJS.ProcessEnv): string[] {
+async function warningsOf(
+  { recipe, platformFacts }: LoadedRecipe,
+  env: NodeJS.ProcessEnv,
+): Promise<string[]> {
   const { name, pipelines } = recipe
   const graceMs = recipe.graceMs ?? platformFacts.graceMs
   return shutdownWarnings({ name, steps: pipelines.shutdown ?? [], graceMs }, env)

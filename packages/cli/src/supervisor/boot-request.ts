@@ -7,6 +7,8 @@ export interface BootRequest {
   set: Record<string, string>
   /** `--grace`, as written. */
   grace: string | undefined
+  /** The same; the recipe's is known later. */
+  graceMs?: number | undefined
   strict: boolean
   stateDirectory: string
   /** After `--`; overrides the recipe's. */

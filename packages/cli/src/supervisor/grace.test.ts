@@ -1,9 +1,14 @@
 import { expect, test } from 'vitest'
-import { halfDeadline, stepsDeadline, stopDeadline } from './grace.ts'
+import { halfDeadline, lastMoment, stepsDeadline, stopDeadline } from './grace.ts'
 
 test('keeps half a second of the grace, of a short one a quarter', () => {
   expect(stopDeadline(1000, 10_000)).toBe(10_500)
   expect(stopDeadline(1000, 1000)).toBe(1750)
+})
+
+test('waits for nothing any more when a quarter of a second is left, of a short grace an eighth', () => {
+  expect(lastMoment(1000, 10_000)).toBe(10_750)
+  expect(lastMoment(1000, 1000)).toBe(1875)
 })
 
 test('gives main at most half of the grace', () => {

@@ -12,6 +12,14 @@ export function stopDeadline(signalAt: number, graceMs: number): number {
   return signalAt + graceMs - Math.min(reserveMs, graceMs / 4)
 }
 
+/** Of what the supervisor keeps, what it needs to say how it ended, and to exit. */
+const lastWordsMs = 250
+
+/** When nothing is waited for any more, whatever it is that has not ended. */
+export function lastMoment(signalAt: number, graceMs: number): number {
+  return signalAt + graceMs - Math.min(lastWordsMs, graceMs / 8)
+}
+
 /** When main (or a boot that is being cancelled) is killed: half of the grace belongs to the saves. */
 export function halfDeadline(signalAt: number, graceMs: number): number {
   return signalAt + graceMs / 2

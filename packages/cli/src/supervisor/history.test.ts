@@ -22,24 +22,27 @@ function shutdown(durationMs: number, recipe = 'r'): HistoryLine {
 
 test('keeps the history where it was told to, else on the pod volume, else with the state', async () => {
   const directory = await temporaryDirectory()
-  expect(historyPlace({}, '/state')).toEqual({ file: '/state/lives.jsonl', isLasting: false })
+  expect(await historyPlace({}, '/state')).toEqual({ file: '/state/lives.jsonl', isLasting: false })
   const missing = { NETWORK_VOLUME: join(directory, 'missing') }
-  expect(historyPlace(missing, '/state')).toEqual({ file: '/state/lives.jsonl', isLasting: false })
-  expect(historyPlace({ NETWORK_VOLUME: directory }, '/state')).toEqual({
+  expect(await historyPlace(missing, '/state')).toEqual({
+    file: '/state/lives.jsonl',
+    isLasting: false,
+  })
+  expect(await historyPlace({ NETWORK_VOLUME: directory }, '/state')).toEqual({
     file: join(directory, '.berth/lives.jsonl'),
     isLasting: true,
   })
   const told = { NETWORK_VOLUME: directory, BERTH_HISTORY_DIR: '/history' }
-  expect(historyPlace(told, '/state').file).toBe('/history/lives.jsonl')
+  expect((await historyPlace(told, '/state')).file).toBe('/history/lives.jsonl')
 })
 
 test('gives back what was added, behind a line that was torn too', async () => {
   const file = join(await temporaryDirectory(), 'new', 'lives.jsonl')
-  expect(readHistory(file)).toEqual([])
-  addHistory(file, boot('ready', 1))
+  expect(await readHistory(file)).toEqual([])
+  await addHistory(file, boot('ready', 1))
   writeFileSync(file, `${readFileSync(file, 'utf8')}{"kind":"bo`)
-  addHistory(file, boot('failed', 2))
-  expect(readHistory(file)).toEqual([boot('ready', 1), boot('failed', 2)])
+  await addHistory(file, boot('failed', 2))
+  expect(await readHistory(file)).toEqual([boot('ready', 1), boot('failed', 2)])
 })
 
 test('forgets the older half when it grows', async () => {
@@ -48,8 +51,8 @@ test('forgets the older half when it grows', async () => {
   const file = join(directory, 'x', 'lives.jsonl')
   const lines = Array.from({ length: 800 }, (_, index) => boot('ready', index))
   writeFileSync(file, lines.map((line) => JSON.stringify(line)).join('\n'))
-  addHistory(file, boot('failed', 9999))
-  const kept = readHistory(file)
+  await addHistory(file, boot('failed', 9999))
+  const kept = await readHistory(file)
   expect(kept.length).toBeLessThan(420)
   expect(kept.at(-1)).toEqual(boot('failed', 9999))
   expect(kept.at(-2)).toEqual(boot('ready', 799))

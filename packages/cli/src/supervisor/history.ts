@@ -1,11 +1,4 @@
-import {
-  appendFileSync,
-  mkdirSync,
-  readFileSync,
-  renameSync,
-  statSync,
-  writeFileSync,
-} from 'node:fs'
+import { appendFile, mkdir, readFile, rename, stat, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { PipelineResult } from '@berth/core'
 
@@ -44,21 +37,21 @@ export interface HistoryPlace {
  * Where the history lies: in `BERTH_HISTORY_DIR`, else in `.berth` on the pod volume (`NETWORK_VOLUME`) where that is a directory, else in the
  * state directory. Makes nothing.
  */
-export function historyPlace(
+export async function historyPlace(
   env: Readonly<Record<string, string | undefined>>,
   stateDirectory: string,
-): HistoryPlace {
+): Promise<HistoryPlace> {
   const volume = env.NETWORK_VOLUME
-  const onVolume = volume && isDirectory(volume) ? join(volume, '.berth') : undefined
+  const onVolume = volume && (await isDirectory(volume)) ? join(volume, '.berth') : undefined
   const lasting = env.BERTH_HISTORY_DIR || onVolume
   return { file: join(lasting ?? stateDirectory, 'lives.jsonl'), isLasting: lasting !== undefined }
 }
 
 /** The lines that are whole, the oldest first; none where there is no history. */
-export function readHistory(file: string): HistoryLine[] {
+export async function readHistory(file: string): Promise<HistoryLine[]> {
   let text: string
   try {
-    text = readFileSync(file, 'utf8')
+    text = await readFile(file, 'utf8')
   } catch {
     return []
   }
@@ -72,16 +65,16 @@ export function readHistory(file: string): HistoryLine[] {
 }
 
 /** Adds a line. Throws what the system says: a volume that is full or gone must not end a pod. */
-export function addHistory(file: string, line: HistoryLine): void {
-  mkdirSync(join(file, '..'), { recursive: true })
+export async function addHistory(file: string, line: HistoryLine): Promise<void> {
+  await mkdir(join(file, '..'), { recursive: true })
   // In one write, so that lines of two pods never mix; and behind a line that a kill has torn.
-  appendFileSync(file, `\n${JSON.stringify(line)}\n`)
-  if (statSync(file).size <= mostBytes) return
-  const kept = readHistory(file)
+  await appendFile(file, `\n${JSON.stringify(line)}\n`)
+  if ((await stat(file)).size <= mostBytes) return
+  const kept = await readHistory(file)
   const temporary = `${file}.${process.pid}.tmp`
   const later = kept.slice(kept.length / 2).map((each) => JSON.stringify(each))
-  writeFileSync(temporary, `${later.join('\n')}\n`)
-  renameSync(temporary, file)
+  await writeFile(temporary, `${later.join('\n')}\n`)
+  await rename(temporary, file)
 }
 
 /** How many boots of a pod have failed since then, without one in between that did not. */
@@ -103,9 +96,9 @@ export function slowestShutdown(
   return shutdowns.length === 0 ? undefined : { durationMs: longest, of: shutdowns.length }
 }
 
-function isDirectory(path: string): boolean {
+async function isDirectory(path: string): Promise<boolean> {
   try {
-    return statSync(path).isDirectory()
+    return (await stat(path)).isDirectory()
   } catch {
     return false
   }

@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from 'node:timers/promises'
 import type { NewEvent, PipelineResult } from '@berth/core'
 import { formatDuration } from '../reporters/format.ts'
 import {
@@ -11,18 +12,31 @@ import {
 import type { RecipeFacts } from './protocol.ts'
 import { slowShutdownWarning } from './shutdown-forecast.ts'
 
-/** Writes this life into the history, and says what the earlier ones mean for it. What can't be written is a warning. */
+/** A volume that takes longer to answer says nothing of earlier lives. */
+const answerMs = 2000
+
+interface Known {
+  place: HistoryPlace
+  lines: readonly HistoryLine[]
+}
+
+/**
+ * Writes this life into the history, and says what the earlier ones mean for it. What can't be written is a warning. It lies on a volume,
+ * which may hang: the supervisor waits for that only where a failed boot is counted, and not for long.
+ */
 export class LifeHistory {
-  #place: HistoryPlace
+  #known: Promise<Known>
   #emit: (event: NewEvent) => void
   #recipe: RecipeFacts | undefined
+  #own: HistoryLine[] = []
+  #writing: Promise<void> = Promise.resolve()
   #isKept = true
 
   constructor(
     { env, stateDirectory }: { env: NodeJS.ProcessEnv; stateDirectory: string },
     emit: (event: NewEvent) => void,
   ) {
-    this.#place = historyPlace(env, stateDirectory)
+    this.#known = readKnown(env, stateDirectory)
     this.#emit = emit
   }
 
@@ -30,13 +44,15 @@ export class LifeHistory {
   begin(recipe: RecipeFacts): void {
     this.#recipe = recipe
     const { name, graceMs, holdAfter } = recipe
-    const warning = slowShutdownWarning(readHistory(this.#place.file), { recipe: name, graceMs })
-    if (warning !== undefined) this.#warn(warning)
-    if (holdAfter !== undefined && !this.#place.isLasting) {
-      this.#warn(
-        `failed boots are counted in ${this.#place.file}, which a restart of the container may wipe: set BERTH_HISTORY_DIR, or NETWORK_VOLUME, to a directory that outlives one`,
-      )
-    }
+    void this.#known.then(({ place, lines }) => {
+      const warning = slowShutdownWarning(lines, { recipe: name, graceMs })
+      if (warning !== undefined) this.#warn(warning)
+      if (holdAfter !== undefined && !place.isLasting) {
+        this.#warn(
+          `failed boots are counted in ${place.file}, which a restart of the container may wipe: set BERTH_HISTORY_DIR, or NETWORK_VOLUME, to a directory that outlives one`,
+        )
+      }
+    })
   }
 
   booted(result: PipelineResult, durationMs: number): void {
@@ -50,20 +66,35 @@ export class LifeHistory {
   }
 
   /** After a boot that failed: why the container is held though its recipe would end it, or `undefined` while it may be started again. */
-  reasonToHold(): string | undefined {
+  async reasonToHold(): Promise<string | undefined> {
     const { holdAfter, pod = '' } = this.#recipe ?? {}
     if (holdAfter === undefined) return undefined
     const { failures, withinMs } = holdAfter
-    const count = failedBoots(readHistory(this.#place.file), pod, Date.now() - withinMs)
+    const known = await Promise.race([this.#known, sleep(answerMs, undefined)])
+    const lines = [...(known?.lines ?? []), ...this.#own]
+    const count = failedBoots(lines, pod, Date.now() - withinMs)
     if (count < failures) return undefined
     return `the boot failed ${count} times within ${formatDuration(withinMs)}, and would fail again; stop this pod, or repair it and restart it`
   }
 
+  /** Resolves when everything is written, or can't be; never where the volume hangs. */
+  get written(): Promise<void> {
+    return this.#writing
+  }
+
   #add(line: DistributiveOmit<HistoryLine, 'time' | 'pod' | 'recipe'>): void {
-    if (this.#recipe === undefined || !this.#isKept) return
+    if (this.#recipe === undefined) return
     const { pod, name } = this.#recipe
+    const whole: HistoryLine = { time: Date.now(), pod, recipe: name, ...line }
+    this.#own.push(whole)
+    this.#writing = this.#writing.then(() => this.#write(whole))
+  }
+
+  async #write(line: HistoryLine): Promise<void> {
+    if (!this.#isKept) return
     try {
-      addHistory(this.#place.file, { time: Date.now(), pod, recipe: name, ...line })
+      const { place } = await this.#known
+      await addHistory(place.file, line)
     } catch (error) {
       this.#isKept = false
       this.#warn(`could not write the history of this pod: ${(error as Error).message}`)
@@ -73,6 +104,11 @@ export class LifeHistory {
   #warn(text: string): void {
     this.#emit({ type: 'note', level: 'warn', text })
   }
+}
+
+async function readKnown(env: NodeJS.ProcessEnv, stateDirectory: string): Promise<Known> {
+  const place = await historyPlace(env, stateDirectory)
+  return { place, lines: await readHistory(place.file) }
 }
 
 type DistributiveOmit<Line, Keys extends PropertyKey> = Line extends unknown

@@ -33,6 +33,8 @@ export class MainPhase {
   process: MainProcess | undefined
   /** `undefined` where the recipe does not say how main shows it. */
   isReady: boolean | undefined
+  /** How it ended. */
+  end: Ending | undefined
   /** How the deferred steps ended. */
   deferred: PipelineResult | undefined
   #with: MainSurroundings
@@ -61,11 +63,11 @@ export class MainPhase {
       if (recipe === undefined || recipe.deferred.length === 0 || ending.signal.aborted) return
       this.deferred = await runBeside(pipelines.start('boot', { deferred: true }), endOfMain)
     })
-    const end = await this.#main(facts, { ending, started: started.resolve })
+    this.end = await this.#main(facts, { ending, started: started.resolve })
     ending.abort()
     started.resolve()
     await Promise.all([rounds, deferred])
-    return end
+    return this.end
   }
 
   /** Resolves when anyone wants the pod to stop. */
@@ -79,7 +81,7 @@ export class MainPhase {
     facts: MainFacts,
     { ending, started }: { ending: AbortController; started: () => void },
   ): Promise<Ending | undefined> {
-    const { env, emit } = this.#with
+    const { env, emit, stop } = this.#with
     if (facts.command.length === 0) {
       started()
       await this.wait('no command was given')
@@ -89,7 +91,9 @@ export class MainPhase {
     try {
       const mark = createMark()
       this.#with.pipelines.use({ mark, stopSignal: facts.stopSignal })
-      await this.#with.starting()
+      // A port that is not free in time must not hold up the end.
+      await Promise.race([this.#with.starting(), stop.requested])
+      if (stop.isRequested) return undefined
       this.process = await startMain(facts, env, mark)
       const { pid } = this.process
       const startTime = readStat(pid)?.startTime ?? ''

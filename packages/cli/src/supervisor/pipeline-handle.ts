@@ -8,6 +8,14 @@ import type { MainFacts, Order, PipelineRequest, RecipeFacts, Report } from './p
 
 export type Loaded = { recipe: RecipeFacts } | { refused: ErrorFacts } | { crashed: ErrorFacts }
 
+/** What not even SIGKILL has ended after this waits for a disk or a volume, and nobody can end it. */
+const stuckMs = 300
+
+const notGone = 'it is not gone yet: it waits for a disk or a volume'
+
+/** How long a process that has said how it ended may take to go. */
+const leaveMs = 2000
+
 export interface PipelineEnd {
   result: PipelineResult
   main?: MainFacts
@@ -26,6 +34,8 @@ export class PipelineHandle {
   #outcome: PipelineEnd | undefined
   #killReason: string | undefined
   #killTimer: NodeJS.Timeout | undefined
+  #leaveTimer: NodeJS.Timeout | undefined
+  #isSettled = false
 
   constructor(request: PipelineRequest, child: PipelineChild, report: (event: BerthEvent) => void) {
     this.#request = request
@@ -47,14 +57,13 @@ export class PipelineHandle {
   }
 
   /**
-   * Never rejects; resolves when it has said how it ended. Its process has only to go then: that takes Node a while, and on a hung
-   * volume for ever.
+   * Never rejects; resolves when it has said how it ended. Its process has only to go then: that takes Node a while.
    */
   get finished(): Promise<PipelineEnd> {
     return this.#finished.promise
   }
 
-  /** Never rejects; resolves when the process is gone. A crash is `failed`, has been reported, and left nothing running. */
+  /** Never rejects; resolves when the process is gone, or can't be ended. A crash is `failed`, has been reported, and left nothing running. */
   get ended(): Promise<PipelineEnd> {
     return this.#ended.promise
   }
@@ -82,11 +91,23 @@ export class PipelineHandle {
   /** Kills the process when it hasn't ended by then, without telling it; a later call replaces an earlier one. */
   killAt(time: number, reason: string): void {
     clearTimeout(this.#killTimer)
+    if (this.#isSettled) return
     const kill = (): void => {
       this.#killReason = reason
       if (this.#child.pid !== undefined) signalProcess(-this.#child.pid, 'SIGKILL')
+      this.#killTimer = setTimeout(() => void this.#settle(notGone), stuckMs)
     }
     this.#killTimer = setTimeout(kill, Math.max(0, time - Date.now()))
+  }
+
+  /** A file that does not answer holds up an exit for ever. */
+  #letGo(): void {
+    const kill = (): void => {
+      // Not its group: a daemon that it has left on purpose is in there.
+      if (this.#child.pid !== undefined) signalProcess(this.#child.pid, 'SIGKILL')
+      this.#leaveTimer = setTimeout(() => void this.#settle(notGone), stuckMs)
+    }
+    this.#leaveTimer = setTimeout(kill, leaveMs)
   }
 
   #send(order: Order): void {
@@ -101,11 +122,15 @@ export class PipelineHandle {
     if (answer.type === 'ended') {
       this.#outcome = answer
       this.#finished.resolve(answer)
+      this.#letGo()
     }
   }
 
   async #settle(how: string): Promise<void> {
     clearTimeout(this.#killTimer)
+    clearTimeout(this.#leaveTimer)
+    if (this.#isSettled) return
+    this.#isSettled = true
     if (this.#outcome !== undefined) {
       this.#ended.resolve(this.#outcome)
       return
@@ -115,16 +140,19 @@ export class PipelineHandle {
     if (!('refused' in (await this.loaded))) {
       this.#report({ type: 'error', time: Date.now(), error: crashed })
     }
-    // Nothing that it started may still write when the next pipeline begins.
-    await killProcesses(() => processesMarked(pipelineMark, this.#mark))
+    // Nothing that it started may still write when the next pipeline begins; behind the last one everything is ended.
+    const { pipeline, round } = this.#request
+    if (pipeline === 'boot' || round !== undefined)
+      await killProcesses(() => processesMarked(pipelineMark, this.#mark))
     this.#ended.resolve({ result: 'failed' })
   }
 
   #crash(how: string): ErrorFacts {
     const { pipeline } = this.#request
     const wasKilled = this.#killReason !== undefined
+    const stuck = how === notGone ? `; ${notGone}` : ''
     const message = wasKilled
-      ? `the ${pipeline} pipeline was killed: ${this.#killReason}`
+      ? `the ${pipeline} pipeline was killed: ${this.#killReason}${stuck}`
       : `the ${pipeline} pipeline's process died: ${how}`
     const hint = 'if memory was short, give the container more, or the step less to do at once'
     const isUnexplained = !wasKilled && how.includes('SIGKILL')

@@ -89,9 +89,13 @@ const afterKillMs = 200
 export async function endProcesses(find: () => number[], patienceMs: number): Promise<void> {
   const found = find()
   for (const pid of found) signalProcess(pid, 'SIGTERM')
-  const until = Date.now() + patienceMs
-  while (Date.now() < until && find().length > 0) await sleep(10)
+  await untilGone(found, Date.now() + patienceMs)
   await killProcesses(find)
+}
+
+/** To look at each of a few is next to nothing; to find them among all takes longer than the last moments of a grace have. */
+async function untilGone(pids: readonly number[], until: number): Promise<void> {
+  while (Date.now() < until && pids.some(isRunning)) await sleep(10)
 }
 
 /** Kills what `find` finds, again and again: what was forked in between is found the next time. */
@@ -99,7 +103,7 @@ export async function killProcesses(find: () => number[]): Promise<void> {
   const until = Date.now() + afterKillMs
   for (let left = find(); left.length > 0 && Date.now() < until; left = find()) {
     for (const pid of left) signalProcess(pid, 'SIGKILL')
-    await sleep(10)
+    await untilGone(left, until)
   }
 }
 

@@ -19,6 +19,7 @@ export async function runBeside(
     pipeline.killAt(killAt(), 'it did not stop when the shutdown began')
   }
   signal.addEventListener('abort', cancel, { once: true })
+  if (signal.aborted) cancel()
   pipeline.go()
   const { result } = await pipeline.ended
   signal.removeEventListener('abort', cancel)

@@ -46,13 +46,14 @@ export function longTimeoutsWarning(
 }
 
 /** What is to be feared for a recipe's shutdown, from the history of this machine and the steps' timeouts. Reads files, writes none. */
-export function shutdownWarnings(
+export async function shutdownWarnings(
   recipe: { name: string; steps: readonly TimedStep[]; graceMs: number },
   env: NodeJS.ProcessEnv,
-): string[] {
-  const lines = stateDirectories(undefined, env)
-    .map((directory) => readHistory(historyPlace(env, directory).file))
-    .find((each) => each.length > 0)
+): Promise<string[]> {
+  const histories = stateDirectories(undefined, env).map(async (directory) =>
+    readHistory((await historyPlace(env, directory)).file),
+  )
+  const lines = (await Promise.all(histories)).find((each) => each.length > 0)
   const { name, steps, graceMs } = recipe
   const slow = slowShutdownWarning(lines ?? [], { recipe: name, graceMs })
   return [slow, longTimeoutsWarning(steps, graceMs)].filter((text) => text !== undefined)

@@ -1,5 +1,8 @@
-import { cancelDeadline, defaultGraceMs, halfDeadline, stopDeadline } from './grace.ts'
+import { cancelDeadline, defaultGraceMs, halfDeadline, lastMoment, stopDeadline } from './grace.ts'
 import type { ReceivedSignal } from './signals.ts'
+
+/** The longest that Node's timers hold. */
+const longestMs = 2 ** 31 - 1
 
 /** Someone who wants the pod to stop: a signal, or `berth shutdown`. */
 export interface StopCause {
@@ -10,15 +13,31 @@ export interface StopCause {
 
 /** Whether, since when and how urgently the pod is to stop; and what of the grace is whose. Of several causes the most pressing counts. */
 export class StopRequest {
-  /** Known once the recipe is. */
-  graceMs = defaultGraceMs
   /** The first that stops. */
   signal: ReceivedSignal | undefined
   /** A second signal came: what is optional is skipped. */
   isUrgent = false
+  #graceMs = defaultGraceMs
   #causes: StopCause[] = []
+  #over = Promise.withResolvers<void>()
+  #overTimer: NodeJS.Timeout | undefined
   #requested = Promise.withResolvers<void>()
   #signalled = Promise.withResolvers<void>()
+
+  /** Known once the recipe is. */
+  get graceMs(): number {
+    return this.#graceMs
+  }
+
+  set graceMs(graceMs: number) {
+    this.#graceMs = graceMs
+    this.#awaitLastMoment()
+  }
+
+  /** Resolves when somebody's grace is as good as over: nothing is waited for any more. */
+  get over(): Promise<void> {
+    return this.#over.promise
+  }
 
   /** Resolves when anyone wants the pod to stop. */
   get requested(): Promise<void> {
@@ -36,6 +55,7 @@ export class StopRequest {
 
   request(cause: StopCause): void {
     this.#causes.push(cause)
+    this.#awaitLastMoment()
     this.#requested.resolve()
   }
 
@@ -59,6 +79,20 @@ export class StopRequest {
   /** When what runs beside main (a round, deferred steps) is killed. */
   cancelDeadline(): number {
     return this.#earliest(cancelDeadline)
+  }
+
+  /** When nothing is waited for any more; `undefined` while nobody is waiting to kill us. */
+  lastMoment(): number | undefined {
+    return this.isRequested ? this.#earliest(lastMoment) : undefined
+  }
+
+  #awaitLastMoment(): void {
+    clearTimeout(this.#overTimer)
+    const at = this.lastMoment()
+    if (at === undefined) return
+    const left = at - Date.now()
+    if (left <= 0) this.#over.resolve()
+    else this.#overTimer = setTimeout(() => this.#awaitLastMoment(), Math.min(left, longestMs))
   }
 
   #earliest(deadlineOf: (at: number, graceMs: number) => number): number {

@@ -1,19 +1,20 @@
 import type { BerthEvent, NewEvent, PipelineResult } from '@berth/core'
 import { exitCodeOfSignal, exitCodes } from '../exit-codes.ts'
-import { hideVariables, shownError } from '../output-mask.ts'
+import { shownError } from '../output-mask.ts'
 import { formatDuration } from '../reporters/format.ts'
 import { bootMark } from './boot-environment.ts'
+import { BootPhase } from './boot-phase.ts'
 import type { BootRequest } from './boot-request.ts'
 import type { ControlHandlers } from './control-socket.ts'
 import { controlsOf, type LifePhase } from './controls.ts'
 import { type Ending, podExitCode, withDeferred } from './exit-code.ts'
-import { type Life, readLife } from './life-file.ts'
+import type { Life } from './life-file.ts'
 import { LifeHistory } from './life-history.ts'
 import { awake, MainPhase } from './main-phase.ts'
 import type { PipelineChild } from './pipeline-child.ts'
-import type { PipelineEnd, PipelineHandle } from './pipeline-handle.ts'
+import type { PipelineEnd } from './pipeline-handle.ts'
 import { Pipelines } from './pipelines.ts'
-import { endProcesses, killAtOnce, processesMarked } from './process-table.ts'
+import { endProcesses, killAtOnce, processesMarked, signalProcess } from './process-table.ts'
 import { type MainFacts, mainWithoutRecipe, type RecipeFacts } from './protocol.ts'
 import { endRemains } from './remains.ts'
 import { ShutdownPhase } from './shutdown-phase.ts'
@@ -41,11 +42,11 @@ export class Supervisor {
   #shutdown: ShutdownPhase
   #phase: LifePhase = 'boot'
   #startedAt = Date.now()
-  #recipe: RecipeFacts | undefined
-  #boot: PipelineHandle | undefined
-  #bootResult: PipelineResult | undefined
+  #boot: BootPhase
+  #shutdownAt = 0
   #finished = Promise.withResolvers<ShutdownEnd>()
-  #abandoned = Promise.withResolvers<number>()
+  #isAbandoned = false
+  #abandoned = Promise.withResolvers<ShutdownEnd>()
 
   /** With a life, one that has begun already: its supervisor was killed, and `finish` ends it. */
   constructor(
@@ -55,15 +56,16 @@ export class Supervisor {
   ) {
     this.#request = request
     this.#report = report
+    if (request.graceMs !== undefined) this.#stop.graceMs = request.graceMs
     this.#pipelines = new Pipelines(request, report, begun)
     const emit = (event: NewEvent): void => this.#emit(event)
     this.#history = new LifeHistory(request, emit)
-    this.#shutdown = new ShutdownPhase({ pipelines: this.#pipelines, stop: this.#stop, emit })
+    const surroundings = { pipelines: this.#pipelines, stop: this.#stop, emit }
+    this.#boot = new BootPhase({ ...surroundings, request, history: this.#history })
+    this.#shutdown = new ShutdownPhase(surroundings)
     this.#main = new MainPhase({
-      pipelines: this.#pipelines,
-      stop: this.#stop,
+      ...surroundings,
       env: request.env,
-      emit,
       // Its modules load while main stops; a short grace has no time to waste.
       stopping: () => this.#shutdown.prepare(),
       starting: () => this.#request.health?.freePort(),
@@ -71,20 +73,37 @@ export class Supervisor {
     this.controls = controlsOf({
       stop: this.#stop,
       facts: () => ({
-        recipe: this.#recipe?.name ?? request.recipe,
+        recipe: this.#boot.recipe?.name ?? request.recipe,
         phase: this.#phase,
         startedAt: this.#startedAt,
-        boot: this.#bootResult,
+        boot: this.#boot.end?.result,
         main: this.#main.facts,
       }),
       beginStop: () => this.#beginStop(),
       finished: this.#finished.promise,
       emit,
     })
+    void this.#stop.over.then(() => this.#giveUp())
   }
 
   async run(): Promise<number> {
-    return Promise.race([this.#liveSafely(), this.#abandoned.promise])
+    const abandoned = this.#abandoned.promise.then(({ exitCode }) => exitCode)
+    return Promise.race([this.#liveSafely(), abandoned])
+  }
+
+  /** Resolves when main is about to be started, or the life to end. */
+  get booted(): Promise<void> {
+    return this.#boot.over
+  }
+
+  /** When nothing may be waited for any more, in milliseconds since the epoch; `undefined` while nobody is waiting to kill us. */
+  get lastMoment(): number | undefined {
+    return this.#stop.lastMoment()
+  }
+
+  /** Resolves when the history of the machine has been written; never, where its volume hangs. */
+  get written(): Promise<void> {
+    return this.#history.written
   }
 
   /** Ends a life whose supervisor was killed: what is left of its main and pipelines, then shutdown and undo. */
@@ -95,7 +114,7 @@ export class Supervisor {
     if (graceMs !== undefined) this.#stop.request({ at: Date.now() })
     const end = async (): Promise<ShutdownEnd> => {
       this.#shutdown.prepare()
-      await endRemains(life, this.#stop.halfDeadline())
+      await endRemains(life, this.#stop)
       const { result, shutdownMs } = await this.#runShutdown()
       const isRight = result === 'ready' || result === 'degraded'
       const exitCode = isRight ? exitCodes.right : exitCodes.failed
@@ -106,11 +125,7 @@ export class Supervisor {
       await this.#finish(ended)
       return ended
     }
-    const abandoned = this.#abandoned.promise.then((exitCode): ShutdownEnd => {
-      const summary = 'a third signal ended the shutdown'
-      return { state: 'ended', result: 'cancelled', exitCode, shutdownMs: 0, summary }
-    })
-    return Promise.race([end(), abandoned])
+    return Promise.race([end(), this.#abandoned.promise])
   }
 
   /** Acts on a signal: the first that stops begins the end, the second skips what is optional, the third ends at once. */
@@ -147,23 +162,14 @@ export class Supervisor {
   }
 
   async #live(): Promise<number> {
-    const boot = await this.#runBoot()
+    const boot = await this.#boot.run()
     if (boot === 'refused') return exitCodes.usage
     const bootMs = Date.now() - this.#startedAt
-    this.#bootResult = boot.result
     this.#history.booted(boot.result, bootMs)
     const main = await this.#runMain(boot)
     const { shutdownMs, ...shutdown } = await this.#runShutdown()
-    const code = podExitCode({
-      boot: withDeferred(boot.result, this.#main.deferred),
-      onBootFailure: this.#onBootFailure(),
-      hasCommand: this.#mainFacts(boot).command.length > 0,
-      main,
-      shutdown: shutdown.result,
-      stopSignal: this.#stop.signal?.name,
-      strict: this.#request.strict,
-    })
-    const recipe = this.#recipe?.name ?? this.#request.recipe
+    const code = this.#exitCode(main, shutdown.result)
+    const recipe = this.#boot.recipe?.name ?? this.#request.recipe
     const text = lifeSummary({ recipe, boot, bootMs, main, shutdown, shutdownMs, code })
     this.#emit({ type: 'note', level: code === exitCodes.right ? 'info' : 'warn', text })
     await this.#finish({
@@ -193,10 +199,7 @@ export class Supervisor {
   /** Tells what runs that it must stop; answers what was done. */
   #beginStop(): string {
     if (this.#phase === 'ended') return 'everything is put away: ending'
-    if (this.#boot !== undefined) {
-      this.#cancelBoot(this.#boot)
-      return 'cancelling the boot'
-    }
+    if (this.#boot.cancel()) return 'cancelling the boot'
     const left = `${formatDuration((this.#stop.deadline() ?? 0) - Date.now())} left`
     if (this.#shutdown.hasten()) return `the shutdown has ${left}`
     return `${this.#main.process === undefined ? 'shutting down' : 'stopping main'}, ${left}`
@@ -207,44 +210,42 @@ export class Supervisor {
     const { env } = this.#request
     this.#emit({ type: 'signal', name, action: 'a third time: ending at once' })
     killAtOnce(() => processesMarked(bootMark, env[bootMark]))
-    this.#abandoned.resolve(exitCodeOfSignal(name))
+    const summary = 'a third signal ended the shutdown'
+    this.#abandon({ result: 'cancelled', exitCode: exitCodeOfSignal(name), summary })
   }
 
-  async #runBoot(): Promise<PipelineEnd | 'refused'> {
-    const boot = this.#pipelines.start('boot')
-    this.#boot = boot
-    const loaded = await boot.loaded
-    if ('recipe' in loaded) {
-      this.#recipe = loaded.recipe
-      hideVariables(loaded.recipe.secrets)
-      this.#stop.graceMs = loaded.recipe.graceMs
-      this.#history.begin(loaded.recipe)
-      await this.#endEarlierLife()
-      this.#pipelines.begin(loaded.recipe)
-      void this.#request.health?.open(loaded.recipe.health, () => this.#stop.deadline())
-      // The grace may have changed what was decided before the recipe was known.
-      if (this.#stop.isRequested) this.#cancelBoot(boot)
-      boot.go()
-    }
-    const end = await boot.finished
-    this.#boot = undefined
-    if (!('refused' in loaded)) return end
-    this.#emit({ type: 'error', error: loaded.refused })
-    return 'refused'
+  /** The last moment of the grace has come: whatever hangs, hangs without us. The journal stays, as at the third signal. */
+  #giveUp(): void {
+    if (this.#phase === 'ended' || this.#isAbandoned) return
+    const { env } = this.#request
+    const what = { boot: 'the boot', main: 'main', shutdown: 'the shutdown' }[this.#phase]
+    const summary = `the time is over and ${what} has not ended: what is left is for \`berth shutdown\`, or the next boot`
+    this.#emit({ type: 'note', level: 'warn', text: summary })
+    for (const pid of processesMarked(bootMark, env[bootMark])) signalProcess(pid, 'SIGKILL')
+    if (this.#phase === 'shutdown') this.#tellHistory('failed')
+    const isCut = this.#main.process !== undefined
+    const main = isCut ? ({ code: null, signal: 'SIGKILL' } as const) : this.#main.end
+    this.#abandon({ result: 'failed', exitCode: this.#exitCode(main, 'failed'), summary })
   }
 
-  /** What a killed supervisor left must not write into what this boot puts in place. */
-  async #endEarlierLife(): Promise<void> {
-    const life = readLife(this.#request.stateDirectory)
-    if (life === undefined) return
-    const text = 'an earlier boot was not put away: what is left of it is ended and taken back'
-    this.#emit({ type: 'note', level: 'info', text })
-    await endRemains(life, this.#stop.halfDeadline())
+  #abandon(end: Pick<ShutdownEnd, 'result' | 'exitCode' | 'summary'>): void {
+    const shutdownMs = this.#shutdownAt === 0 ? 0 : Date.now() - this.#shutdownAt
+    const answer = { state: 'ended', shutdownMs, ...end } as const
+    this.#isAbandoned = true
+    this.#finished.resolve(answer)
+    this.#abandoned.resolve(answer)
   }
 
-  #cancelBoot(boot: PipelineHandle): void {
-    boot.cancel(this.#stop.signal?.name ?? 'stop')
-    boot.killAt(this.#stop.halfDeadline(), 'it did not stop when the boot was cancelled')
+  #exitCode(main: Ending | undefined, shutdown: PipelineResult): number {
+    return podExitCode({
+      boot: withDeferred(this.#boot.end?.result ?? 'cancelled', this.#main.deferred),
+      onBootFailure: this.#onBootFailure(),
+      hasCommand: this.#mainFacts().command.length > 0,
+      main,
+      shutdown,
+      stopSignal: this.#stop.signal?.name,
+      strict: this.#request.strict,
+    })
   }
 
   /** Resolves when main is gone, with how it ended; with `undefined` when there was none to run. */
@@ -252,27 +253,36 @@ export class Supervisor {
     if (this.#stop.isRequested) return undefined
     const hasFailed = boot.result === 'failed'
     const policy = this.#onBootFailure()
-    const reason = policy === 'hold' ? 'the boot failed' : this.#history.reasonToHold()
+    const reason = hasFailed ? await this.#reasonToHold(policy) : undefined
     if (hasFailed && policy === 'exit' && reason === undefined) return undefined
+    if (this.#stop.isRequested) return undefined
     this.#phase = 'main'
     this.#pipelines.use()
     if (!hasFailed || policy === 'continue') {
-      return this.#main.run(this.#mainFacts(boot), this.#recipe)
+      return this.#main.run(this.#mainFacts(), this.#boot.recipe)
     }
     await this.#main.wait(reason ?? policy)
     return undefined
   }
 
+  async #reasonToHold(policy: RecipeFacts['onBootFailure']): Promise<string | undefined> {
+    return policy === 'hold' ? 'the boot failed' : await this.#history.reasonToHold()
+  }
+
   /** Shutdown, undo, and the end of whatever is left of this life. */
   async #runShutdown(): Promise<PipelineEnd & { shutdownMs: number }> {
     this.#phase = 'shutdown'
-    const startedAt = Date.now()
+    this.#shutdownAt = Date.now()
     const end = await this.#shutdown.run()
     const { env } = this.#request
     await endProcesses(() => processesMarked(bootMark, env[bootMark]), this.#sweepPatience())
-    const shutdownMs = Date.now() - startedAt
-    this.#history.shutDown(end.result, shutdownMs, this.#stop.isRequested)
-    return { ...end, shutdownMs }
+    return { ...end, shutdownMs: this.#tellHistory(end.result) }
+  }
+
+  #tellHistory(result: PipelineResult): number {
+    const shutdownMs = Date.now() - this.#shutdownAt
+    this.#history.shutDown(result, shutdownMs, this.#stop.isRequested)
+    return shutdownMs
   }
 
   #sweepPatience(): number {
@@ -280,15 +290,16 @@ export class Supervisor {
     return Math.max(0, Math.min(sweepPatienceMs, deadline - Date.now()))
   }
 
-  #mainFacts(boot: PipelineEnd): MainFacts {
-    return boot.main ?? mainWithoutRecipe(this.#request.command ?? [])
+  #mainFacts(): MainFacts {
+    return this.#boot.end?.main ?? mainWithoutRecipe(this.#request.command ?? [])
   }
 
   #onBootFailure(): RecipeFacts['onBootFailure'] {
-    return this.#recipe?.onBootFailure ?? 'exit'
+    return this.#boot.recipe?.onBootFailure ?? 'exit'
   }
 
   #emit(event: NewEvent): void {
+    if (this.#isAbandoned) return
     this.#report({ ...event, time: Date.now() })
   }
 }
