@@ -162,7 +162,7 @@ async function putGroup(
   rewritten.hashes.push({
     sha256,
     at: places.flatMap(({ frame, offset }) => [frame, offset]),
-    hashes: places.map(({ hash }) => hash),
+    hashes: places.map(({ hash }) => hash).join(''),
   })
   for (const [index, { file }] of members.entries()) {
     const { frame, offset } = places[index] as (typeof places)[number]

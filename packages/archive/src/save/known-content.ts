@@ -9,30 +9,20 @@ export interface ChunkHashes {
   sha256: string
   /** `frame, offset` of each file; empty for a segment. */
   at: number[]
-  /** 32 hex digits each: the first half of a sha256. */
-  hashes: string[]
-}
-
-/** The same as it is stored: of most chunks nothing is asked. */
-interface StoredHashes {
-  at: number[]
+  /** 32 hex digits each, the first half of a sha256, in one string. */
   hashes: string
 }
 
 interface EncodedHashes {
   format: 1
-  chunks: { sha256: string; at: number[]; hashes: string }[]
+  chunks: ChunkHashes[]
 }
 
 /** The bytes of a `.hashes` object: what a save needs to know again the content that this snapshot's own chunks hold. */
 export function encodeHashes(chunks: readonly ChunkHashes[]): Buffer {
   const encoded: EncodedHashes = {
     format: 1,
-    chunks: chunks.map((chunk) => ({
-      sha256: chunk.sha256,
-      at: chunk.at,
-      hashes: chunk.hashes.join(''),
-    })),
+    chunks: chunks.map(({ sha256, at, hashes }) => ({ sha256, at, hashes })),
   }
   return zstdCompressSync(Buffer.from(JSON.stringify(encoded)), {
     params: { [constants.ZSTD_c_checksumFlag]: 1 },
@@ -69,7 +59,7 @@ export async function readKnownContent(
 ): Promise<KnownContent> {
   const wanted = chunksOfSizes(source.manifest, source.sizes)
   const born = new Set([...wanted].map((chunk) => source.manifest.chunks[chunk]?.born ?? ''))
-  const hashes = new Map<string, StoredHashes>()
+  const hashes = new Map<string, Omit<ChunkHashes, 'sha256'>>()
   await Promise.all(
     [...born].map(async (snapshot) => {
       const bytes = await source.store.get(hashesKey(source.manifest.archive, snapshot), options)
@@ -122,7 +112,7 @@ function chunksOfSizes(manifest: KnownManifest, sizes: ReadonlySet<number>): Set
 
 function indexContent(
   { manifest, sizes }: { manifest: KnownManifest; sizes: ReadonlySet<number> },
-  hashes: Map<string, StoredHashes>,
+  hashes: Map<string, Omit<ChunkHashes, 'sha256'>>,
 ): KnownContent {
   const files = new Map<string, Place>()
   const own = new Map<string, { hash: string; size: number; place: Place }>()
@@ -154,7 +144,7 @@ function indexContent(
 /** The hash of what lies at a place; a chunk's table is made when the first of its places is asked for. */
 function createHashFinder(
   { chunks }: KnownManifest,
-  hashes: ReadonlyMap<string, StoredHashes>,
+  hashes: ReadonlyMap<string, Omit<ChunkHashes, 'sha256'>>,
 ): (place: Place & { kind: 'group' }) => string | undefined {
   const tables = new Map<number, Map<string, number>>()
   return ({ chunk, frame, offset }) => {

@@ -12,8 +12,8 @@ import type { FileEntry } from '../format/tree.ts'
 /** A file whose content is not in the archive yet; of a long one some segments may be. */
 export interface NewContent {
   file: ScannedFile
-  /** For a long file: the chunk of each segment that is known. */
-  known: (number | undefined)[]
+  /** Of a long file the chunks of its segments, where they are known. */
+  known?: readonly (number | undefined)[]
 }
 
 export interface SavePlan {
@@ -75,7 +75,7 @@ export async function recognise(
   for (const file of suspects) {
     if (file.size > SMALL_FILE_BYTES ? source.hasLong : source.sizes.has(file.size))
       candidates.push(file)
-    else plan.fresh.push({ file, known: [] })
+    else plan.fresh.push({ file })
   }
   const small = candidates.filter((file) => file.size <= SMALL_FILE_BYTES)
   const long = candidates.filter((file) => file.size > SMALL_FILE_BYTES)
@@ -110,7 +110,7 @@ export async function recognise(
 }
 
 function addRecognised(plan: SavePlan, file: ScannedFile, place: Place | undefined): void {
-  if (place === undefined) plan.fresh.push({ file, known: [] })
+  if (place === undefined) plan.fresh.push({ file })
   else plan.kept.push(withPlace(file, place))
 }
 

@@ -29,7 +29,5 @@ export function createSavePool(signal: AbortSignal | undefined): SavePool {
 }
 
 function isSmall(task: SaveTask): task is ContentTask {
-  if (task.kind === 'make-group')
-    return task.files.reduce((sum, file) => sum + file.size, 0) <= SMALL_BYTES
-  return task.kind === 'hash-files' && task.bytes <= SMALL_BYTES
+  return (task.kind === 'make-group' || task.kind === 'hash-files') && task.bytes <= SMALL_BYTES
 }

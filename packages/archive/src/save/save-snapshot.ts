@@ -100,7 +100,7 @@ async function writeContent(
   const stored = new Set([...plan.kept, ...written.files].map((file) => file.path))
   const renamed = renameLostFiles(writer.root, scan, stored)
   if (renamed.length === 0) return written
-  const more = await writeChunks(writer, [renamed.map((file) => ({ file, known: [] }))])
+  const more = await writeChunks(writer, [renamed.map((file) => ({ file }))])
   return {
     ...written,
     files: [...written.files, ...more.files],

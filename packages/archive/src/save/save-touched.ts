@@ -122,7 +122,7 @@ async function planTouched(
   for (const file of files) {
     const { now, before, number } = file
     if (now.size === 0) kept.set(number, withPlace(now, { kind: 'empty' }))
-    else if (isFew && now.size !== before.size) fresh.push({ file: now, known: [] })
+    else if (isFew && now.size !== before.size) fresh.push({ file: now })
     else suspects.push(file)
   }
   if (suspects.length === 0) return { kept, fresh }

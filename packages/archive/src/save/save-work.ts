@@ -8,6 +8,7 @@ import {
 } from '../format/format.ts'
 import { type CompressionLevel, compressFrameInto, frameRoom } from '../format/frame-encoder.ts'
 import type { Frame } from '../format/manifest.ts'
+import { type GroupFiles, type GroupPlaces, createPlaces, unpackFiles } from './group-columns.ts'
 import { micros } from '../scan/scan-directory.ts'
 import type { ScanTask } from '../scan/scan.ts'
 import type { ScannedBatch } from '../scan/scan-work.ts'
@@ -24,7 +25,7 @@ export type SaveTaskResult = ScannedBatch | ContentResult
 export type ContentTask =
   | { kind: 'hash-files'; root: string; paths: TreePath[]; bytes: number }
   | { kind: 'hash-segments'; root: string; path: TreePath; size: number }
-  | (MakeTask & { kind: 'make-group'; files: FileEntry[] })
+  | (MakeTask & { kind: 'make-group'; files: GroupFiles; bytes: number })
   | (MakeTask & { kind: 'make-segment'; file: FileEntry; start: number })
 
 interface MakeTask {
@@ -41,12 +42,6 @@ export interface HashedFiles {
   hashes: (string | undefined)[]
 }
 
-/** What became of one file of a group: its attributes as they were when it was read, or why it isn't in the group. */
-export type GroupedFile =
-  | { read: true; file: FileEntry; frame: number; offset: number; hash: string }
-  /** `gone`: it isn't there any more, or is no regular file. */
-  | { read: false; path: TreePath; reason: string }
-
 export interface MadeChunk {
   data: Uint8Array
   sha256: string
@@ -54,7 +49,7 @@ export interface MadeChunk {
 }
 
 export interface MadeGroup extends MadeChunk {
-  files: GroupedFile[]
+  places: GroupPlaces
 }
 
 export interface MadeSegment extends MadeChunk {
@@ -124,7 +119,7 @@ function scratchOf(bytes: number): Buffer {
 }
 
 function makeGroup(task: ContentTask & { kind: 'make-group' }): MadeGroup {
-  const files: GroupedFile[] = []
+  const places = createPlaces(task.files)
   const object = startObject(task)
   const raw = scratchOf(SCRATCH_BYTES)
   let filled = 0
@@ -132,13 +127,13 @@ function makeGroup(task: ContentTask & { kind: 'make-group' }): MadeGroup {
     object.add(raw.subarray(0, filled))
     filled = 0
   }
-  for (const wanted of task.files) {
+  for (const wanted of unpackFiles(task.files)) {
     // The header's length does not depend on what is read, unless the file grew.
     if (filled > 0 && filled + wanted.size > FRAME_BYTES) flush()
     const start = filled + tarHeaderLength(wanted)
     const content = readSmallFile(task.root, wanted.path, raw.subarray(start))
     if (!content.read) {
-      files.push({ read: false, path: wanted.path, reason: content.reason })
+      places.addUnread(content.reason)
       continue
     }
     const file = { ...wanted, size: content.size, mtime: micros(content.stats.mtimeMs) }
@@ -149,13 +144,14 @@ function makeGroup(task: ContentTask & { kind: 'make-group' }): MadeGroup {
     const padding = tarPadding(file.size)
     raw.fill(0, end, end + padding)
     const hash = contentHash(raw.subarray(offset, end))
-    files.push({ read: true, file, frame: object.frames.length, offset, hash })
+    const { size, mtime } = file
+    places.add({ size, mtime, frame: object.frames.length, offset }, hash)
     filled = end + padding
   }
   TAR_END.copy(raw, filled)
   filled += TAR_END.length
   flush()
-  return { ...object.seal(), files }
+  return { ...object.seal(), places: places.finish() }
 }
 
 function makeSegment(task: ContentTask & { kind: 'make-segment' }): MadeSegment {

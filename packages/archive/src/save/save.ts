@@ -191,7 +191,7 @@ async function saveScan(save: Save): Promise<SaveResult> {
 }
 
 function allFresh({ kept, suspects }: Comparison): SavePlan {
-  return { kept, fresh: suspects.map((file) => ({ file, known: [] })), suspects: suspects.length }
+  return { kept, fresh: suspects.map((file) => ({ file })), suspects: suspects.length }
 }
 
 async function planSave(

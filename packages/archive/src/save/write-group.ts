@@ -1,6 +1,6 @@
 import { renameCondemned } from '../prune/condemned.ts'
 import { type ChunkWriter, type WrittenContent, inRoom, leaveOut, upload } from './chunk-writer.ts'
-import { withPlace } from './save-plan.ts'
+import { matchPlaces, packFiles } from './group-columns.ts'
 import type { PacedUpload } from './upload-pace.ts'
 import type { MadeGroup } from './save-work.ts'
 import type { ScannedFile } from '../scan/scan.ts'
@@ -12,51 +12,59 @@ export async function writeGroup(
   files: readonly ScannedFile[],
 ): Promise<void> {
   writer.options.signal?.throwIfAborted()
+  const bytes = files.reduce((sum, { size }) => sum + size, 0)
   const make = async (room: SharedArrayBuffer): Promise<MadeGroup> => {
     writer.cut?.signal.throwIfAborted()
     const made = (await writer.pool.run({
       kind: 'make-group',
       root: writer.root,
-      files: files.map(plain),
+      files: packFiles(files),
+      bytes,
       level: writer.level,
       room,
     })) as MadeGroup
     return renameCondemned(made, 'group', writer.condemned)
   }
   await inRoom(writer, written, {
-    rawBytes: files.reduce((sum, { size }) => sum + size, 0),
+    rawBytes: bytes,
     make,
-    use: (group, paced) => keepGroup(writer, written, { group, paced }),
+    use: (group, paced) => keepGroup(writer, written, { files, group, paced }),
   })
+}
+
+interface KeptGroup {
+  /** Those that it was made of. */
+  files: readonly ScannedFile[]
+  group: MadeGroup
+  paced: PacedUpload | undefined
 }
 
 async function keepGroup(
   writer: ChunkWriter,
   written: WrittenContent,
-  { group, paced }: { group: MadeGroup; paced: PacedUpload | undefined },
+  { files, group, paced }: KeptGroup,
 ): Promise<void> {
-  const read = group.files.filter((file) => file.read)
-  for (const file of group.files) {
-    if (!file.read) leaveOut(written, file.path, file.reason)
-  }
+  const { read, unread } = matchPlaces(files, group.places)
+  for (const { file, reason } of unread) leaveOut(written, file.path, reason)
   if (read.length === 0) return
   const chunk = await upload(writer, written, { made: group, kind: 'group', paced })
   written.hashes.push({
     sha256: group.sha256,
-    at: read.flatMap((file) => [file.frame, file.offset]),
-    hashes: read.map((file) => file.hash),
+    at: read.flatMap(({ place }) => [place.frame, place.offset]),
+    hashes: group.places.hashes,
   })
-  for (const { file, frame, offset } of read) {
-    written.files.push(
-      withPlace(
-        file,
-        file.size === 0 ? { kind: 'empty' } : { kind: 'group', chunk, frame, offset },
-      ),
-    )
+  for (const { file, place } of read) {
+    const { size, mtime, frame, offset } = place
+    const { path, mode, uid, gid, sparse } = file
+    written.files.push({
+      path,
+      mode,
+      uid,
+      gid,
+      mtime,
+      size,
+      sparse,
+      place: size === 0 ? { kind: 'empty' } : { kind: 'group', chunk, frame, offset },
+    })
   }
-}
-
-function plain(file: ScannedFile) {
-  const { path, mode, uid, gid, mtime, size, sparse } = file
-  return { path, mode, uid, gid, mtime, size, sparse }
 }

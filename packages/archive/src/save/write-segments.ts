@@ -25,7 +25,7 @@ export async function writeLong(
     Array.from({ length: Math.ceil(file.size / SEGMENT_BYTES) }, async (_, index) => {
       const start = index * SEGMENT_BYTES
       const chunk =
-        known[index] ?? (await job.run(() => writeSegment(writer, written, { file, start })))
+        known?.[index] ?? (await job.run(() => writeSegment(writer, written, { file, start })))
       job.advance(Math.min(SEGMENT_BYTES, file.size - start))
       if (typeof chunk === 'number') return chunk
       reason = chunk
@@ -68,7 +68,7 @@ async function writeSegment(
     use: async (made, paced) => {
       if (typeof made === 'string') return made
       const chunk = await upload(writer, written, { made, kind: 'segment', paced })
-      written.hashes.push({ sha256: made.sha256, at: [], hashes: [made.hash] })
+      written.hashes.push({ sha256: made.sha256, at: [], hashes: made.hash })
       return chunk
     },
   })

@@ -108,7 +108,7 @@ async function putChunks(
   for (const [number, frames] of segments) {
     const chunk = await put('segment', frames)
     places.set(number, { kind: 'segments', chunks: [chunk] })
-    hashes.push({ sha256: chunks[chunk]?.sha256 ?? '', at: [], hashes: [halfHash(frames)] })
+    hashes.push({ sha256: chunks[chunk]?.sha256 ?? '', at: [], hashes: halfHash(frames) })
   }
   for (const batch of batches(found)) {
     const parts: Uint8Array[] = []
@@ -126,7 +126,7 @@ async function putChunks(
     hashes.push({
       sha256: chunks[chunk]?.sha256 ?? '',
       at: members.flatMap(({ offset }) => [0, offset]),
-      hashes: members.map((member) => member.hash),
+      hashes: members.map((member) => member.hash).join(''),
     })
   }
   return { chunks, places, hashes }
