@@ -107,10 +107,14 @@ function overlayProblem(overlay: string, cause: BerthError): BerthError {
 
 /** What `platform.…` in a recipe can name: of the facts those that are text or true/false, numbers as text. */
 function expressionPlatform(facts: PlatformFacts): ExpressionContext['platform'] {
-  return Object.fromEntries(
-    Object.entries(facts).map(([name, value]) => [
-      name,
-      typeof value === 'boolean' ? value : String(value ?? ''),
-    ]),
-  )
+  const platform: ExpressionContext['platform'] = {}
+  for (const name of Object.keys(facts) as (keyof PlatformFacts)[]) {
+    const get = (): string | boolean => {
+      const value = facts[name]
+      return typeof value === 'boolean' ? value : String(value ?? '')
+    }
+    // Not before a recipe asks for it: one of them takes longer to find out than all the rest.
+    Object.defineProperty(platform, name, { get, enumerable: true })
+  }
+  return platform
 }

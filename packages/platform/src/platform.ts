@@ -27,8 +27,8 @@ export interface PlatformFacts {
   memoryBytes: number
   /** As Node names it: `x64`, `arm64`. */
   arch: string
-  /** `2.39`; undefined with another C library (musl, macOS). */
-  glibc: string | undefined
+  /** `2.39`; undefined with another C library (musl, macOS). Found out when it is read, which takes longer than all the rest. */
+  readonly glibc: string | undefined
   /** /dev/fuse can be opened. A mount may still be refused. */
   fuse: boolean
   /** This process is the container's init. */
@@ -53,6 +53,7 @@ export async function detectPlatform({
   root?: string
 }): Promise<PlatformFacts> {
   const name = platformName(env, root)
+  let glibc: { version: string | undefined } | undefined
   return {
     name,
     gpu: names(join(root, 'dev')).some((device) => /^(nvidia\d+|kfd|dxg)$/.test(device)),
@@ -61,7 +62,10 @@ export async function detectPlatform({
     memoryLimitBytes: readMemoryLimit(root),
     memoryBytes: totalmem(),
     arch: process.arch,
-    glibc: glibcVersion(),
+    get glibc() {
+      glibc ??= { version: glibcVersion() }
+      return glibc.version
+    },
     fuse: opens(join(root, 'dev/fuse')),
     isInit: process.pid === 1,
     graceMs: graceMs[name] ?? DEFAULT_GRACE_MS,

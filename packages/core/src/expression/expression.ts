@@ -146,25 +146,28 @@ function statusDefinitions({ status }: ExpressionContext): Map<string, FunctionD
   )
 }
 
-/** A dictionary whose names are exact: environment variables and step ids that differ in case are different ones. */
+/**
+ * A dictionary whose names are exact: environment variables and step ids that differ in case are different ones. A value is read when
+ * it is asked for: most expressions name one of all that they could.
+ */
 class ExactDictionary extends Dictionary {
-  readonly #values: Map<string, ExpressionData>
+  readonly #values: Readonly<Record<string, unknown>>
 
-  constructor(values: Record<string, unknown>) {
+  constructor(values: Readonly<Record<string, unknown>>) {
     super()
-    this.#values = new Map(Object.entries(values).map(([key, value]) => [key, data(value)]))
+    this.#values = values
   }
 
   override get(key: string): ExpressionData | undefined {
-    return this.#values.get(key)
+    return Object.hasOwn(this.#values, key) ? data(this.#values[key]) : undefined
   }
 
   override values(): ExpressionData[] {
-    return [...this.#values.values()]
+    return Object.values(this.#values).map(data)
   }
 
   override pairs(): { key: string; value: ExpressionData }[] {
-    return [...this.#values].map(([key, value]) => ({ key, value }))
+    return Object.entries(this.#values).map(([key, value]) => ({ key, value: data(value) }))
   }
 }
 
