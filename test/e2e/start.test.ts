@@ -11,7 +11,7 @@ import { DIRECTORIES, Home } from './running-pod.ts'
 // should be worth it to every boot.
 const SUPERVISOR_MODULES = 75
 const PIPELINE_MODULES = 420
-const LIST_MODULES = 100
+const LIST_MODULES = 105
 
 /** What only saving, unpacking, copying or writing docs needs. */
 const UNNEEDED = [

@@ -4,19 +4,22 @@
 // `process.execPath HOME/keeper.cjs`, `new Worker(HOME/worker.cjs)`.
 const { getAsset, getRawAsset } = require('node:sea')
 const { Script } = require('node:vm')
-const threads = require('node:worker_threads')
 
 const HOME = '/proc/self/exe/'
 const loaded = new Map()
 const scripts = new Map()
 
-/** Worker, for which a script of the executable is a script like any other. */
-class Worker extends threads.Worker {
-  constructor(script, options) {
-    const place = placeOf(script)
-    if (place === undefined) super(script, options)
-    else super(getAsset('start.cjs', 'utf8'), { ...options, eval: true, argv: [place] })
+/** node:worker_threads, for which a script of the executable is a script like any other. Most processes start no thread, and don't load it. */
+function workerThreads() {
+  const threads = require('node:worker_threads')
+  class Worker extends threads.Worker {
+    constructor(script, options) {
+      const place = placeOf(script)
+      if (place === undefined) super(script, options)
+      else super(getAsset('start.cjs', 'utf8'), { ...options, eval: true, argv: [place] })
+    }
   }
+  return { ...threads, Worker }
 }
 
 function placeOf(script) {
@@ -25,7 +28,7 @@ function placeOf(script) {
 }
 
 function requireScript(id) {
-  if (id === 'node:worker_threads') return { ...threads, Worker }
+  if (id === 'node:worker_threads') return workerThreads()
   if (!id.startsWith('./')) return require(id)
   return load(id.slice(2))
 }
