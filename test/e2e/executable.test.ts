@@ -1,4 +1,5 @@
 import { execFile, execFileSync, spawn } from 'node:child_process'
+import { randomBytes } from 'node:crypto'
 import * as fs from 'node:fs'
 import * as os from 'node:os'
 import * as path from 'node:path'
@@ -8,10 +9,12 @@ import { requirement } from '@berth/core/testing'
 import { startStubS3 } from '@berth/object-store/testing'
 import { afterAll, beforeAll, expect, onTestFinished } from 'vitest'
 import { root } from '../workspace.ts'
+import { mayLink, mountProcesses, startLinkingPod, until } from './linking.ts'
 
 const run = promisify(execFile)
 const isLinux = process.platform === 'linux' || 'the executable is one for Linux'
-const test = requirement('root', process.getuid?.() === 0 ? isLinux : 'chroot needs root')
+const isRoot = process.getuid?.() === 0 ? isLinux : 'chroot needs root'
+const test = requirement('root', isRoot)
 const built = path.join(root, 'packages/cli/build/dist/berth')
 /** A root with nothing but the executable, the libraries that its README names, and an empty folder for temporary files. */
 let empty: string
@@ -100,6 +103,48 @@ test('links a folder with its watcher, and sends what comes', async () => {
   expect([...server.objects.keys()].join()).toContain('picture')
   await inRoot(['unlink', '/', '--folder', 'out'], env)
 }, 60_000)
+
+for (const driver of ['s3fs', 'rclone'] as const)
+  requirement(driver, isRoot === true ? mayLink(driver) : isRoot)(
+    `links folders and buckets with ${driver}, whose keeper is the executable`,
+    async () => {
+      const pod = await startLinkingPod(built)
+      onTestFinished(() => pod.end())
+      const { berth, url, store } = pod
+      const folder = path.join(pod.root, 'output/alice')
+      fs.mkdirSync(folder, { recursive: true })
+      fs.writeFileSync(path.join(folder, 'before.bin'), 'before')
+      const words = ['link', pod.root, '--user', 'alice', '--store', url, '--driver', driver]
+      const linked = berth([...words, '--json'])
+      expect(linked.code, linked.stderr).toBe(0)
+      expect(JSON.parse(linked.stdout)).toMatchObject({ result: 'done', driver })
+      const [{ keeper = 0, daemon = 0 } = {}] = mountProcesses(pod)
+      expect(fs.readlinkSync(`/proc/${keeper}/exe`)).toBe(fs.realpathSync(built))
+      const content = randomBytes(3_000_000)
+      for (let index = 0; index < 5; index++)
+        fs.writeFileSync(path.join(folder, `${index}.bin`), content)
+      expect(JSON.parse(berth([...words, '--json']).stdout)).toMatchObject({ result: 'unchanged' })
+      expect(berth(['mounts', '--wait', '60s']).code).toBe(0)
+      process.kill(daemon, 'SIGKILL')
+      await until(() => fs.readlinkSync(folder).endsWith('/spool'))
+      fs.writeFileSync(path.join(folder, 'meanwhile.bin'), 'meanwhile')
+      await until(() => !fs.readlinkSync(folder).endsWith('/spool'), 60_000)
+      const other = path.join(pod.root, 'bucket')
+      const mounted = berth(['mount-bucket', url, '--driver', driver, '--link', other])
+      expect(mounted.code, mounted.stderr).toBe(0)
+      expect(fs.readFileSync(path.join(other, 'output/alice/4.bin')).equals(content)).toBe(true)
+      const unmounted = berth(['unmount-bucket', '--link', other, '--within', '60s'])
+      expect(unmounted.code, unmounted.stderr).toBe(0)
+      const ended = berth(['unlink', pod.root, '--user', 'alice', '--within', '60s'])
+      expect(ended.code, ended.stderr).toBe(0)
+      for (let index = 0; index < 5; index++)
+        expect((await store.get(`output/alice/${index}.bin`))?.equals(content)).toBe(true)
+      expect((await store.get('output/alice/before.bin'))?.toString()).toBe('before')
+      expect((await store.get('output/alice/meanwhile.bin'))?.toString()).toBe('meanwhile')
+      expect(mountProcesses(pod)).toEqual([])
+    },
+    180_000,
+  )
 
 test('starts under its own name with the arguments of a user only', async () => {
   const child = spawn(built, ['archive', 'nothing'], { stdio: ['ignore', 'ignore', 'pipe'] })

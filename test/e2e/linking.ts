@@ -7,6 +7,8 @@ import { missingS3Server, startS3Server, type S3Server } from '@berth/object-sto
 import { findPlaces, type LinkStatus, readStatuses } from '@berth/s3-link/links'
 import { root as checkout } from '../workspace.ts'
 
+const checkoutBerth = path.join(checkout, 'packages', 'cli', 'bin', 'berth')
+
 /** A pod with links into a real bucket. */
 export interface LinkingPod {
   /** A directory that ends with the test; `output` is to be linked in it. */
@@ -45,7 +47,8 @@ export function mayLink(program: string): true | string {
   return error === undefined ? true : 'it is not installed'
 }
 
-export async function startLinkingPod(): Promise<LinkingPod> {
+/** `program` is the command; that of the checkout unless given. */
+export async function startLinkingPod(program = checkoutBerth): Promise<LinkingPod> {
   const root = await temporaryDirectory()
   const server = await startS3Server()
   const url = `s3://${server.bucket}?endpoint=${server.directEndpoint}`
@@ -62,7 +65,7 @@ export async function startLinkingPod(): Promise<LinkingPod> {
     store,
     env,
     url,
-    berth: (args, how = {}) => runBerth(args, { ...how, env: { ...env, ...how.env } }),
+    berth: (args, how = {}) => runBerth(program, args, { ...how, env: { ...env, ...how.env } }),
     status: async () => {
       const [status] = await readStatuses(findPlaces(env))
       if (status === undefined) throw new Error('nothing is linked')
@@ -98,10 +101,10 @@ export function mountProcesses(pod: LinkingPod): { keeper: number; daemon: numbe
 }
 
 function runBerth(
+  program: string,
   args: readonly string[],
   { env, within = [], directory }: BerthSettings & { env: Record<string, string> },
 ): BerthEnd {
-  const program = path.join(checkout, 'packages', 'cli', 'bin', 'berth')
   const [first = program, ...rest] = [...within, program, ...args]
   const { status, stdout, stderr } = spawnSync(first, rest, {
     env,
