@@ -4,11 +4,11 @@ import type { Plugin } from 'rolldown'
 const PLACES: Record<string, string> = {
   '../../../node_modules/.cache/berth': '../.cache',
   '../../../../node_modules/.cache/berth': '../.cache',
-  './keeper.ts': './keeper.mjs',
+  './keeper.ts': './keeper.cjs',
   './worker-start.mjs': './worker-start.mjs',
-  './worker.ts': './worker.mjs',
-  './reader-thread.ts': './reader-thread.mjs',
-  'start-pipeline.mjs': './start-pipeline.mjs',
+  './worker.ts': './worker.cjs',
+  './reader-thread.ts': './reader-thread.cjs',
+  'start-pipeline.mjs': './start-pipeline.cjs',
 }
 
 /** The same scripts in the executable; its threads need no start of their own. */
