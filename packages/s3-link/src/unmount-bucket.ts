@@ -6,8 +6,8 @@ import { linkNameOf } from './mount-bucket.ts'
 import { removeFolderLink } from './mount/link-folder.ts'
 import { mountAt } from './mount/mount-table.ts'
 import { findPlaces, type Places } from './mount/places.ts'
-import { listMounts, openRegistry } from './mount/registry.ts'
-import { stopMount } from './mount/stop-mount.ts'
+import { type LinkRecord, listMounts, openRegistry } from './mount/registry.ts'
+import { leaveMount, stopMount } from './mount/stop-mount.ts'
 import { isSameBucket } from './same-bucket.ts'
 
 export interface UnmountBucketRequest {
@@ -37,6 +37,8 @@ export interface UnmountedBucket {
   pending: { files: number; bytes: number }
   /** Programs that have files open for writing. */
   holders: string[]
+  /** Files that programs closed and that are not in the bucket, of one that is unmounted: their programs got an error, and took no notice. */
+  missing: string[]
   error?: BerthError
 }
 
@@ -90,11 +92,15 @@ async function unmountOne(
     links: [],
     pending: nothing,
     holders: [],
+    missing: [],
   }
   if (record === undefined) answer.state = 'unmounted'
   else if (chosen.length === links.length) {
     Object.assign(answer, await stop(places, key, deadline))
     if (answer.state !== 'unmounted') return answer
+  } else if (!keepLinks) {
+    Object.assign(answer, await leave(places, key, { links: chosen, deadline }))
+    if (answer.state !== 'in-use') return answer
   }
   if (keepLinks) return answer
   for (const { path, subfolder } of chosen) {
@@ -109,15 +115,29 @@ async function stop(
   places: Places,
   key: string,
   deadline: number,
-): Promise<Pick<UnmountedBucket, 'state' | 'pending' | 'holders' | 'error'>> {
+): Promise<Pick<UnmountedBucket, 'state' | 'pending' | 'holders' | 'missing' | 'error'>> {
   try {
-    const { isStopped, pending, holders } = await stopMount(places, key, deadline)
+    const { isStopped, pending, holders, missing = [] } = await stopMount(places, key, deadline)
     const { files, bytes } = pending
-    return { state: isStopped ? 'unmounted' : 'late', pending: { files, bytes }, holders }
+    return { state: isStopped ? 'unmounted' : 'late', pending: { files, bytes }, holders, missing }
   } catch (error) {
     if (!isBerthError(error)) throw error
-    return { state: 'failed', pending: nothing, holders: [], error }
+    return { state: 'failed', pending: nothing, holders: [], missing: [], error }
   }
+}
+
+/** The same for some of its links. */
+async function leave(
+  places: Places,
+  key: string,
+  { links, deadline }: { links: readonly LinkRecord[]; deadline: number },
+): Promise<Partial<UnmountedBucket>> {
+  for (const { path } of links) {
+    const { isStopped, pending, holders } = await leaveMount(places, key, { path, deadline })
+    const { files, bytes } = pending
+    if (!isStopped) return { state: 'late', pending: { files, bytes }, holders }
+  }
+  return {}
 }
 
 /** Undefined for every link. */

@@ -101,13 +101,17 @@ async function watchedFolders(
   })
 }
 
-function isDone({ state }: UnmountedBucket): boolean {
-  return state === 'unmounted' || state === 'in-use'
+function isDone({ state, missing }: UnmountedBucket): boolean {
+  return (state === 'unmounted' || state === 'in-use') && missing.length === 0
 }
 
-function linesOf({ state, mountPoint, links, pending, holders, error }: UnmountedBucket): string[] {
+function linesOf(answer: UnmountedBucket): string[] {
+  const { state, mountPoint, links, pending, holders, missing, error } = answer
   const removed = links.map((path) => `removed ${path}`)
-  if (state === 'unmounted') return [...removed, ...(mountPoint ? [`unmounted ${mountPoint}`] : [])]
+  if (state === 'unmounted') {
+    const unmounted = mountPoint === '' ? [] : [`unmounted ${mountPoint}`]
+    return [...removed, ...unmounted, ...missing.map((name) => `closed, and not in S3: ${name}`)]
+  }
   if (state === 'in-use') return [...removed, `${mountPoint} stays mounted for its other links`]
   if (error !== undefined) return [error.message, `  to fix: ${error.hint ?? 'unmount again'}`]
   const held = holders.length === 0 ? '' : `; open in ${holders.slice(0, 5).join(', ')}`

@@ -77,6 +77,8 @@ export interface MountDriver {
   readonly program: string
   /** Makes the daemon forget what it knows of the bucket's names; undefined for one that looks at each new name. */
   readonly refreshSignal: NodeJS.Signals | undefined
+  /** The daemon keeps nothing that it could not send: what was closed is looked up in the bucket. */
+  readonly isAudited: boolean
   /** Pure. */
   plan: (spec: MountSpec) => MountPlan
   /** How long a file that was closed waits before it is sent; 0 where closing sends it. */

@@ -9,20 +9,23 @@ export interface OpenFile {
 }
 
 /**
- * The files below a folder that a process has open, those without a name too; empty when the process is gone. Looks at `/proc` alone,
+ * The files below a folder that a process has open, those without a name too, each once; empty when the process is gone. Looks at `/proc` alone,
  * and only where the descriptor leads to that folder is the file itself asked.
  */
 export async function openFilesOf(pid: number, folder: string): Promise<OpenFile[]> {
   const table = `/proc/${pid}/fd`
   const names = await readdir(table).catch(() => [])
-  const found = await Promise.all(
+  const found = new Map<string, OpenFile>()
+  await Promise.all(
     names.map(async (name) => {
       const descriptor = `${table}/${name}`
       const path = await readlink(descriptor).catch(() => '')
-      if (!path.startsWith(`${folder}/`)) return []
-      const { size } = await stat(descriptor).catch(() => ({ size: 0 }))
-      return [{ path, descriptor, bytes: size }]
+      if (!path.startsWith(`${folder}/`)) return
+      const facts = await stat(descriptor).catch(() => undefined)
+      // s3fs sends a file through a second descriptor of it.
+      const which = facts === undefined ? descriptor : `${facts.dev}:${facts.ino}`
+      found.set(which, { path, descriptor, bytes: facts?.size ?? 0 })
     }),
   )
-  return found.flat()
+  return [...found.values()]
 }

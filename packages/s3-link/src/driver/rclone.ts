@@ -23,6 +23,7 @@ const mebi = 1024 ** 2
 export const rclone: MountDriver = {
   name: 'rclone',
   program: 'rclone',
+  isAudited: false,
   refreshSignal: 'SIGHUP',
   plan: (spec) => {
     const { options, runtime, cache } = spec

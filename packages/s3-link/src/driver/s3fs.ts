@@ -14,6 +14,7 @@ const noMixedUpload = new Set(['r2', 'gcs'])
 export const s3fs: MountDriver = {
   name: 's3fs',
   program: 's3fs',
+  isAudited: true,
   refreshSignal: undefined,
   plan: (spec) => {
     const { mountPoint, runtime, cache } = spec

@@ -7,6 +7,8 @@ export interface StopAnswer {
   pending: Pending
   /** Programs that have files open for writing. */
   holders: string[]
+  /** Files that programs closed and that are not in S3, of a mount that is ended: nobody has them any more. */
+  missing?: string[]
 }
 
 /** What stays with a mount, or with a folder that is watched, and writes its status. */
@@ -20,6 +22,11 @@ export interface Keeper {
   awakened: () => Promise<unknown>
   /** Goes on with other options, where it can do so without a new start. */
   adjust?: (options: WatchOptions) => void
+  /**
+   * Turns one link to the disk, where it stays until it is taken away, and waits until what was written through it is sent; when the time is over
+   * first it leads to the mount again, and the answer says what is not in S3.
+   */
+  leave?: (path: string, deadline: number) => Promise<StopAnswer>
   /** Turns links to the disk, sends everything, then ends; when the time is over first it goes on, and the answer says what is not in S3. */
   stop: (deadline: number) => Promise<StopAnswer>
 }

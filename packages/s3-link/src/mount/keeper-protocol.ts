@@ -8,6 +8,7 @@ import type { LinkRecord } from './registry.ts'
 export type KeeperQuestion =
   | { verb: 'look' }
   | { verb: 'adjust'; options: Partial<WatchOptions> }
+  | { verb: 'leave'; path: string; deadline: number }
   | { verb: 'stop'; deadline: number }
 
 /** What a keeper is started with, through its standard input: keys stand in no argument and no environment. */

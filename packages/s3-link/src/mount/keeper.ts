@@ -53,6 +53,7 @@ rmSync(registry.socket, { force: true })
 await answerOn(registry.socket, async (question) => {
   if (question.verb === 'look') return lookOnce()
   if (question.verb === 'adjust') return adjust(question.options)
+  if (question.verb === 'leave') return keeper.leave?.(question.path, question.deadline)
   const answer = await keeper.stop(question.deadline)
   isOver = answer.isStopped
   return answer

@@ -1,12 +1,9 @@
 import { setTimeout as sleep } from 'node:timers/promises'
-import { parseStoreUrl } from '@berth/object-store'
-import type { HeldFile } from '../driver/held-file.ts'
-import { mountDrivers } from '../driver/mount-drivers.ts'
+import { heldBy } from './held-files.ts'
 import { ask } from './keeper-protocol.ts'
 import { linkOf } from './link-of.ts'
 import type { Places } from './places.ts'
-import { isRunning } from './process-facts.ts'
-import { listMounts, type MountRecord, openRegistry } from './registry.ts'
+import { listMounts, openRegistry } from './registry.ts'
 import { rescueFiles } from './rescue.ts'
 
 const patienceMs = 3_000
@@ -38,12 +35,4 @@ async function leave(path: string, key: string, places: Places): Promise<void> {
   if (links.length > 1 || mount === undefined) return
   const deadline = Date.now() + endingMs
   await Promise.race([ask(registry.socket, { verb: 'stop', deadline }), sleep(patienceMs)])
-}
-
-async function heldBy({ driver, store, cache, daemon }: MountRecord): Promise<HeldFile[]> {
-  const location = parseStoreUrl(store)
-  if (driver === 'watch' || location.kind !== 's3') return []
-  const pid = daemon !== undefined && (await isRunning(daemon)) ? daemon.pid : 0
-  const { bucket, prefix } = location
-  return mountDrivers[driver].held({ pid, spec: { cache, bucket, prefix } })
 }

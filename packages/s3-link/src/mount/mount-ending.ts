@@ -2,6 +2,7 @@ import { stat } from 'node:fs/promises'
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { HeldFile } from '../driver/held-file.ts'
 import type { MountDriver, MountSpec, Pending } from '../driver/driver.ts'
+import { amountOf } from './held-files.ts'
 import type { StopAnswer } from './keeper-contract.ts'
 import type { LinkRecord } from './registry.ts'
 import { rescueFiles } from './rescue.ts'
@@ -51,7 +52,7 @@ export async function endMount(parts: EndingParts): Promise<StopAnswer> {
       }
     }
     if (Date.now() >= deadline) {
-      return { isStopped: false, pending: addPending(await sending, pendingOf(unsaved)), holders }
+      return { isStopped: false, pending: addPending(await sending, amountOf(unsaved)), holders }
     }
     if (saved === undefined && unsaved.length > 0 && Date.now() >= rescueAt) {
       saved = await save(parts, held)
@@ -89,14 +90,4 @@ async function withoutSaved(
     if (now === undefined || now.mtimeMs !== before) unsaved.push(file)
   }
   return unsaved
-}
-
-function pendingOf(held: readonly HeldFile[]): Pending {
-  return {
-    files: held.length,
-    bytes: held.reduce((sum, { bytes }) => sum + bytes, 0),
-    oldestAgeMs: 0,
-    confidence: 'exact',
-    names: held.flatMap(({ name }) => name ?? []),
-  }
 }

@@ -4,13 +4,15 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import type { ObjectStore } from '@berth/object-store'
 import type { MountDriver, MountSpec, Pending } from '../driver/driver.ts'
 import { clearPlace, moveToSpools } from './clear-place.ts'
+import { CloseAudit } from './close-audit.ts'
 import { DaemonSupervisor } from './daemon-supervisor.ts'
 import type { Keeper, StopAnswer } from './keeper-contract.ts'
+import { endLink } from './link-ending.ts'
 import { LinkOwnership } from './link-owner.ts'
 import { endMount } from './mount-ending.ts'
 import { judgeMount, type Verdict } from './mount-state.ts'
 import { Observer } from './observer.ts'
-import { explainRescue, explainState } from './reasons.ts'
+import { explainMissing, explainRescue, explainState } from './reasons.ts'
 import type { LinkRecord, Registry } from './registry.ts'
 import { rescueFiles } from './rescue.ts'
 import { retarget } from './retarget.ts'
@@ -29,6 +31,9 @@ export interface KeeperParts {
   isRevived: boolean
 }
 
+/** How long a link that nothing waits for any more is left to who takes it away. */
+const takeAwayMs = 10_000
+
 /** Watches over one mount: turns its links to where writing is safe, has its daemon started again, and ends it without losing a file. */
 export class MountKeeper implements Keeper {
   readonly #parts: KeeperParts
@@ -36,6 +41,7 @@ export class MountKeeper implements Keeper {
   readonly #publisher: StatusPublisher
   readonly #supervisor: DaemonSupervisor
   readonly #ownership = new LinkOwnership()
+  readonly #audit: CloseAudit | undefined
   readonly #ending = new AbortController()
   #verdict: Verdict = { state: 'starting', colour: 'yellow', links: 'spool', daemon: 'keep' }
   #since = Date.now()
@@ -43,6 +49,9 @@ export class MountKeeper implements Keeper {
   #drained: Promise<void> | undefined
   /** Whether each is whole, by path. */
   readonly #rescued = new Map<string, boolean>()
+  /** The links that are about to be taken away, by path; each with who asked for it. */
+  readonly #leaving = new Map<string, symbol>()
+  #isOtherBucket = false
   #isForgotten = false
   #looking: Promise<void> = Promise.resolve()
 
@@ -51,6 +60,8 @@ export class MountKeeper implements Keeper {
     const { driver, spec, store, registry } = parts
     this.#observer = new Observer(driver, spec, store)
     this.#publisher = new StatusPublisher(driver.name, spec, registry)
+    const { mountPoint } = spec
+    if (driver.isAudited) this.#audit = new CloseAudit({ mountPoint, store })
     this.#supervisor = new DaemonSupervisor({
       driver,
       spec,
@@ -59,7 +70,6 @@ export class MountKeeper implements Keeper {
       signal: this.#ending.signal,
       onProven: (identity) => this.#observer.settle(identity),
       clearPlace: async () => {
-        const { mountPoint } = spec
         const links = await registry.readLinks()
         const moved = await clearPlace({ mountPoint, links, found: foundIn(spec) })
         for (const path of moved) this.#rescued.set(path, true)
@@ -113,7 +123,10 @@ export class MountKeeper implements Keeper {
     if (this.#isEnding()) return
     if (verdict.daemon === 'kill') await this.#endHanging()
     if (verdict.daemon === 'start') this.#supervisor.startAgain()
-    if (verdict.links === 'mount') this.#drain()
+    if (verdict.links === 'mount') {
+      this.#drain()
+      this.#audit?.look(this.#supervisor.pid, links)
+    }
     await this.#publish()
   }
 
@@ -128,8 +141,32 @@ export class MountKeeper implements Keeper {
   async #turnLinks(): Promise<void> {
     const { links } = this.#verdict
     if (links === 'stay') return
-    const own = await this.#ownership.keep(await this.#parts.registry.readLinks())
-    for (const link of own) await turn(link, links)
+    const known = await this.#parts.registry.readLinks()
+    for (const path of this.#leaving.keys()) {
+      if (known.every((link) => link.path !== path)) this.#leaving.delete(path)
+    }
+    const own = await this.#ownership.keep(known)
+    for (const link of own) if (!this.#leaving.has(link.path)) await turn(link, links)
+  }
+
+  async leave(path: string, deadline: number): Promise<StopAnswer> {
+    const { driver, spec, registry } = this.#parts
+    const link = (await registry.readLinks()).find((found) => found.path === path)
+    if (link === undefined) return { isStopped: true, pending: noneWaits, holders: [] }
+    const asked = Symbol(path)
+    this.#leaving.set(path, asked)
+    // A look that is under way would turn it back.
+    await Promise.race([this.#looking.catch(() => undefined), untilDeadline(deadline)])
+    await turn(link, 'spool')
+    const pid = this.#supervisor.pid
+    const sendSpool = () => this.#sendSpools(deadline, [link])
+    const countSpool = () => this.#parts.spool.count([link])
+    const answer = await endLink({ driver, spec, pid, link, sendSpool, countSpool, deadline })
+    // Who asked may be gone: then the link is one like the others again.
+    const goOn = () => this.#leaving.get(path) === asked && this.#leaving.delete(path)
+    if (answer.isStopped) setTimeout(goOn, takeAwayMs).unref()
+    else goOn()
+    return answer
   }
 
   /** What it has open is copied first: with the daemon it would be gone. */
@@ -148,9 +185,9 @@ export class MountKeeper implements Keeper {
     // A look or a start that is under way would turn the links back to the mount.
     await Promise.race([
       Promise.all([this.#looking.catch(() => undefined), this.#supervisor.settled()]),
-      sleep(Math.max(0, deadline - Date.now())),
+      untilDeadline(deadline),
     ])
-    const isOtherBucket = this.#verdict.state === 'identity-mismatch'
+    this.#isOtherBucket = this.#verdict.state === 'identity-mismatch'
     this.#become({ state: 'unmounting', colour: 'yellow', links: 'spool', daemon: 'keep' })
     await this.#turnLinks()
     const answer = await endMount({
@@ -158,12 +195,12 @@ export class MountKeeper implements Keeper {
       spec,
       pid: this.#supervisor.pid,
       links: await registry.readLinks(),
-      // What waits for one bucket does not go to another: it stays beside the folder.
-      sendSpools: async () => (isOtherBucket ? noneWaits : this.#sendSpools(deadline)),
+      sendSpools: async () => this.#sendSpools(deadline, await registry.readLinks()),
       deadline,
       onWait: () => this.#publish(),
     })
     if (answer.isStopped) {
+      answer.missing = (await this.#audit?.settle(deadline)) ?? []
       await this.#ownership.release(await registry.readLinks())
       await Promise.race([this.#supervisor.daemon?.ended, sleep(2_000)])
       this.#become({ ...this.#verdict, state: 'stopped' })
@@ -178,29 +215,31 @@ export class MountKeeper implements Keeper {
   }
 
   /** Sends what waits on the disk, where it stays until a link leads away from it; answers what is not in S3. */
-  async #sendSpools(deadline: number): Promise<Pending> {
-    const { spool, registry } = this.#parts
-    await this.#drained
-    const links = await registry.readLinks()
+  async #sendSpools(deadline: number, links: readonly LinkRecord[]): Promise<Pending> {
+    const { spool } = this.#parts
+    // What waits for one bucket does not go to another: it stays beside the folder.
+    if (this.#isOtherBucket || this.#verdict.state === 'identity-mismatch') return noneWaits
+    while (this.#drained !== undefined) await this.#drained
     // A whole number: a fraction of a millisecond is an error.
     const withinMs = Math.max(1, Math.ceil(deadline - Date.now()))
-    try {
-      return await spool.drain(links, AbortSignal.timeout(withinMs))
-    } catch {
-      return spool.count(links)
-    }
+    const sending = spool.drain(links, AbortSignal.timeout(withinMs))
+    this.#sendAlone(sending)
+    return sending.catch(() => spool.count(links))
   }
 
   /** What waits in spools is sent once nothing leads there any more; at most one such work is under way. */
   #drain(): void {
     if (this.#drained !== undefined || (this.#spooled?.files ?? 0) === 0) return
-    this.#drained = this.#parts.registry
+    const sending = this.#parts.registry
       .readLinks()
       .then((links) => this.#parts.spool.drain(links, this.#ending.signal))
       .then(() => this.#supervisor.refresh())
-      // What could not be sent stays, and is tried again with the next look.
-      .catch(() => undefined)
-      .finally(() => (this.#drained = undefined))
+    this.#sendAlone(sending)
+  }
+
+  /** Two that send the same spool would find each other's files in the bucket. What could not be sent stays, and is tried again. */
+  #sendAlone(sending: Promise<unknown>): void {
+    this.#drained = sending.then(noop, noop).finally(() => (this.#drained = undefined))
   }
 
   #become(verdict: Verdict): void {
@@ -216,13 +255,21 @@ export class MountKeeper implements Keeper {
     await this.#publisher.publish({
       verdict: this.#verdict,
       reason: daemon === 'start' ? (fault ?? told) : told,
-      warnings: explainRescue(this.#rescued),
+      warnings: [...explainRescue(this.#rescued), ...explainMissing(this.#audit)],
       since: this.#since,
       pending: addPending(this.#observer.pending, this.#spooled),
       lastCanary,
       restarts,
     })
   }
+}
+
+function noop(): void {
+  // Whoever began the work hears how it ended.
+}
+
+function untilDeadline(deadline: number): Promise<void> {
+  return sleep(Math.max(0, deadline - Date.now()), undefined, { ref: false })
 }
 
 /** Where files wait that were found in the mount's place before there was a link. */

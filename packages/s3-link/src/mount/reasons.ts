@@ -1,5 +1,6 @@
 import type { MountSpec } from '../driver/driver.ts'
 import type { StatusReason } from './link-status.ts'
+import type { CloseAudit } from './close-audit.ts'
 import type { MountState } from './mount-state.ts'
 
 const spooled = 'new files are kept on the disk, and sent when it works again'
@@ -67,5 +68,33 @@ export function explainRescue(rescued: ReadonlyMap<string, boolean>): StatusReas
       message: `${rescued.size} files were saved from a mount, ${parts} of them perhaps only in part: ${names.join(', ')}${more}`,
       hint: 'they are sent like all others, under those names; see whether they are whole',
     },
+  ]
+}
+
+/** What was closed, and is not in the bucket; or that nothing can be said of it. */
+export function explainMissing(audit: CloseAudit | undefined): StatusReason[] {
+  if (audit === undefined) return []
+  const { missing, isPartial } = audit
+  const names = [...missing].slice(0, mostNames).map((name) => `\`${name}\``)
+  const more = missing.size > mostNames ? ', …' : ''
+  return [
+    ...(missing.size === 0
+      ? []
+      : [
+          {
+            code: 's3-link/not-arrived',
+            message: `${missing.size} files were closed, and are not in the bucket: ${names.join(', ')}${more}`,
+            hint: 'write them again: the program that closed them got an error, and took no notice; or they were removed from the bucket since',
+          },
+        ]),
+    ...(isPartial
+      ? [
+          {
+            code: 's3-link/not-audited',
+            message: 'not every file that is closed is looked up in the bucket',
+            hint: 'install python3, or raise fs.inotify.max_user_watches; programs hear from close() what is not sent',
+          },
+        ]
+      : []),
   ]
 }

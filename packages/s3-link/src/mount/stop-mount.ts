@@ -3,7 +3,8 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { BerthError } from '@berth/core/error'
 import { mountDrivers } from '../driver/mount-drivers.ts'
 import { reviveKeeper } from './ensure-mount.ts'
-import { ask } from './keeper-protocol.ts'
+import { amountOf, heldBelow, heldBy } from './held-files.ts'
+import { ask, type KeeperQuestion } from './keeper-protocol.ts'
 import type { StopAnswer } from './keeper-contract.ts'
 import { mountAt } from './mount-table.ts'
 import type { Places } from './places.ts'
@@ -31,7 +32,7 @@ export async function stopMount(
   if (record === undefined) return { isStopped: true, pending: noneWaits, holders: [] }
   // Twice: one that ends over the question is followed by another.
   for (const _ of ['kept', 'revived']) {
-    const answer = await askKeeper(places, registry, deadline)
+    const answer = await askKeeper(places, registry, { verb: 'stop', deadline })
     if (answer !== undefined) return answer
   }
   if (record.driver === 'watch') {
@@ -55,25 +56,53 @@ export async function stopMount(
   }
 }
 
+/**
+ * Turns one link of a mount that others need to the disk, and waits until what was written through it is sent. After the deadline it leads
+ * to the mount again, and the answer says what is not in S3.
+ */
+export async function leaveMount(
+  places: Places,
+  key: string,
+  { path, deadline }: { path: string; deadline: number },
+): Promise<StopAnswer> {
+  const registry = openRegistry(places, key)
+  for (const _ of ['kept', 'revived']) {
+    const answer = await askKeeper(places, registry, { verb: 'leave', path, deadline })
+    if (answer !== undefined) return answer
+  }
+  // Nobody can wait for it: only where nothing is left there is nothing to lose.
+  const record = await registry.readMount()
+  const link = (await registry.readLinks()).find((found) => found.path === path)
+  if (record === undefined || link === undefined) {
+    return { isStopped: true, pending: noneWaits, holders: [] }
+  }
+  const held = heldBelow(await heldBy(record), link.subfolder)
+  const pending = addPending(await countSpools([link]), amountOf(held))
+  const holders = await openWriters(link.target)
+  return { isStopped: pending.files === 0 && holders.length === 0, pending, holders }
+}
+
 /** Undefined where no keeper answers, and none can be had. */
 async function askKeeper(
   places: Places,
   registry: Registry,
-  deadline: number,
+  question: Extract<KeeperQuestion, { deadline: number }>,
 ): Promise<StopAnswer | undefined> {
+  const { deadline } = question
   const record = await registry.readMount()
   if (record === undefined) return undefined
   if (!(await isRunning(record.keeper))) await revive(places, record.key, deadline)
   const kept = await registry.readMount()
   if (kept === undefined || !(await isRunning(kept.keeper))) return undefined
   const answer = await Promise.race([
-    ask<StopAnswer>(registry.socket, { verb: 'stop', deadline }),
+    ask<StopAnswer>(registry.socket, question),
     // It may hang itself; what it knew last is what there is to say then. Who asked need not wait for that once it has answered.
     sleep(Math.max(0, deadline - Date.now()) + lateMs, undefined, { ref: false }).then(() =>
       lastKnown(registry),
     ),
   ])
-  for (let waits = 0; answer?.isStopped === true && waits < 100; waits += 1) {
+  const isEnded = question.verb === 'stop' && answer?.isStopped === true
+  for (let waits = 0; isEnded && waits < 100; waits += 1) {
     if (!(await isRunning(kept.keeper))) break
     await sleep(20)
   }

@@ -1,3 +1,4 @@
+import { constants } from 'node:fs'
 import { readdir, readFile, readlink } from 'node:fs/promises'
 
 export interface OpenForWriting {
@@ -12,8 +13,13 @@ export interface OpenForWriting {
  * hang.
  */
 export async function openForWriting(folder: string): Promise<OpenForWriting[]> {
-  const pids = (await readdir('/proc').catch(() => [])).filter((name) => /^\d+$/.test(name))
-  return (await Promise.all(pids.map((pid) => openBelow(pid, folder)))).flat()
+  return (await openFiles(folder)).filter(({ flags }) => (flags & 3) !== 0)
+}
+
+/** The files below a folder that programs have open, for whatever. */
+export async function openPaths(folder: string): Promise<Set<string>> {
+  const files = (await openFiles(folder)).filter(({ flags }) => !(flags & constants.O_DIRECTORY))
+  return new Set(files.map(({ path }) => path))
 }
 
 /** The programs that have files open for writing below a folder, as `name (pid)`. */
@@ -27,16 +33,24 @@ export async function openWriters(folder: string): Promise<string[]> {
   )
 }
 
-async function openBelow(pid: string, folder: string): Promise<OpenForWriting[]> {
+interface Opened extends OpenForWriting {
+  flags: number
+}
+
+async function openFiles(folder: string): Promise<Opened[]> {
+  const pids = (await readdir('/proc').catch(() => [])).filter((name) => /^\d+$/.test(name))
+  return (await Promise.all(pids.map((pid) => openBelow(pid, folder)))).flat()
+}
+
+async function openBelow(pid: string, folder: string): Promise<Opened[]> {
   const table = `/proc/${pid}/fd`
-  const found: OpenForWriting[] = []
+  const found: Opened[] = []
   for (const name of await readdir(table).catch(() => [])) {
     const path = await readlink(`${table}/${name}`).catch(() => '')
     if (!path.startsWith(`${folder}/`)) continue
     const info = await readFile(`/proc/${pid}/fdinfo/${name}`, 'utf8').catch(() => '')
     const flags = Number.parseInt(/^flags:\s*(\d+)/m.exec(info)?.[1] ?? '0', 8)
-    if ((flags & 3) === 0) continue
-    found.push({ pid, path, position: Number(/^pos:\s*(\d+)/m.exec(info)?.[1] ?? 0) })
+    found.push({ pid, path, flags, position: Number(/^pos:\s*(\d+)/m.exec(info)?.[1] ?? 0) })
   }
   return found
 }

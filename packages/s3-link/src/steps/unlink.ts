@@ -1,15 +1,14 @@
-import { setTimeout as sleep } from 'node:timers/promises'
-import { done, type StepContext, unchanged } from '@berth/core'
+import { type BerthError, done, isBerthError, type StepContext, unchanged } from '@berth/core'
 import { findOriginals } from '../migrate/cut-over.ts'
-import { ask } from '../mount/keeper-protocol.ts'
 import { type LeftBehind, namesIn, readLeftBehind } from '../mount/left-behind.ts'
 import { removeFolderLink } from '../mount/link-folder.ts'
-import { openRegistry, type Registry, spoolOf } from '../mount/registry.ts'
+import { openRegistry, spoolOf } from '../mount/registry.ts'
 import { countSpools } from '../mount/spool.ts'
 import { amountText } from './amounts.ts'
 import {
   deadlineOf,
   find,
+  leaveOrThrow,
   stopOrThrow,
   type UnmountContext,
   type UnmountInputs,
@@ -45,6 +44,7 @@ export async function endLink(context: UnlinkContext): Promise<EndedLink> {
     )
   }
   const bucketPaths: string[] = []
+  let notArrived: BerthError | undefined
   for (const key of keys) {
     const registry = openRegistry(places, key)
     const known = { mount: await registry.readMount(), status: await registry.readStatus() }
@@ -53,12 +53,21 @@ export async function endLink(context: UnlinkContext): Promise<EndedLink> {
     const subfolder = links.find((link) => link.path === path)?.subfolder ?? ''
     if (store !== undefined) bucketPaths.push(bucketPathOf(store, subfolder))
     const isShared = links.some((link) => link.path !== path)
-    if (!isShared) await stopOrThrow(places, key, deadlineOf(context))
+    const deadline = deadlineOf(context)
+    if (isShared) await leaveOrThrow(places, key, { path, deadline })
+    else
+      await stopOrThrow(places, key, deadline).catch((error: unknown) => {
+        if (!isBerthError(error, 's3-link/not-arrived')) throw error
+        notArrived = error
+      })
     const isOurs = await removeFolderLink(path, registry)
     // What is in a folder that was watched until now has been sent, and stays there.
     if (known.mount?.driver !== 'watch') await tellUnsent(path, isOurs, log)
-    if (isShared) await tellShared(registry, log)
+    // Another was taken away meanwhile, each for the sake of the other.
+    const isLast = isShared && (await registry.readLinks()).length === 0
+    if (isLast) await stopOrThrow(places, key, deadline)
   }
+  if (notArrived !== undefined) throw notArrived
   const result = keys.length === 0 ? 'unchanged' : 'done'
   return { result, path, bucketPaths, originals: await findOriginals(path) }
 }
@@ -93,14 +102,4 @@ async function tellUnsent(path: string, isOurs: boolean, log: UnlinkContext['log
       `${amountText(waiting)}, may be on this disk only: ${namesIn(folder, waiting)}; link again to send ${them}`,
     )
   }
-}
-
-/** What a daemon still has of this link's files goes on being sent: that was not waited for. */
-async function tellShared({ socket, readStatus }: Registry, log: UnlinkContext['log']) {
-  await Promise.race([ask(socket, { verb: 'look' }), sleep(2_000, undefined, { ref: false })])
-  const safeToStop = (await readStatus())?.safeToStop
-  if (safeToStop?.safe !== false) return
-  log.warn(
-    `the bucket stays mounted for its other links, and ${amountText(safeToStop)}, are not sent yet: wait with \`berth mounts --wait 2m\``,
-  )
 }

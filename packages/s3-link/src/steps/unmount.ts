@@ -9,7 +9,8 @@ import {
 } from '@berth/core'
 import { findPlaces, type Places } from '../mount/places.ts'
 import { listMounts, openRegistry } from '../mount/registry.ts'
-import { stopMount } from '../mount/stop-mount.ts'
+import type { StopAnswer } from '../mount/keeper-contract.ts'
+import { leaveMount, stopMount } from '../mount/stop-mount.ts'
 import { amountText } from './amounts.ts'
 import { findFolder } from './find-folder.ts'
 
@@ -52,15 +53,38 @@ export async function undoLink({ data, env, deadline }: UndoContext): Promise<vo
   await stopOrThrow(findPlaces(env), key, until)
 }
 
-/** Throws `s3-link/not-sent` when it can't be stopped in time; it stays mounted then. */
+/** Throws `s3-link/not-sent` when it can't be stopped in time; it stays mounted then. Throws `s3-link/not-arrived` when it is. */
 export async function stopOrThrow(places: Places, key: string, deadline: number): Promise<void> {
-  const { isStopped, pending, holders } = await stopMount(places, key, deadline)
-  if (isStopped) return
+  const answer = await stopMount(places, key, deadline)
+  if (!answer.isStopped) throw notSent('could not unmount in time', answer)
+  const missing = (answer.missing ?? []).map((name) => `\`${name}\``)
+  if (missing.length === 0) return
+  throw new BerthError(
+    's3-link/not-arrived',
+    `could not find ${missing.length} files in S3 that programs closed: ${missing.slice(0, 5).join(', ')}${missing.length > 5 ? ', …' : ''}; it is unmounted`,
+    {
+      hint: 'write them again: the program that closed them got an error, and took no notice',
+      excerpt: missing.slice(0, 20).join('\n'),
+    },
+  )
+}
+
+/** Throws `s3-link/not-sent` when what was written through one link can't be sent in time; it stays linked then. */
+export async function leaveOrThrow(
+  places: Places,
+  key: string,
+  link: { path: string; deadline: number },
+): Promise<void> {
+  const answer = await leaveMount(places, key, link)
+  if (!answer.isStopped) throw notSent(`could not unlink \`${link.path}\` in time`, answer)
+}
+
+function notSent(what: string, { pending, holders }: StopAnswer): BerthError {
   const names = pending.names.slice(0, 5).map((name) => `\`${name}\``)
   const held = holders.length === 0 ? '' : `; open in ${holders.slice(0, 5).join(', ')}`
-  throw new BerthError(
+  return new BerthError(
     's3-link/not-sent',
-    `could not unmount in time: not in S3 yet are ${amountText(pending)}${held}`,
+    `${what}: not in S3 yet are ${amountText(pending)}${held}`,
     {
       hint: 'end the programs that write, and give more time: `within`, or a longer `--grace`',
       ...(names.length === 0 ? {} : { excerpt: names.join('\n') }),
