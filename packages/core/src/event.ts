@@ -78,6 +78,8 @@ export type BerthEvent = { time: number } & (
       result: PipelineResult
       durationMs: number
       counts: Record<StepResult, number>
+      /** Of a shutdown, which has ended only when all is taken back that can be: how many undos ended how. */
+      undo?: Record<StepResult, number>
       periodic?: boolean
       deferred?: boolean
     }
@@ -86,7 +88,11 @@ export type BerthEvent = { time: number } & (
   /** It can be used, as the recipe's `main.ready` says. */
   | { type: 'main:ready'; durationMs: number }
   | { type: 'main:end'; code: number | null; signal: string | null; durationMs: number }
+  /** It waits for a signal: there is no main to run, or the boot failed. */
+  | { type: 'wait'; reason: string }
   | { type: 'signal'; name: string; action: string }
+  /** `berth shutdown` asked for the end; `reason` as it gave it. */
+  | { type: 'shutdown:asked'; reason?: string; action: string }
   | { type: 'note'; level: LogLevel; text: string }
   | { type: 'error'; error: ErrorFacts }
 )

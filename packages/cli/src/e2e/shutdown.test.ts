@@ -150,6 +150,28 @@ test('tries again what could not be saved', async () => {
   expect(pod.log).toEqual(['boot', 'save'])
 })
 
+test('tells one truth of an undo that failed: in its lines, its exit code, the report and the status', async () => {
+  const pod = new Pod(`
+name: pod
+boot: [{ id: mount, run: 'true', undo: '[ -e free ]' }, { id: other, run: 'true', undo: 'true' }]
+shutdown: [{ id: save, run: 'true' }]
+`)
+  const run = pod.boot(['--', 'true'])
+  expect((await run.ended).code).toBe(1)
+  expect(run.stderr).not.toContain('complete')
+  expect(run.stderr).toMatch(/pod +✖ shutdown failed: 1 done, .*; undo: 1 done, 1 failed\n/)
+  expect(run.stderr).toMatch(/shutdown failed in .*, 1 of 2 not taken back; exit code 1\n$/)
+  const report = pod.berth(['report'])
+  await report.ended
+  expect(report.stdout).toMatch(/^shutdown {2}failed/m)
+  expect(report.stdout).toMatch(/^undo {2}failed/m)
+  expect(report.stdout).not.toContain('complete')
+  pod.write('free', '')
+  const again = pod.berth(askAndWait)
+  expect((await again.ended).code).toBe(0)
+  expect(again.stdout).toMatch(/pod: shutdown complete in/)
+})
+
 test('leaves a boot behind with --detach, which `berth shutdown` ends', async () => {
   const pod = new Pod(recipe)
   const script = `echo $$ >> "$LOG"; ${polite}`

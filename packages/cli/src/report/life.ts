@@ -94,6 +94,7 @@ export interface Life {
   waitsSince?: number
   /** Somebody asked it to end. */
   stopsSince?: number
+  /** And calls of `berth shutdown`. */
   signals: { time: number; name: string; action: string }[]
   warnings: string[]
   errors: ErrorFacts[]

@@ -134,12 +134,15 @@ function partOf(
 function undoPart(undo: readonly StepLife[], { until, isAlive }: Moment): ReportPart {
   const startedAt = undo[0]?.startedAt ?? undo[0]?.endedAt ?? until
   const endedAt = Math.max(...undo.map((step) => step.endedAt ?? until))
-  const isFailed = undo.some(({ result }) => result === 'failed' || result === 'timeout')
+  const left = undo.filter(({ result }) => result !== 'done')
+  const isRunning = isAlive && left.some(({ result }) => result === undefined)
+  const isMild = left.every(({ optional, result }) => optional && result !== undefined)
+  const result = left.length === 0 ? 'complete' : isMild ? 'degraded' : 'failed'
   return {
     name: 'undo',
     startedAt,
     durationMs: endedAt - startedAt,
-    result: isFailed ? 'failed' : 'complete',
+    ...(isRunning ? {} : { result }),
     steps: undo.map((step) => row(step, { startedAt, until, isAlive, before: undefined })),
   }
 }

@@ -21,12 +21,11 @@ const brokenOverlay: BerthEvent = {
 const main: BerthEvent = { type: 'main:start', command: ['app'], pid: 40, time: dawn + 1100 }
 const awaited: BerthEvent = { ...main, awaited: true }
 const ready: BerthEvent = { type: 'main:ready', durationMs: 5000, time: dawn + 6100 }
-const waits = {
-  type: 'note',
-  level: 'info',
-  text: 'waiting for a signal: no command was given',
-  time: dawn,
-} as const
+const waits: BerthEvent = { type: 'wait', reason: 'no command was given', time: dawn }
+const note = { type: 'note', level: 'info', time: dawn } as const
+const waited: BerthEvent = { ...note, text: 'waiting for a signal: no command was given' }
+const askedOnce: BerthEvent = { ...note, text: '`berth shutdown`: stopping main, 9.5 s left' }
+const asked: BerthEvent = { type: 'shutdown:asked', action: 'stopping main', time: dawn + 7000 }
 const term: BerthEvent = {
   type: 'signal',
   name: 'SIGTERM',
@@ -48,6 +47,10 @@ test.each([
   ['failed', 1, [...failed, waits], true],
   ['degraded', 3, [...failed, main], true],
   ['stopping', 4, [...boot, main, term], true],
+  ['stopping', 4, [...boot, main, asked], true],
+  // As records of an older version have them.
+  ['ready', 0, [...boot, waited], true],
+  ['stopping', 4, [...boot, main, askedOnce], true],
   ['ended', 1, [...boot, main, term, end], false],
   ['lost', 1, [...boot, main], false],
 ] as const)('is %s, exit code %i, after case %#', (state, code, events, isAlive) => {

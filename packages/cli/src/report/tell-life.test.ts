@@ -8,7 +8,8 @@ import { reportText } from './report-text.ts'
 import { statusOf } from './status.ts'
 import { statusText } from './status-text.ts'
 import { lifeIn, LifeTeller, newLife } from './tell-life.ts'
-import { dawn, mustLife, podLife, recordStart } from './testing.ts'
+import { dawn, mustLife, pipelineEvents, podLife, recordStart } from './testing.ts'
+import type { RecordLine } from './record-line.ts'
 
 test('tells of several lives in one record the last', () => {
   const life = mustLife([...podLife(100), { ...recordStart, time: dawn + 5_000_000 }])
@@ -47,6 +48,40 @@ test('keeps deferred steps and rungs where they belong', () => {
   expect(life.boot).toMatchObject({ result: 'ready' })
   expect(life.deferred?.steps).toMatchObject([{ id: 'later', attempts: 1 }])
   expect(life.undo).toEqual([])
+})
+
+test('tells of the calls of `berth shutdown` as of signals', () => {
+  const time = dawn + 1
+  const asked = {
+    type: 'shutdown:asked',
+    reason: 'preStop',
+    action: 'stopping main',
+    time,
+  } as const
+  const life = mustLife([recordStart, asked])
+  expect(life.signals).toEqual([
+    { time, name: '`berth shutdown` (preStop)', action: 'stopping main' },
+  ])
+  expect(life.stopsSince).toBe(time)
+})
+
+test('tells a shutdown whose undo failed as failed, whichever of the two the record has first', () => {
+  const shutdown = pipelineEvents('shutdown', { at: [0, 10], steps: [{ id: 'save', at: [1, 9] }] })
+  const undo: RecordLine = {
+    type: 'step:end',
+    step: 'mount',
+    phase: 'undo',
+    result: 'failed',
+    optional: false,
+    durationMs: 5,
+    time: dawn + 20,
+  }
+  const told = (lines: RecordLine[]) => mustLife([recordStart, ...lines]).shutdown?.result
+  expect(told([...shutdown, undo])).toBe('failed')
+  expect(told([...shutdown, { ...undo, optional: true }])).toBe('degraded')
+  expect(told([...shutdown, { ...undo, result: 'done' }])).toBe('ready')
+  const end: RecordLine = { type: 'record:end', code: 1, time: dawn + 30 }
+  expect(told([...shutdown.slice(0, -1), end])).toBe('failed')
 })
 
 test('stays small, however long the life', () => {

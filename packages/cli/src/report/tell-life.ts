@@ -1,4 +1,6 @@
 import type { BerthEvent, Progress } from '@berth/core'
+import { askedBy } from '../reporters/asked-by.ts'
+import { worse } from '../supervisor/worse.ts'
 import type { Life, PipelineLife, StepLife } from './life.ts'
 import type { RecordLine } from './record-line.ts'
 
@@ -15,7 +17,7 @@ const most = {
   steps: 1000,
 }
 
-/** Notes by which the supervisor says what it does. */
+/** All that a record of an older version has of `wait` and `shutdown:asked`. */
 const [waiting, asked] = ['waiting for a signal', '`berth shutdown`']
 
 /** A life of which nothing is known yet. */
@@ -73,6 +75,10 @@ export class LifeTeller {
         this.#endMain(line.time)
         life.endedAt = line.time
         life.exitCode = line.code
+        // Its process was killed, or its supervisor gave up: it could not say how it ended.
+        if (life.shutdown !== undefined && life.shutdown.result === undefined) {
+          Object.assign(life.shutdown, { endedAt: line.time, result: 'failed' })
+        }
         return
       case 'record:left-out':
         life.rounds.count += line.rounds?.count ?? 0
@@ -88,6 +94,11 @@ export class LifeTeller {
         return this.#main(line)
       case 'signal':
         return this.#signal(line)
+      case 'wait':
+        life.waitsSince = line.time
+        return
+      case 'shutdown:asked':
+        return this.#signal({ ...line, name: askedBy(line) })
       case 'note':
         return this.#note(line)
       case 'error':
@@ -112,7 +123,7 @@ export class LifeTeller {
     if (main?.fate === 'put-away') main.endedAt ??= time
   }
 
-  #signal({ time, name, action }: LineOf<'signal'>): void {
+  #signal({ time, name, action }: Life['signals'][number]): void {
     this.life.stopsSince ??= time
     keep(this.life.signals, most.signals, { time, name, action })
   }
@@ -189,9 +200,17 @@ export class LifeTeller {
       case 'step:end': {
         const { type: _type, step: _step, phase: _phase, time, durationMs: _ms, ...end } = event
         Object.assign(step, end, { endedAt: time })
+        if (event.phase === 'undo' && event.result !== 'done') this.#worsen(event.optional)
         return
       }
     }
+  }
+
+  /** In a record of an older version the end of a shutdown comes before what is taken back. */
+  #worsen(optional: boolean): void {
+    const { shutdown } = this.life
+    if (shutdown?.result === undefined) return
+    shutdown.result = worse(shutdown.result, optional ? 'degraded' : 'failed')
   }
 
   #progress(step: StepLife, progress: Progress): void {

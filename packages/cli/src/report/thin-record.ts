@@ -114,7 +114,8 @@ function thinRounds(lines: readonly RecordLine[]): RecordLine[] {
 
 /** Notes, signals and errors: a few in a life, unless something is wrong. */
 function thinOthers(lines: readonly RecordLine[]): RecordLine[] {
-  const isOther = ({ type }: RecordLine) => ['note', 'signal', 'error', 'step:retry'].includes(type)
+  const others = ['note', 'wait', 'signal', 'shutdown:asked', 'error', 'step:retry']
+  const isOther = ({ type }: RecordLine) => others.includes(type)
   const total = lines.filter(isOther).length
   let index = 0
   return lines.filter((line) => {

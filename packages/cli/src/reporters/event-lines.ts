@@ -1,4 +1,5 @@
 import type { BerthEvent } from '@berth/core'
+import { askedBy } from './asked-by.ts'
 import { errorDetails, printable } from './error-text.ts'
 import { factsText } from './facts.ts'
 import { formatDuration, formatElapsed } from './format.ts'
@@ -77,6 +78,10 @@ export class EventLines {
         return [this.#mainEnd(event)]
       case 'signal':
         return [this.#line(event, 'berth', 'running', `${event.name}: ${event.action}`)]
+      case 'wait':
+        return [this.#line(event, 'berth', 'running', `waiting for a signal: ${event.reason}`)]
+      case 'shutdown:asked':
+        return [this.#line(event, 'berth', 'running', `${askedBy(event)}: ${event.action}`)]
       case 'note':
         return [
           this.#line(event, 'berth', event.level === 'warn' ? 'warning' : 'running', event.text),

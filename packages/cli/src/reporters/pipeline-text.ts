@@ -12,6 +12,12 @@ export function pipelineName({
   return deferred === true ? 'deferred' : pipeline
 }
 
+function countsOf(counts: Partial<Record<StepResult, number>>): string[] {
+  return order
+    .filter((result) => (counts[result] ?? 0) > 0)
+    .map((result) => `${counts[result]} ${result}`)
+}
+
 /** The summary of a pipeline: `boot ready: 5 done, 1 skipped, 20.4 s`. */
 export function pipelineText(
   event: Extract<BerthEvent, { type: 'pipeline:end' }>,
@@ -25,9 +31,9 @@ export function pipelineText(
     }
   }
   const name = pipelineName(event)
-  const counts = order
-    .filter((result) => event.counts[result] > 0)
-    .map((result) => `${event.counts[result]} ${result}`)
+  const counts = countsOf(event.counts)
+  const undo = countsOf(event.undo ?? {}).join(', ')
+  const undone = undo === '' ? [] : [`undo: ${undo}`]
   const periodic = event.periodic === true ? 'periodic ' : ''
   const verdict = name === 'boot' || event.result !== 'ready' ? event.result : 'complete'
   const symbol = {
@@ -38,6 +44,6 @@ export function pipelineText(
   } as const
   return {
     symbol: symbol[event.result],
-    text: `${periodic}${name} ${verdict}: ${[...counts, duration].join(', ')}`,
+    text: `${periodic}${name} ${verdict}: ${[[...counts, duration].join(', '), ...undone].join('; ')}`,
   }
 }

@@ -47,9 +47,8 @@ function shutDownFor(life: ControlledLife, line: Record<string, unknown>): unkno
   const { reason, graceMs, wait } = readShutdownRequest(line)
   if (life.facts().phase !== 'ended') {
     life.stop.request({ at: Date.now(), graceMs })
-    const because = reason === undefined ? '' : ` (${reason})`
-    const text = `\`berth shutdown\`${because}: ${life.beginStop()}`
-    life.emit({ type: 'note', level: 'info', text })
+    const because = reason === undefined ? {} : { reason }
+    life.emit({ type: 'shutdown:asked', ...because, action: life.beginStop() })
   }
   return wait ? life.finished : { state: 'begun' }
 }

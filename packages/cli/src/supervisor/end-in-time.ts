@@ -3,8 +3,11 @@ import { setTimeout as sleep } from 'node:timers/promises'
 /** What is said and written last, and what hangs, may take so long where nobody is waiting to kill us. */
 const unhurriedMs = 5000
 
-/** And so long in any case: what is only slow must not cost the exit code. */
-const leastMs = 200
+/** What is written last may take so long in any case. */
+const leastMs = 50
+
+/** And what hangs: what is only slow must not cost the exit code. */
+const leastHangMs = 200
 
 /** When a grace is as good as over, in milliseconds since the epoch; asked again and again, because a signal may come. */
 type LastMoment = () => number | undefined
@@ -24,19 +27,23 @@ export async function endInTime({
 }): Promise<void> {
   let isClosed = false
   void Promise.allSettled(closing).then(() => (isClosed = true))
-  await waitWhile(() => !isClosed, lastMoment)
+  await waitWhile(() => !isClosed, leastMs, lastMoment)
   release()
-  if (!(await waitWhile(hangs, lastMoment))) await killOurselves()
+  if (!(await waitWhile(hangs, leastHangMs, lastMoment))) await killOurselves()
 }
 
 /** Resolves with false when it was still so at the last moment. */
-async function waitWhile(isSo: () => boolean, lastMoment: LastMoment): Promise<boolean> {
+async function waitWhile(
+  isSo: () => boolean,
+  atLeastMs: number,
+  lastMoment: LastMoment,
+): Promise<boolean> {
   const startedAt = Date.now()
   // Most often it is so no more as soon as what has ended has been told.
   await sleep(0)
   while (isSo()) {
     const until = Math.min(lastMoment() ?? Number.POSITIVE_INFINITY, startedAt + unhurriedMs)
-    if (Date.now() >= Math.max(until, startedAt + leastMs)) return false
+    if (Date.now() >= Math.max(until, startedAt + atLeastMs)) return false
     await sleep(5)
   }
   return true

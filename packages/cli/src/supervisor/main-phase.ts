@@ -73,7 +73,7 @@ export class MainPhase {
   /** Resolves when anyone wants the pod to stop. */
   async wait(reason: string): Promise<void> {
     const { emit, stop } = this.#with
-    emit({ type: 'note', level: 'info', text: `waiting for a signal: ${reason}` })
+    emit({ type: 'wait', reason })
     await awake(stop.requested)
   }
 

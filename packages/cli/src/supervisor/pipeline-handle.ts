@@ -1,10 +1,11 @@
 import type { ChildProcess } from 'node:child_process'
-import type { BerthEvent, PipelineResult } from '@berth/core'
+import type { BerthEvent } from '@berth/core'
 import { BerthError, errorFacts, type ErrorFacts } from '@berth/core/error'
 import { outputMask } from '../output-mask.ts'
 import { type PipelineChild, pipelineMark } from './pipeline-child.ts'
 import { killProcesses, processesMarked, signalProcess } from './process-table.ts'
 import type { MainFacts, Order, PipelineRequest, RecipeFacts, Report } from './protocol.ts'
+import type { ShutdownOutcome } from './shutdown-tally.ts'
 
 export type Loaded = { recipe: RecipeFacts } | { refused: ErrorFacts } | { crashed: ErrorFacts }
 
@@ -16,8 +17,7 @@ const notGone = 'it is not gone yet: it waits for a disk or a volume'
 /** How long a process that has said how it ended may take to go. */
 const leaveMs = 2000
 
-export interface PipelineEnd {
-  result: PipelineResult
+export interface PipelineEnd extends ShutdownOutcome {
   main?: MainFacts
 }
 

@@ -6,7 +6,8 @@ import { evaluateMain, healthFacts } from './main-facts.ts'
 import { MovableDeadline } from './movable-deadline.ts'
 import type { PipelineRequest, RecipeFacts, Report } from './protocol.ts'
 import { longTimeoutsWarning } from './shutdown-forecast.ts'
-import { runRound, runShutdown, worse } from './shutdown-work.ts'
+import { runRound, runShutdown } from './shutdown-work.ts'
+import { worse } from './worse.ts'
 
 export interface PipelineSurroundings {
   request: PipelineRequest
@@ -114,9 +115,8 @@ async function runShutdownPart(
   deadline: MovableDeadline,
 ): Promise<Report> {
   const { round } = surroundings.request
-  const result =
-    round === undefined
-      ? await runShutdown(loaded, surroundings, deadline)
-      : await runRound(loaded, surroundings, round)
-  return { type: 'ended', result }
+  if (round !== undefined) {
+    return { type: 'ended', result: await runRound(loaded, surroundings, round) }
+  }
+  return { type: 'ended', ...(await runShutdown(loaded, surroundings, deadline)) }
 }

@@ -1,7 +1,8 @@
-import type { BerthEvent, PipelineResult } from '@berth/core'
+import type { BerthEvent } from '@berth/core'
 import type { ErrorFacts } from '@berth/core/error'
 import type { HealthFacts } from '../health/health.ts'
 import type { ReadyFacts } from './readiness.ts'
+import type { ShutdownOutcome } from './shutdown-tally.ts'
 
 /** What a pipeline process is to do. It loads the recipe at once and waits for `go` before it touches anything. */
 export interface PipelineRequest {
@@ -85,4 +86,4 @@ export type Report =
   | { type: 'loaded'; facts: RecipeFacts }
   /** The recipe or its values are wrong; nothing ran. */
   | { type: 'refused'; error: ErrorFacts }
-  | { type: 'ended'; result: PipelineResult; main?: MainFacts }
+  | ({ type: 'ended'; main?: MainFacts } & ShutdownOutcome)

@@ -32,6 +32,14 @@ const lab = definePlugin({
       },
       undo: async () => {},
     }),
+    stuck: defineStep({
+      description: 'Can’t be taken back.',
+      inputs: nothing,
+      outputs: nothing,
+      plan,
+      run: async () => done({}),
+      undo: () => Promise.reject(new Error('it is busy')),
+    }),
     deaf: defineStep({
       description: 'Hears nothing.',
       inputs: nothing,
@@ -52,7 +60,7 @@ const lab = definePlugin({
   },
 })
 
-async function shutDown(text: string, deadline: MovableDeadline) {
+async function shutDown(text: string, deadline: MovableDeadline, uses = 'lab/mounted') {
   const stateDirectory = await temporaryDirectory()
   const recipe = await checkRecipe(text, {
     file: 'recipe.yaml',
@@ -62,7 +70,7 @@ async function shutDown(text: string, deadline: MovableDeadline) {
   const values = resolveValues(recipe, { env: process.env, set: {}, platform })
   const events: NewEvent[] = []
   const journal = openJournal(stateDirectory)
-  await journal.intend({ step: 'volume', uses: 'lab/mounted', pipeline: 'boot', data: {} })
+  await journal.intend({ step: 'volume', uses, pipeline: 'boot', data: {} })
   const request = {
     recipe: 'recipe.yaml',
     text: undefined,
@@ -73,7 +81,7 @@ async function shutDown(text: string, deadline: MovableDeadline) {
     command: undefined,
     wasUsed: true,
   }
-  const result = await runShutdown(
+  const outcome = await runShutdown(
     { recipe, values, platform },
     {
       request,
@@ -85,7 +93,7 @@ async function shutDown(text: string, deadline: MovableDeadline) {
   )
   const pending = await journal.pending()
   await journal.close()
-  return { result, pending, events }
+  return { ...outcome, pending, events }
 }
 
 const recipe = (step: string) => `
@@ -120,6 +128,23 @@ test('ends the steps and takes back in the time that is left when a signal short
   setTimeout(() => deadline.hasten(Date.now() + 2000), 200)
   const { result, pending } = await ended
   expect({ result, pending }).toEqual({ result: 'cancelled', pending: [] })
+})
+
+test('tells its end when all is taken back, or could not be, and never calls it complete then', async () => {
+  const fails = 'boot: [{ id: volume, uses: lab/stuck }]\nshutdown: [{ id: note, run: "true" }]'
+  const deadline = new MovableDeadline(undefined)
+  const { result, undo, pending, events } = await shutDown(fails, deadline, 'lab/stuck')
+  expect(result).toBe('failed')
+  expect(undo).toMatchObject({ done: 0, failed: 1 })
+  expect(pending).toHaveLength(1)
+  expect(events.filter(({ type }) => type === 'pipeline:end')).toEqual([events.at(-1)])
+  expect(events.at(-1)).toMatchObject({
+    type: 'pipeline:end',
+    pipeline: 'shutdown',
+    result: 'failed',
+    counts: { done: 1, failed: 0 },
+    undo: { done: 0, failed: 1 },
+  })
 })
 
 test('takes back at once where there is nothing to save and no deadline', async () => {

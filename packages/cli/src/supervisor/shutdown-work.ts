@@ -3,6 +3,7 @@ import type { LoadedRecipe } from '../load.ts'
 import { stepsDeadline } from './grace.ts'
 import { MovableDeadline } from './movable-deadline.ts'
 import type { PipelineRequest } from './protocol.ts'
+import { type ShutdownOutcome, ShutdownTally } from './shutdown-tally.ts'
 
 export interface ShutdownSurroundings {
   request: PipelineRequest
@@ -24,19 +25,22 @@ export async function runShutdown(
   loaded: RunnableRecipe,
   surroundings: ShutdownSurroundings,
   deadline: MovableDeadline,
-): Promise<PipelineResult> {
+): Promise<ShutdownOutcome> {
   const { emit, skipOptional, request } = surroundings
-  const steps = await runSteps(loaded, surroundings, deadline)
+  const tally = new ShutdownTally(emit)
+  const steps = await runSteps(loaded, { ...surroundings, emit: tally.hear }, deadline)
   let undone: PipelineResult
   let moved: AbortSignal
   do {
     moved = deadline.moved
     const { stateDirectory } = request
     const limits = { deadline: deadline.at, signal: moved, skipOptional }
-    undone = (await undoAll({ ...loaded, emit, stateDirectory, ...limits })).result
+    const outcome = await undoAll({ ...loaded, emit, stateDirectory, ...limits })
+    tally.undone(outcome.undone)
+    undone = outcome.result
     // What was cancelled because the time is shorter now is tried again within it.
   } while (moved.aborted)
-  return worse(steps, undone)
+  return tally.tell(steps, undone)
 }
 
 /** A round: some steps, without undo. */
@@ -97,11 +101,4 @@ async function endOfSteps(deadline: number, stateDirectory: string): Promise<num
   )
   await journal.close()
   return stepsDeadline({ now: Date.now(), deadline, hasUndo })
-}
-
-const severity: readonly PipelineResult[] = ['ready', 'degraded', 'cancelled', 'failed']
-
-/** The worse of two results. */
-export function worse(one: PipelineResult, other: PipelineResult): PipelineResult {
-  return severity.indexOf(other) > severity.indexOf(one) ? other : one
 }

@@ -21,7 +21,7 @@ import { ShutdownPhase } from './shutdown-phase.ts'
 import type { ShutdownEnd } from './shutdown-request.ts'
 import { isStopSignal, type ReceivedSignal, type StopSignal } from './signals.ts'
 import { StopRequest } from './stop-request.ts'
-import { lifeSummary } from './summary.ts'
+import { lifeSummary, shutdownText } from './summary.ts'
 
 /** Between SIGTERM and SIGKILL for what is left in the container at the very end. */
 const sweepPatienceMs = 200
@@ -115,12 +115,12 @@ export class Supervisor {
     const end = async (): Promise<ShutdownEnd> => {
       this.#shutdown.prepare()
       await endRemains(life, this.#stop)
-      const { result, shutdownMs } = await this.#runShutdown()
+      const { shutdownMs, ...shutdown } = await this.#runShutdown()
+      const { result } = shutdown
       const isRight = result === 'ready' || result === 'degraded'
       const exitCode = isRight ? exitCodes.right : exitCodes.failed
       const recipe = this.#shutdown.recipe?.name ?? life.recipe
-      const how = `shutdown ${result === 'ready' ? 'complete' : result}`
-      const summary = `${recipe}: ${how} in ${formatDuration(shutdownMs)}`
+      const summary = `${recipe}: ${shutdownText(shutdown, shutdownMs)}`
       const ended = { state: 'ended', result, exitCode, shutdownMs, summary } as const
       await this.#finish(ended)
       return ended
