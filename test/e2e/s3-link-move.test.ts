@@ -43,6 +43,13 @@ testLink(
     expect(berth([...link, '--dry-run']).stdout).toContain('would move 2 files, 10 B')
     expect(fs.readdirSync(output).toSorted()).toEqual(['a.png', 'b.png', 'empty', 'latest.png'])
 
+    const recipe = path.join(root, 'recipe.yaml')
+    fs.writeFileSync(
+      recipe,
+      `name: move\nboot:\n  - uses: s3-link/link\n    with: { workspace: ${root}, store: "${url}", driver: s3fs }\n`,
+    )
+    expect(berth(['plan', recipe]).stdout).toContain('moves 2 files, 10 B, into the bucket')
+
     expect(berth(link).code).toBe(0)
     const original = `${output}.berth-original`
     expect(fs.readFileSync(path.join(output, 'a.png'), 'utf8')).toBe('a.png')
@@ -65,6 +72,11 @@ testLink(
     expect(freed.stderr).toContain('kept `b.png`: it is in the bucket under another name')
     expect(fs.readdirSync(original).toSorted()).toEqual(['b.png', 'latest.png'])
     expect(berth(['unlink', root]).code).toBe(0)
+    // It was sent from what lies beside the folder by now.
+    fs.writeFileSync(path.join(output, 'c.png'), 'new')
+    expect(berth(['plan', recipe]).stdout).toContain(
+      'moves 2 files, 8 B, into the bucket (not sent before: 1 file, 3 B)',
+    )
   },
   60_000,
 )

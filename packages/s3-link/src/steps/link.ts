@@ -40,16 +40,23 @@ export async function planLink(question: LinkQuestion): Promise<PlannedAction> {
     facts: {
       driver: choice.driver,
       folder: found,
-      ...(move && { files: move.files, bytes: move.bytes }),
+      ...(move && { files: move.files, bytes: move.bytes, toSend: move.news }),
     },
   }
 }
 
-function summaryOf({ files, bytes, leftOut, refused }: MigrationPlan): string {
+function summaryOf(plan: MigrationPlan): string {
+  const { files, news, newBytes, leftOut, refused } = plan
+  const known =
+    news === files
+      ? ''
+      : news === 0
+        ? ' (all sent before)'
+        : ` (not sent before: ${amountText({ files: news, bytes: newBytes })})`
   const aside =
     leftOut.length === 0 ? '' : `, leaves ${leftOut.length} links or special files aside`
   const wrong = refused.length === 0 ? '' : `, but can’t read ${refused.length}`
-  return `moves ${amountText({ files, bytes })}, into the bucket${aside}${wrong}`
+  return `moves ${amountText(plan)}, into the bucket${known}${aside}${wrong}`
 }
 
 /** Makes a folder lie in a bucket. With `auto`, what turns out not to be mountable here is watched. */
