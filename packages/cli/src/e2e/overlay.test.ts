@@ -94,7 +94,7 @@ withFuse(
     const hung = runIn(pod, ['boot', ...args, '--strict', '--', 'true'])
     expect(hung, hung.stderr).toMatchObject({ status: 3 })
     expect(hung.stderr).toContain('the pod goes on without it')
-    expect(hung.stderr).toContain(`\`${volume}\` did not answer within 3 s`)
+    expect(hung.stderr).toContain(`\`${volume}\` did not answer within 5 s`)
     expect(hung.stderr).toContain('bring its volume back, then start the pod again')
     expect(pod.log.slice(3)).toEqual(['one', 'save w'])
     const plan = runIn(pod, ['plan', ...args])
