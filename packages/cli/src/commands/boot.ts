@@ -1,8 +1,8 @@
 import { defineCommand } from '../command.ts'
 import { overlayOption, withOverlay } from '../overlay-option.ts'
 import { parseGrace } from '../parse-grace.ts'
-import { chooseReporter } from '../reporters/choose-reporter.ts'
-import { parseSettings } from '../settings.ts'
+import { chooseReporter, reporterOptions } from '../reporters/choose-reporter.ts'
+import { parseSettings, setOption } from '../settings.ts'
 import { bootEnvironment } from '../supervisor/boot-environment.ts'
 import { handOverToInit } from '../supervisor/init.ts'
 import { startPipelineChild } from '../supervisor/pipeline-child.ts'
@@ -16,12 +16,7 @@ export const boot = defineCommand({
   positionals: [1, 1],
   takesRest: true,
   options: {
-    set: {
-      type: 'string',
-      value: 'KEY=VALUE',
-      multiple: true,
-      describe: 'set a var of the recipe',
-    },
+    set: setOption,
     overlay: overlayOption,
     grace: {
       type: 'string',
@@ -38,12 +33,7 @@ export const boot = defineCommand({
       type: 'boolean',
       describe: 'return when the app was started, and live on: for start scripts and shells',
     },
-    reporter: {
-      type: 'string',
-      value: 'NAME',
-      describe: 'line, pretty (default on a terminal) or json',
-    },
-    json: { type: 'boolean', describe: 'the same as `--reporter json`' },
+    ...reporterOptions,
     'state-dir': {
       type: 'string',
       value: 'DIRECTORY',

@@ -7,7 +7,7 @@ import { overlayOption, withOverlay } from '../overlay-option.ts'
 import { missingPipeline, parsePipeline } from '../pipeline-name.ts'
 import { errorDetails, printable } from '../reporters/error-text.ts'
 import { type Style, styleFor } from '../reporters/symbols.ts'
-import { parseSettings } from '../settings.ts'
+import { parseSettings, setOption } from '../settings.ts'
 import { shutdownWarnings } from '../supervisor/shutdown-forecast.ts'
 
 export const plan = defineCommand({
@@ -15,12 +15,7 @@ export const plan = defineCommand({
   description: 'Says what each step would do now, and why. Writes nothing.',
   positionals: [1, 2],
   options: {
-    set: {
-      type: 'string',
-      value: 'KEY=VALUE',
-      multiple: true,
-      describe: 'set a var of the recipe',
-    },
+    set: setOption,
     overlay: overlayOption,
     explain: {
       type: 'boolean',

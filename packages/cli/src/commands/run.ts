@@ -3,7 +3,7 @@ import { exitCodeOfSignal, exitCodes } from '../exit-codes.ts'
 import { shownError } from '../output-mask.ts'
 import { overlayOption, withOverlay } from '../overlay-option.ts'
 import { missingPipeline, parsePipeline } from '../pipeline-name.ts'
-import { chooseReporter } from '../reporters/choose-reporter.ts'
+import { chooseReporter, reporterOptions } from '../reporters/choose-reporter.ts'
 import { openReporter } from '../reporters/reporter.ts'
 import { parseSettings, setOption } from '../settings.ts'
 import { catchSignals, isStopSignal, type StopSignal } from '../supervisor/signals.ts'
@@ -18,12 +18,7 @@ export const run = defineCommand({
     set: setOption,
     overlay: overlayOption,
     strict: { type: 'boolean', describe: 'exit with 3 when only optional steps failed' },
-    reporter: {
-      type: 'string',
-      value: 'NAME',
-      describe: 'line, pretty (default on a terminal) or json',
-    },
-    json: { type: 'boolean', describe: 'the same as `--reporter json`' },
+    ...reporterOptions,
     'state-dir': {
       type: 'string',
       value: 'DIRECTORY',

@@ -2,6 +2,16 @@ import { BerthError } from '@berth/core/error'
 import { nearest } from '../nearest.ts'
 import { type ReporterName, reporterNames } from './reporter.ts'
 
+/** The options that `chooseReporter` takes, the same for every command that runs steps. */
+export const reporterOptions = {
+  reporter: {
+    type: 'string',
+    value: 'NAME',
+    describe: 'line, pretty (default on a terminal) or json',
+  },
+  json: { type: 'boolean', describe: 'the same as `--reporter json`' },
+} as const
+
 /** `--reporter`, `--json`, else `pretty` where stderr is a terminal and `line` elsewhere. Throws `cli/usage`. */
 export function chooseReporter({
   reporter,
