@@ -146,6 +146,45 @@ for (const driver of ['s3fs', 'rclone'] as const)
     180_000,
   )
 
+/** A step of somebody's own: what it finds of other languages is among its facts. */
+const words = `
+import { z } from 'zod'
+const told = (ask) => { try { return String(ask()) } catch (error) { return error.code } }
+const run = async () => ({ result: 'done', facts: {
+  day: told(() => new Date(0).toLocaleDateString('de', { timeZone: 'Asia/Tokyo' })),
+  thai: told(() => [...new Intl.Segmenter('th', { granularity: 'word' }).segment('สวัสดี')].length),
+  sorted: told(() => ['ä', 'z', 'a'].sort(new Intl.Collator('en').compare)),
+  latin1: told(() => new TextDecoder('latin1').decode(new Uint8Array([0xe4]))),
+  japanese: told(() => new TextDecoder('shift_jis')),
+} })
+const [inputs, outputs] = [z.strictObject({}), z.record(z.string(), z.string())]
+const plan = () => ({ action: 'run', summary: 'says' })
+const say = { description: 'Says it.', inputs, outputs, plan, run }
+export const plugin = { name: 'words', description: 'Words.', steps: { say } }
+`
+
+test('has English and Unicode, and says of another encoding that it has it not', () => {
+  const folder = fs.mkdtempSync(path.join(os.tmpdir(), 'berth-words-'))
+  const home = path.join(folder, 'node_modules/@acme/words')
+  fs.mkdirSync(home, { recursive: true })
+  const manifest = { name: '@acme/words', version: '1.0.0', type: 'module', exports: './index.js' }
+  fs.writeFileSync(path.join(home, 'package.json'), JSON.stringify(manifest))
+  fs.writeFileSync(path.join(home, 'index.js'), words)
+  fs.symlinkSync(path.join(root, 'node_modules/zod'), path.join(folder, 'node_modules/zod'))
+  fs.writeFileSync(path.join(folder, 'recipe.yaml'), 'boot: [{ uses: "@acme/words/say" }]')
+  const env = { ...process.env, BERTH_STATE_DIR: path.join(folder, 'state') }
+  const args = ['run', path.join(folder, 'recipe.yaml'), 'boot', '--json']
+  const lines = execFileSync(built, args, { encoding: 'utf8', env }).trim().split('\n')
+  const events = lines.map((line) => JSON.parse(line) as { type: string; facts?: object })
+  expect(events.find(({ type }) => type === 'step:end')?.facts).toEqual({
+    day: '1/1/1970',
+    thai: '1',
+    sorted: 'a,ä,z',
+    latin1: 'ä',
+    japanese: 'ERR_ENCODING_NOT_SUPPORTED',
+  })
+})
+
 test('starts under its own name with the arguments of a user only', async () => {
   const child = spawn(built, ['archive', 'nothing'], { stdio: ['ignore', 'ignore', 'pipe'] })
   let text = ''
