@@ -9,7 +9,7 @@ export interface Link {
 }
 
 export interface Arguments {
-  /** `archive`: saves and restores. `link`: files on their way into a bucket. `start`: what a step costs. */
+  /** `archive`: saves and restores. `link`: files on their way into a bucket. `start`: how soon Berth starts, and what a step costs. */
   suite: 'archive' | 'link' | 'start'
   tree: TreeName
   rounds: number

@@ -4,6 +4,8 @@ import type { Arguments } from '../arguments.ts'
 import { readMachine } from '../machine.ts'
 import { type Cost, measure } from '../measure.ts'
 import { missingProgram, readVersions, searchPath } from '../programs.ts'
+import { timeChecks } from './check-recipe.ts'
+import { measureStarts } from './measure-starts.ts'
 import { writeStartReport } from './report-start.ts'
 import { type Runner, runners } from './runners.ts'
 
@@ -20,7 +22,10 @@ export interface StepSeries {
   many: Cost[]
 }
 
-/** `npm run bench -- --suite start`: what a step costs over the bare command, beside other programs that run commands. Writes START.md. */
+/**
+ * `npm run bench -- --suite start`: how soon Berth, and the app in its container, starts, and what a step costs over the bare command, beside
+ * other programs that run commands. Writes START.md.
+ */
 export async function benchStart(
   { quick, rounds, cores }: Arguments,
   folder: string,
@@ -52,6 +57,8 @@ export async function benchStart(
         found?.many.push(await run(runner, steps))
       }
     }
+    const starts = await measureStarts(rounds, { env, folder: work, processors })
+    const checks = await timeChecks(work, quick ? 3 : 50)
     const date = new Date().toISOString().slice(0, 10)
     const report = writeStartReport({
       date,
@@ -60,6 +67,8 @@ export async function benchStart(
       machine,
       versions: readVersions(),
       series,
+      starts,
+      checks,
     })
     fs.mkdirSync(folder, { recursive: true })
     fs.writeFileSync(path.join(folder, 'START.md'), report)

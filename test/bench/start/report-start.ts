@@ -3,6 +3,8 @@ import type { Cost } from '../measure.ts'
 import { median, spread } from '../statistics.ts'
 import { percent } from '../units.ts'
 import type { StepSeries } from './bench-start.ts'
+import type { StartTimes } from './measure-starts.ts'
+import { writeStarts } from './report-starts.ts'
 
 interface StartRun {
   date: string
@@ -11,6 +13,9 @@ interface StartRun {
   machine: MachineFacts
   versions: Record<string, string>
   series: StepSeries[]
+  starts: StartTimes[]
+  /** Milliseconds of each check of a recipe, the first in its process first. */
+  checks: number[]
 }
 
 /** What a step may cost over the bare command. */
@@ -27,13 +32,16 @@ export function writeStartReport(run: StartRun): string {
     versions[name] === undefined ? [] : [`${name} ${versions[name]}`],
   )
   return `${[
-    '# What a step costs, beside other programs that run commands',
-    'Written by `npm run bench -- --suite start`; [README.md](README.md) says what is measured and how. Each number is the median of the rounds.',
+    '# How soon Berth starts, and what a step costs',
+    'Written by `npm run bench -- --suite start`; [README.md](README.md) says what is measured and how. Numbers are medians.',
     [
       `- ${date}, ${rounds} rounds in turned order; a step costs a ${steps - 1}th of what ${steps} cost more than one`,
       `- machine: ${machine.cores} cores (${machine.processor}); ${machine.kernel}; load ${machine.load.toFixed(1)} at the start`,
       `- versions: ${named.join(', ')}`,
     ].join('\n'),
+    '## Starts',
+    writeStarts(run.starts, run.checks),
+    '## A step, beside other programs that run commands',
     [
       '| program | a step | over the bare command | its processor time over the bare command | one step, from start to end |',
       '| --- | --- | --- | --- | --- |',

@@ -15,7 +15,11 @@ export interface Runner {
 /** What each step does: a shell is started for it, and that starts a program. */
 const COMMAND = '/bin/true; :'
 
-const EXECUTABLE = path.resolve(import.meta.dirname, '../../../packages/cli/build/dist/berth')
+/** Where the build puts it. */
+export const EXECUTABLE = path.resolve(
+  import.meta.dirname,
+  '../../../packages/cli/build/dist/berth',
+)
 
 /** The bare commands, Berth as it is installed in two ways, and its peers. */
 export function runners(): Runner[] {
