@@ -3,7 +3,7 @@ import { expect, test } from 'vitest'
 import { eventually, Pod } from './pod.ts'
 
 const failing = `
-grace: 4s
+grace: 12s
 on-boot-failure: { action: hold, after: 2 }
 boot: [{ id: bad, run: '[ -e store ]' }]
 shutdown: [{ id: save, run: 'echo save >> "$LOG"' }]

@@ -46,7 +46,7 @@ shutdown: [{ id: save, run: 'echo save >> "$LOG"' }]
 
 withProcfs('outlives the kill of a round, and saves at the end', async () => {
   const pod = new Pod(`
-grace: 4s
+grace: 12s
 shutdown: [{ id: save, every: 100ms, run: 'echo round >> "$LOG"; [ -e stopping ] || sleep 60; echo saved >> "$LOG"' }]
 `)
   const run = pod.boot([

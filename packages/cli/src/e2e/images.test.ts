@@ -51,7 +51,7 @@ function inBareImage(pod: Pod, args: string[], writable = ''): RunningBerth {
 }
 
 const recipe = `
-grace: 6s
+grace: 12s
 boot:
   - { id: plain, run: 'echo plain >> "$LOG"', undo: 'echo undone >> "$LOG"' }
   - { id: stuck, run: 'sleep 60 & wait', timeout: 200ms, optional: true }

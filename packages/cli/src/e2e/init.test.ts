@@ -15,7 +15,7 @@ const underTini = requirement(
 )
 
 const recipe = `
-grace: 4s
+grace: 12s
 shutdown: [{ id: save, run: 'echo save >> "$LOG"' }]
 `
 const polite = `trap 'echo term >> "$LOG"; exit 5' TERM; echo main >> "$LOG"; while :; do sleep 0.05; done`

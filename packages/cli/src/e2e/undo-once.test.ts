@@ -10,7 +10,7 @@ const moments = Number(process.env.BERTH_TEST_MOMENTS ?? 6)
 /** How many of them live at the same time. */
 const atOnce = 3
 
-const graceMs = 12_000
+const graceMs = 30_000
 
 const step = (id: string, more = ''): string => `
   - id: ${id}

