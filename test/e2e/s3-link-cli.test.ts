@@ -89,6 +89,38 @@ testLink('taking a link away says where its files are, and which may be on this 
   expect(again.stdout).toContain(`not linked: ${folder}`)
 })
 
+testLink(
+  'taking a link away after a restart says that its mount is gone, and what waits beside it',
+  async () => {
+    const { root, berth, url, store } = pod
+    const link = ['link', root, '--user', 'erin', '--store', url, '--driver', 's3fs']
+    expect(berth(link).code).toBe(0)
+    const folder = path.join(root, 'output', 'erin')
+    const mountPoint = path.resolve(fs.readlinkSync(folder), '../..')
+    const [{ keeper = 0, daemon = 0 } = {}] = mountProcesses(pod)
+    for (const pid of [keeper, daemon]) process.kill(pid, 'SIGKILL')
+    pod.unmountLazily(mountPoint)
+    fs.rmSync(path.join(root, 'link'), { recursive: true })
+    const spool = path.join(root, 'output/.berth/s3-link/erin/spool')
+    fs.writeFileSync(path.join(spool, 'late.png'), 'late')
+    const told = berth(['unlink', root, '--user', 'erin'])
+    expect(told.stderr).toContain(
+      `\`${folder}\` is still a link, of a mount that is gone: link it again, then unlink it`,
+    )
+    expect(told.stderr).toContain(
+      `1 file, 4 B, may be on this disk only, in \`${spool}\`: \`late.png\`; link again to send it`,
+    )
+    expect(told.code).toBe(0)
+    expect(fs.readFileSync(path.join(spool, 'late.png'), 'utf8')).toBe('late')
+    const again = berth(link)
+    expect(again.code, again.stderr).toBe(0)
+    expect(berth(['unlink', root, '--user', 'erin'])).toMatchObject({ code: 0, stderr: '' })
+    expect((await store.get('output/erin/late.png'))?.toString()).toBe('late')
+    expect(fs.lstatSync(folder).isDirectory()).toBe(true)
+  },
+  60_000,
+)
+
 testLink('a bucket is mounted by a remote of rclone.conf', () => {
   const { root, berth, server } = pod
   const { AWS_ACCESS_KEY_ID: id, AWS_SECRET_ACCESS_KEY: secret } = server.env
