@@ -138,6 +138,7 @@ export class FaultPod {
     return {
       written: logs.flatMap(({ written }) => written),
       failed: logs.flatMap(({ failed }) => failed),
+      failedNames: logs.flatMap(({ failedNames }) => failedNames),
       progress: Math.max(0, ...logs.map(({ progress }) => progress)),
       isOver: logs.every(({ isOver }) => isOver),
     }

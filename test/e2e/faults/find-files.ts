@@ -15,6 +15,8 @@ export interface WriterLog {
   written: WrittenFile[]
   /** The codes of what could not be closed. */
   failed: string[]
+  /** Their names. */
+  failedNames: string[]
   /** How much of a big file is written. */
   progress: number
   isOver: boolean
@@ -31,6 +33,7 @@ export function readWriterLog(file: string): WriterLog {
   return {
     written: said.filter(({ sha256 }) => sha256 !== undefined) as WrittenFile[],
     failed: said.filter(({ failed }) => failed !== undefined).map(({ code }) => String(code)),
+    failedNames: said.flatMap(({ failed }) => (failed === undefined ? [] : [String(failed)])),
     progress: Math.max(0, ...said.map(({ progress }) => Number(progress ?? 0))),
     isOver: said.some(({ end }) => end === true),
   }

@@ -27,6 +27,8 @@ const mostWaiting = 10_000
 /** What is asked of a folder's subfolders that were there before. */
 const mostListed = 5_000
 const lateEventsMs = 200
+const nextSettlingMs = 1_000
+const mostSettlingMs = 5_000
 
 /**
  * Looks up in the bucket what programs have closed in a mount whose daemon keeps nothing that it could not send: a program that takes no notice of what
@@ -82,27 +84,35 @@ export class CloseAudit {
       .finally(() => (this.#round = undefined))
   }
 
-  /** What is missing of everything that was closed until now; by the deadline what is not known yet does not count. */
+  /**
+   * What is missing of everything that was closed until now. Takes some seconds at most, and none past the deadline: what is not known by then does
+   * not count.
+   */
   async settle(deadline: number): Promise<string[]> {
+    const end = Math.min(deadline, Date.now() + mostSettlingMs)
+    const over = new AbortController()
+    const pause = sleep(Math.max(0, end - Date.now()), undefined, over).catch(() => undefined)
+    // A service that does not answer says nothing of them.
+    const looking = this.#lookAgain(end).catch(() => undefined)
+    await Promise.race([looking.finally(() => over.abort()), pause])
+    this.#listener.close()
+    return [...this.#missing]
+  }
+
+  async #lookAgain(end: number): Promise<void> {
     // What was closed last has just been heard.
     await sleep(lateEventsMs)
     this.#listener.close()
     await this.#round
-    for (const name of this.#missing) this.#waiting.set(name, { dueAt: 0, misses: looks - 1 })
-    try {
-      for (const misses of [looks - 2, looks - 1]) {
-        for (const closed of this.#waiting.values()) Object.assign(closed, { dueAt: 0, misses })
-        while (this.#waiting.size > 0 && Date.now() < deadline) {
-          const before = this.#waiting.size
-          await this.#lookUp(performance.now())
-          if (this.#waiting.size === before) break
-        }
-        if (this.#waiting.size > 0) await sleep(1_000)
+    for (const name of this.#missing) this.#waiting.set(name, { dueAt: 0, misses: 0 })
+    for (const misses of [looks - 2, looks - 1]) {
+      for (const closed of this.#waiting.values()) Object.assign(closed, { dueAt: 0, misses })
+      for (let before = -1; this.#waiting.size !== before && Date.now() < end;) {
+        before = this.#waiting.size
+        await this.#lookUp(performance.now())
       }
-    } catch {
-      // A service that does not answer says nothing of them.
+      if (this.#waiting.size > 0) await sleep(nextSettlingMs)
     }
-    return [...this.#missing]
   }
 
   async #lookUp(now: number): Promise<void> {

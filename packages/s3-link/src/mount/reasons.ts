@@ -83,8 +83,8 @@ export function explainMissing(audit: CloseAudit | undefined): StatusReason[] {
       : [
           {
             code: 's3-link/not-arrived',
-            message: `${missing.size} files were closed, and are not in the bucket: ${names.join(', ')}${more}`,
-            hint: 'write them again: the program that closed them got an error, and took no notice; or they were removed from the bucket since',
+            message: `of what was closed ${missing.size} ${missing.size === 1 ? 'file is' : 'files are'} not in the bucket: ${names.join(', ')}${more}`,
+            hint: 'write them again where the program that closed them took no notice of the error that it got; or they were removed from the bucket since',
           },
         ]),
     ...(isPartial

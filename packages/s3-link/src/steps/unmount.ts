@@ -61,9 +61,9 @@ export async function stopOrThrow(places: Places, key: string, deadline: number)
   if (missing.length === 0) return
   throw new BerthError(
     's3-link/not-arrived',
-    `could not find ${missing.length} files in S3 that programs closed: ${missing.slice(0, 5).join(', ')}${missing.length > 5 ? ', …' : ''}; it is unmounted`,
+    `could not find ${counted(missing.length)} in S3 that programs closed: ${missing.slice(0, 5).join(', ')}${missing.length > 5 ? ', …' : ''}; it is unmounted`,
     {
-      hint: 'write them again: the program that closed them got an error, and took no notice',
+      hint: 'write them again where the program that closed them took no notice of the error that it got',
       excerpt: missing.slice(0, 20).join('\n'),
     },
   )
@@ -77,6 +77,10 @@ export async function leaveOrThrow(
 ): Promise<void> {
   const answer = await leaveMount(places, key, link)
   if (!answer.isStopped) throw notSent(`could not unlink \`${link.path}\` in time`, answer)
+}
+
+function counted(files: number): string {
+  return `${files} ${files === 1 ? 'file' : 'files'}`
 }
 
 function notSent(what: string, { pending, holders }: StopAnswer): BerthError {
