@@ -1,4 +1,4 @@
-import { existsSync, readFileSync } from 'node:fs'
+import { existsSync, readFileSync, statSync } from 'node:fs'
 import { join } from 'node:path'
 import { requirement } from '@berth/core/testing'
 import { expect, test } from 'vitest'
@@ -189,6 +189,27 @@ test('leaves a boot behind with --detach, which `berth shutdown` ends', async ()
   expect((await asked.ended).code).toBe(0)
   await eventually(() => !isRunning(pid))
   expect(pod.log.filter((line) => !/^\d+$/.test(line))).toEqual(['boot', 'main', 'term', 'save'])
+})
+
+test('keeps the log of a detached boot small, however much the app prints, and `berth logs` reads on', async () => {
+  const pod = new Pod(recipe)
+  const chatty = `head -c 6000000 /dev/zero | tr '\\0' x; ${polite}`
+  const started = pod.berth(['boot', pod.recipe, '--detach', '--', 'sh', '-c', chatty])
+  expect((await started.ended).code, started.stderr).toBe(0)
+  const size = (name: string): number => {
+    return statSync(join(pod.directory, 'state', name), { throwIfNoEntry: false })?.size ?? 0
+  }
+  await eventually(() => pod.log.includes('main'))
+  await eventually(() => size('boot.log') < 1_000_000 && size('boot.log.1') > 4_000_000)
+  expect(size('boot.log.1')).toBeLessThan(5_000_000)
+  const logs = pod.berth(['logs'])
+  expect((await logs.ended).code).toBe(0)
+  expect(logs.stdout).toContain('running sh')
+  const asked = pod.berth(askAndWait)
+  expect((await asked.ended).code).toBe(0)
+  await eventually(() =>
+    readFileSync(join(pod.directory, 'state/boot.log'), 'utf8').includes('exit code 0'),
+  )
 })
 
 test('shows the end of a detached boot that failed, and gives its exit code', async () => {

@@ -1,6 +1,7 @@
 import type { BerthEvent } from '@berth/core'
 import { Health } from '../health/health.ts'
 import { openReporter, type ReporterName } from '../reporters/reporter.ts'
+import { keepBootLogSmall } from '../supervisor/boot-log.ts'
 import { Recorder } from './recorder.ts'
 
 /** All who want to know what happens in a boot. */
@@ -26,6 +27,7 @@ export async function openWitnesses({
 }): Promise<Witnesses> {
   const reporter = await openReporter(name)
   const recorder = Recorder.begin(stateDirectory, recipe)
+  const leaveLog = keepBootLogSmall(stateDirectory)
   const report = (event: BerthEvent): void => {
     reporter.report(event)
     recorder.report(event)
@@ -38,6 +40,7 @@ export async function openWitnesses({
     report,
     health,
     close: async (code) => {
+      leaveLog()
       health.close()
       reporter.close()
       await recorder.close(code)

@@ -1,9 +1,8 @@
 import { spawn } from 'node:child_process'
-import { closeSync, openSync, readFileSync } from 'node:fs'
-import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { BerthError } from '@berth/core/error'
 import { exitCodeOfSignal, exitCodes } from '../exit-codes.ts'
+import { bootLogFile, lastOfBootLog, withBootLog } from './boot-log.ts'
 import { askBoot } from './control-client.ts'
 
 /** How many of its last lines are shown of a boot that has ended. */
@@ -16,8 +15,7 @@ const shownLines = 20
  */
 export async function detach(stateDirectory: string): Promise<number> {
   if (process.pid === 1) throw pointless()
-  const log = join(stateDirectory, 'boot.log')
-  const child = startAgain(log)
+  const child = withBootLog(stateDirectory, startAgain)
   let code: number | undefined
   child.once('exit', (status, signal) => {
     code = signal === null ? (status ?? exitCodes.failed) : exitCodeOfSignal(signal)
@@ -28,27 +26,24 @@ export async function detach(stateDirectory: string): Promise<number> {
     if (boot !== undefined) {
       child.unref()
       const how = boot === 'failed' ? 'goes on though its boot failed' : 'runs'
-      process.stdout.write(`process ${child.pid} ${how}; its output is in ${log}\n`)
+      process.stdout.write(
+        `process ${child.pid} ${how}; its output is in ${bootLogFile(stateDirectory)}\n`,
+      )
       return boot === 'failed' ? exitCodes.failed : exitCodes.right
     }
     await sleep(100)
   }
-  process.stderr.write(
-    `${readFileSync(log, 'utf8').trimEnd().split('\n').slice(-shownLines).join('\n')}\n`,
-  )
+  process.stderr.write(`${lastOfBootLog(stateDirectory, shownLines).join('\n')}\n`)
   return code
 }
 
-function startAgain(log: string): ReturnType<typeof spawn> {
+function startAgain(output: number): ReturnType<typeof spawn> {
   const end = process.argv.indexOf('--')
   const own = process.argv.slice(1, end === -1 ? undefined : end)
   const rest = end === -1 ? [] : process.argv.slice(end)
   const args = [...process.execArgv, ...own.filter((word) => word !== '--detach'), ...rest]
-  const output = openSync(log, 'w', 0o600)
   const stdio = ['ignore', output, output] as const
-  const child = spawn(process.execPath, args, { detached: true, stdio: [...stdio] })
-  closeSync(output)
-  return child
+  return spawn(process.execPath, args, { detached: true, stdio: [...stdio] })
 }
 
 /** How the boot ended, when it has, and the process lives on. */
