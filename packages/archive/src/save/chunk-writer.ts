@@ -27,13 +27,17 @@ export interface ChunkWriter {
   cut: Cut | undefined
 }
 
-/** What came of them so far. */
+/** What came of them. */
 export interface WrittenContent {
   files: StoredFile[]
   hashes: ChunkHashes[]
   leftOut: LeftOut[]
   uploadedBytes: number
   uploadedChunks: number
+}
+
+/** What came of them so far. */
+export interface OngoingContent extends WrittenContent {
   /** What is under way, by key. */
   uploads: Map<string, Promise<number>>
   /** For the content that is under way. */
@@ -49,7 +53,7 @@ interface ChunkWork<Made, Result> {
 /** Makes a chunk in a room of its own, which nobody else gets before it has been sent. */
 export async function inRoom<Made, Result>(
   writer: ChunkWriter,
-  { rooms }: WrittenContent,
+  { rooms }: OngoingContent,
   { rawBytes, make, use }: ChunkWork<Made, Result>,
 ): Promise<Result> {
   // Before a deadline nothing begins that can't be there in time.
@@ -71,7 +75,7 @@ interface MadeUpload {
 /** Equal content twice in one save is one chunk, and both wait for it. Answers the chunk's number. */
 export async function upload(
   writer: ChunkWriter,
-  written: WrittenContent,
+  written: OngoingContent,
   chunk: MadeUpload,
 ): Promise<number> {
   const key = chunkKey(chunk.made.sha256, chunk.kind)
@@ -87,7 +91,7 @@ export async function upload(
 /** The chunk gets its number when it is in the store. */
 async function put(
   writer: ChunkWriter,
-  written: WrittenContent,
+  written: OngoingContent,
   { made, kind, paced, key }: MadeUpload & { key: string },
 ): Promise<number> {
   const { store } = writer.options

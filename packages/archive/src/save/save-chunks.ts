@@ -1,4 +1,4 @@
-import type { ChunkWriter, WrittenContent } from './chunk-writer.ts'
+import type { ChunkWriter, OngoingContent, WrittenContent } from './chunk-writer.ts'
 import { SMALL_FILE_BYTES } from '../format/format.ts'
 import { groupFiles } from '../format/group.ts'
 import { createLimit } from '../workers/limit.ts'
@@ -19,7 +19,7 @@ export async function writeChunks(
   writer: ChunkWriter,
   lanes: readonly (readonly NewContent[])[],
 ): Promise<WrittenContent> {
-  const written: WrittenContent = {
+  const ongoing: OngoingContent = {
     files: [],
     hashes: [],
     leftOut: [],
@@ -39,9 +39,9 @@ export async function writeChunks(
     const long = lane.filter(({ file }) => file.size > SMALL_FILE_BYTES)
     const small = lane.flatMap(({ file }) => (file.size <= SMALL_FILE_BYTES ? [file] : []))
     return [
-      ...long.map((content) => writeLong(writer, written, { content, run, advance })),
+      ...long.map((content) => writeLong(writer, ongoing, { content, run, advance })),
       ...groupFiles(small).map((files) =>
-        run(() => writeGroup(writer, written, files)).then(() =>
+        run(() => writeGroup(writer, ongoing, files)).then(() =>
           advance(files.reduce((sum, file) => sum + file.size, 0)),
         ),
       ),
@@ -51,14 +51,16 @@ export async function writeChunks(
     await untilCut(writer.cut?.signal, Promise.all(jobs))
   } catch (error) {
     run.stop(error)
-    written.rooms.stop(error)
+    ongoing.rooms.stop(error)
     await Promise.allSettled(jobs)
     throw error
   }
   const cut = writer.cut?.signal
+  // The memory in which the chunks were made is no part of what came of them.
+  const { uploads: _uploads, rooms: _rooms, ...written } = ongoing
   if (cut?.aborted !== true) return written
   run.stop(cut.reason)
-  written.rooms.stop(cut.reason)
+  ongoing.rooms.stop(cut.reason)
   // What ends after the cut is not in the snapshot.
   return { ...written, files: [...written.files], hashes: [...written.hashes] }
 }

@@ -5,7 +5,8 @@ import { WORKER } from '../workers/threads.ts'
 import type { ScanHelpers } from '../scan/scan.ts'
 import type { ContentTask, SaveTask, SaveTaskResult } from './save-work.ts'
 
-type SavePool = Omit<ThreadPool<SaveTask, SaveTaskResult>, 'runOn'> & Pick<ScanHelpers, 'areFree'>
+export type SavePool = Omit<ThreadPool<SaveTask, SaveTaskResult>, 'runOn'> &
+  Pick<ScanHelpers, 'areFree'>
 
 // Less than a thread takes to start.
 const SMALL_BYTES = 512 * 1024
@@ -13,6 +14,7 @@ const SMALL_BYTES = 512 * 1024
 /** The threads of a save. A few small files are done in this one: that is over before a thread has started. */
 export function createSavePool(signal: AbortSignal | undefined): SavePool {
   const pool = createPool<SaveTask, SaveTaskResult>(WORKER, workerCount(), signal)
+  let closed: Promise<void> | undefined
   return {
     size: pool.size,
     // On a busy machine a further thread takes its time from this one, and more than it gives.
@@ -24,7 +26,7 @@ export function createSavePool(signal: AbortSignal | undefined): SavePool {
       return performSave(task)
     },
     start: () => pool.start(),
-    close: () => pool.close(),
+    close: () => (closed ??= pool.close()),
   }
 }
 

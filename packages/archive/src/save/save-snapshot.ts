@@ -35,6 +35,8 @@ export async function storeSnapshot(save: Save, plan: SavePlan): Promise<SaveRes
     sendContent(save, plan, chunks),
     findFingerprints(save, isSameConfig(save)),
   ])
+  // Threads that have nothing to do any more keep memory that the commit can use.
+  void save.pool.close()
   const inTime = settleLate(
     save,
     [...plan.kept, ...written.files],

@@ -22,7 +22,7 @@ import type { LateUnit } from './save-late.ts'
 import { inheritOwners } from './save-owner.ts'
 import { type Comparison, type SavePlan, compareWithIndex, recognise } from './save-plan.ts'
 import { type SaveFrame, recordUnchanged } from './save-record.ts'
-import { createSavePool } from './save-pool.ts'
+import { type SavePool, createSavePool } from './save-pool.ts'
 import { assembleTree, storeSnapshot } from './save-snapshot.ts'
 import type { SaveTask, SaveTaskResult } from './save-work.ts'
 import { isSameTree } from './same-tree.ts'
@@ -136,14 +136,27 @@ export interface Save extends SaveFrame {
 const MANY_FILES = 5000
 
 async function save(options: SaveOptions, place: TreePlace): Promise<SaveResult> {
+  const identity = identityOf(place.directory)
+  const watch = startStopwatch(options.now)
+  using cut = startCut(options.deadline)
+  const pool = createSavePool(options.signal)
+  try {
+    const looked = await lookAtTree({ options, place, identity, pool, watch, cut })
+    return 'result' in looked ? looked : await saveScan(looked)
+  } finally {
+    await pool.close()
+  }
+}
+
+/** Compares the tree with its base by their columns; where that does not settle it, all that is known of it but the columns. */
+async function lookAtTree(
+  frame: Pick<Save, 'options' | 'place' | 'identity' | 'watch' | 'cut'> & { pool: SavePool },
+): Promise<SaveResult | Save> {
+  const { options, place, pool, cut } = frame
   const { signal } = options
   const { directory, isMountpoint } = place
   const patterns = options.exclude ?? []
   const rules = { patterns, directory: resolve(options.directory), isMountpoint }
-  const identity = identityOf(place.directory)
-  const watch = startStopwatch(options.now)
-  using cut = startCut(options.deadline)
-  const pool = createSavePool(signal)
   const ended = new AbortController()
   try {
     const watermark = probeClock(place.state)
@@ -156,21 +169,20 @@ async function save(options: SaveOptions, place: TreePlace): Promise<SaveResult>
     // A clock that was set back makes new changes look old.
     if (watermark < base.watermark) base.watermark = 0
     const id = randomBytes(8).toString('hex')
-    const frame = { options, place, identity, base, id, watermark, pool, watch, cut }
+    const known = { ...frame, base, id, watermark }
     const touched = findTouched(found, base, directory)
     if (touched !== undefined) {
       const { rewritten } = touched
-      const saved = await saveTouched({ ...frame, columns: found.columns, rewritten }, touched)
+      const saved = await saveTouched({ ...known, columns: found.columns, rewritten }, touched)
       if (saved !== undefined) return saved
     }
     // Of a first save all is read: the threads start while this one sorts out what there is.
     if (base.manifest === undefined && found.columns.files.size.length > MANY_FILES) pool.start()
     const owned = inheritOwners(found.tree, base.manifest, process.getuid?.())
     const { scan, rewritten } = asArchived(owned, base, directory)
-    return await saveScan({ ...frame, rewritten, scan })
+    return { ...known, rewritten, scan }
   } finally {
     ended.abort()
-    await pool.close()
   }
 }
 

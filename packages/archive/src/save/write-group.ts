@@ -1,5 +1,5 @@
 import { renameCondemned } from '../prune/condemned.ts'
-import { type ChunkWriter, type WrittenContent, inRoom, leaveOut, upload } from './chunk-writer.ts'
+import { type ChunkWriter, type OngoingContent, inRoom, leaveOut, upload } from './chunk-writer.ts'
 import { matchPlaces, packFiles } from './group-columns.ts'
 import type { PacedUpload } from './upload-pace.ts'
 import type { MadeGroup } from './save-work.ts'
@@ -8,7 +8,7 @@ import type { ScannedFile } from '../scan/scan.ts'
 /** Stores small files as one chunk. */
 export async function writeGroup(
   writer: ChunkWriter,
-  written: WrittenContent,
+  written: OngoingContent,
   files: readonly ScannedFile[],
 ): Promise<void> {
   writer.options.signal?.throwIfAborted()
@@ -41,7 +41,7 @@ interface KeptGroup {
 
 async function keepGroup(
   writer: ChunkWriter,
-  written: WrittenContent,
+  written: OngoingContent,
   { files, group, paced }: KeptGroup,
 ): Promise<void> {
   const { read, unread } = matchPlaces(files, group.places)

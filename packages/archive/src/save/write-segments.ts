@@ -1,5 +1,5 @@
 import { renameCondemned } from '../prune/condemned.ts'
-import { type ChunkWriter, type WrittenContent, inRoom, leaveOut, upload } from './chunk-writer.ts'
+import { type ChunkWriter, type OngoingContent, inRoom, leaveOut, upload } from './chunk-writer.ts'
 import { SEGMENT_BYTES } from '../format/format.ts'
 import type { Limit } from '../workers/limit.ts'
 import { type NewContent, withPlace } from './save-plan.ts'
@@ -16,7 +16,7 @@ interface LongJob {
 /** Stores a long file as segments, of which some may be known. */
 export async function writeLong(
   writer: ChunkWriter,
-  written: WrittenContent,
+  written: OngoingContent,
   job: LongJob,
 ): Promise<void> {
   const { file, known } = job.content
@@ -39,7 +39,7 @@ export async function writeLong(
 /** The chunk's number, or why there is none. */
 async function writeSegment(
   writer: ChunkWriter,
-  written: WrittenContent,
+  written: OngoingContent,
   part: { file: ScannedFile; start: number },
 ): Promise<number | string> {
   writer.options.signal?.throwIfAborted()
