@@ -132,12 +132,13 @@ test.each([
 })
 
 test.each([
-  { driver: s3fs, delayMs: 0, refreshSignal: undefined },
-  { driver: rclone, delayMs: defaultOptions.writeBackMs, refreshSignal: 'SIGHUP' },
+  { driver: s3fs, delayMs: 0, isAudited: true, refreshSignal: undefined },
+  { driver: rclone, delayMs: 2_000, isAudited: false, refreshSignal: 'SIGHUP' },
 ])(
   '$driver.name says when it sends what was closed, and how it is made to look again',
-  ({ driver, delayMs, refreshSignal }) => {
+  ({ driver, delayMs, isAudited, refreshSignal }) => {
     expect(driver.sendDelayMs(spec.options)).toBe(delayMs)
+    expect(driver.isAudited).toBe(isAudited)
     expect(driver.refreshSignal).toBe(refreshSignal)
   },
 )
@@ -258,6 +259,9 @@ test('counts what s3fs has not sent by the files without a name that it has open
   onTestFinished(() => closeSync(file))
   writeFileSync(file, 'half a picture')
   rmSync(path)
+  // As s3fs has one while it sends it.
+  const second = openSync(`/proc/self/fd/${file}`, 'r')
+  onTestFinished(() => closeSync(second))
   expect(await s3fs.pending({ pid: process.pid, spec: { ...spec, cache } })).toMatchObject({
     files: 1,
     bytes: 14,
