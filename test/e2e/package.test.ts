@@ -87,3 +87,15 @@ test('the packed command carries the licences of what it holds', () => {
     dependencies: { node: expect.stringMatching(/^24\./) },
   })
 })
+
+test('the packed command holds of its dependencies only what it uses', () => {
+  const home = new Home()
+  const lib = path.join(path.dirname(path.dirname(fs.realpathSync(install(home)))), 'lib')
+  const text = fs.readdirSync(lib).map((file) => fs.readFileSync(path.join(lib, file), 'utf8'))
+  expect(
+    text.filter((each) => each.includes('strictObject')),
+    'zod',
+  ).not.toEqual([])
+  // An `import('@berth/core')` that is not taken apart at once would bring all of zod into every process that reads a recipe.
+  expect(text.filter((each) => each.includes('fromJSONSchema'))).toEqual([])
+})

@@ -3,6 +3,7 @@ import { spawnSync } from 'node:child_process'
 import * as fs from 'node:fs'
 import * as path from 'node:path'
 import { rolldown } from 'rolldown'
+import { inAscii } from './ascii.ts'
 import { injectBlob, writeExecutable } from './elf-note.ts'
 import { keepEnglish } from './icu-data.ts'
 import { licensesOf } from './licenses.ts'
@@ -84,14 +85,6 @@ async function bundleScripts(
   }
   const modules = output.flatMap((file) => (file.type === 'chunk' ? file.moduleIds : []))
   return { scripts: files, modules }
-}
-
-/** V8 takes a text of one-byte characters as it is, and keeps it in half of the memory. */
-function inAscii(text: string): string {
-  return text.replaceAll(
-    /[^\0-\x7f]/g,
-    (character) => `\\u${character.charCodeAt(0).toString(16).padStart(4, '0')}`,
-  )
 }
 
 interface BlobRequest {

@@ -2,6 +2,7 @@
 import * as fs from 'node:fs'
 import * as path from 'node:path'
 import { rolldown } from 'rolldown'
+import { inAscii } from './ascii.ts'
 import { licensesOf } from './licenses.ts'
 import { placeUrls, urlInPackage } from './urls.ts'
 import { wrapAwait } from './wrap-await.ts'
@@ -47,17 +48,16 @@ export async function buildPackage(): Promise<{ files: number; bytes: number }> 
     entryFileNames: '[name].cjs',
     chunkFileNames: '[name]-[hash].cjs',
   })
+  const files = output.map(({ fileName }) => path.join(lib, fileName))
+  for (const file of files) fs.writeFileSync(file, inAscii(fs.readFileSync(file, 'utf8')))
   fs.copyFileSync(workerStart, path.join(lib, 'worker-start.mjs'))
   const modules = output.flatMap((file) => (file.type === 'chunk' ? file.moduleIds : []))
   fs.writeFileSync(path.join(dist, 'LICENSES.txt'), licensesOf(modules))
   fs.copyFileSync(path.join(cli, 'README.md'), path.join(dist, 'README.md'))
   writeCommand()
   writeManifest()
-  const bytes = output.reduce(
-    (sum, file) => sum + fs.statSync(path.join(lib, file.fileName)).size,
-    0,
-  )
-  return { files: output.length, bytes }
+  const bytes = files.reduce((sum, file) => sum + fs.statSync(file).size, 0)
+  return { files: files.length, bytes }
 }
 
 /** The same script, for the other place of the start. */

@@ -19,10 +19,8 @@ export const graph = defineCommand({
   run: async ({ positionals, values }) => {
     const [file = ''] = positionals
     const wanted = values.pipeline.map(parsePipeline)
-    const [{ readRecipe }, { recipeGraph }] = await Promise.all([
-      import('@berth/core'),
-      import('../report/recipe-graph.ts'),
-    ])
+    const { readRecipe } = await import('@berth/core')
+    const { recipeGraph } = await import('../report/recipe-graph.ts')
     const recipe = await readRecipe(file, plugins)
     const missing = wanted.find((name) => recipe.pipelines[name] === undefined)
     if (missing !== undefined) throw missingPipeline(file, missing)

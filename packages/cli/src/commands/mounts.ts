@@ -50,7 +50,7 @@ async function waitUntilSafe(
   { wait, signal }: { wait: string; signal: AbortSignal },
 ): Promise<boolean> {
   const [{ parseDuration }, { findPlaces, isSameBucket, readStatuses, reviveKeepers }] =
-    await Promise.all([import('@berth/core'), import('@berth/s3-link/links')])
+    await Promise.all([import('@berth/core/duration'), import('@berth/s3-link/links')])
   const fresh = Date.now() + freshAfterMs
   const end = performance.now() + parseDuration(wait)
   const places = findPlaces(env)

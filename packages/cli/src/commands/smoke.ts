@@ -42,7 +42,7 @@ export const smoke = defineCommand({
     })
     const given = parseSettings(values.set)
     const { runSmoke } = await import('../smoke/run-smoke.ts')
-    const { parseDuration } = await import('@berth/core')
+    const { parseDuration } = await import('@berth/core/duration')
     try {
       const isRight = await runSmoke({
         file: positionals[0] ?? '',

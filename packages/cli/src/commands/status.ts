@@ -72,6 +72,6 @@ async function awaitedBootWriter(): Promise<(awaited: AwaitedBoot) => void> {
 }
 
 async function durationOf(text: string): Promise<number> {
-  const { parseDuration } = await import('@berth/core')
+  const { parseDuration } = await import('@berth/core/duration')
   return parseDuration(text)
 }

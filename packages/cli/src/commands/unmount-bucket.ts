@@ -43,7 +43,7 @@ export const unmountBucket = defineCommand({
       const picks = links.length > 0 || root !== undefined
       requireOne({ bucket, all, picks })
       const [{ parseDuration }, { unmountBucket: unmount }] = await Promise.all([
-        import('@berth/core'),
+        import('@berth/core/duration'),
         import('@berth/s3-link/links'),
       ])
       const answers = await unmount({
