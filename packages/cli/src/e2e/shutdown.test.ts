@@ -136,6 +136,24 @@ withProcfs('goes on where a killed `berth shutdown` left off', async () => {
   expect(pod.log).toEqual(['boot', 'main', 'term', 'begun', 'begun', 'save'])
 })
 
+withProcfs(
+  'puts a life away behind a boot that was refused, and tells it of that life',
+  async () => {
+    const pod = new Pod(recipe)
+    const run = await running(pod)
+    run.kill('SIGKILL')
+    await run.exited
+    pod.write('bad.yaml', 'boot: [{ rnu: 1 }]')
+    expect((await pod.berth(['boot', 'bad.yaml']).ended).code).toBe(2)
+    expect((await pod.berth(askAndWait).ended).code).toBe(0)
+    expect(pod.log).toEqual(['boot', 'main', 'term', 'save'])
+    const [last, before] = [pod.berth(['report']), pod.berth(['report', '--boot', '1'])]
+    await Promise.all([last.ended, before.ended])
+    expect(last.stdout).not.toContain('shutdown')
+    expect(before.stdout).toMatch(/^shutdown {2}complete/m)
+  },
+)
+
 test('tries again what could not be saved', async () => {
   const pod = new Pod(recipe.replace('sleep 0.2', '[ -e store ] || exit 1'))
   expect((await pod.boot(['--', 'true']).ended).code).toBe(1)

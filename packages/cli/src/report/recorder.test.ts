@@ -91,7 +91,7 @@ test('closes a line that a kill cut off, and goes on behind it', async () => {
   await Recorder.begin(directory, 'recipe.yaml').close(undefined)
   const whole = readFileSync(recordFile(directory), 'utf8')
   writeFileSync(recordFile(directory), `${whole}{"type":"step:log","ti`)
-  const recorder = Recorder.resume(directory, { mainLives: false })
+  const recorder = await Recorder.resume(directory, { mainLives: false, supervisor: undefined })
   recorder.report(output('after'))
   await recorder.close(1)
   expect(await readRecord(directory)).toMatchObject([
@@ -100,6 +100,26 @@ test('closes a line that a kill cut off, and goes on behind it', async () => {
     { type: 'step:log', text: 'after' },
     { type: 'record:end', code: 1 },
   ])
+})
+
+test('goes on with the record of the life that is ended, though a later boot was refused', async () => {
+  const directory = stateDirectory()
+  await Recorder.begin(directory, 'good.yaml').close(undefined)
+  const [start] = (await readRecord(directory)) ?? []
+  await Recorder.begin(directory, 'bad.yaml').close(2)
+  // Both are of this process: the later one is told apart as another's.
+  const later = readFileSync(recordFile(directory), 'utf8').replace(/"pid":\d+/, '"pid":1')
+  writeFileSync(recordFile(directory), later)
+  const { pid, startTime } = start?.type === 'record:start' ? start : { pid: 0, startTime: '' }
+  const mainLives = false
+  const recorder = await Recorder.resume(directory, { mainLives, supervisor: { pid, startTime } })
+  await recorder.close(0)
+  expect(await readRecord(directory, 1)).toMatchObject([
+    { type: 'record:start', file: 'good.yaml' },
+    { type: 'record:take-over' },
+    { type: 'record:end', code: 0 },
+  ])
+  expect(await readRecord(directory)).toMatchObject([{ file: 'bad.yaml' }, { code: 2 }])
 })
 
 test('costs the boot nothing where it can’t write', async () => {

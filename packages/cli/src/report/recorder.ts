@@ -2,7 +2,8 @@ import { type FileHandle, open, rename } from 'node:fs/promises'
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { BerthEvent } from '@berth/core'
 import { readStat } from '../supervisor/process-table.ts'
-import { parseRecord, recordFile, rotateRecords } from './record-file.ts'
+import type { SupervisorId } from '../supervisor/life-file.ts'
+import { keptBoots, parseRecord, readRecord, recordFile, rotateRecords } from './record-file.ts'
 import type { RecordLeftOut, RecordLine } from './record-line.ts'
 import { thinRecord } from './thin-record.ts'
 
@@ -32,6 +33,8 @@ type OutputEvent = Extract<BerthEvent, { type: 'step:log' }>
  */
 export class Recorder {
   #directory: string
+  /** Which record of the directory it is: 0 but for a life that a later boot, refused, came behind. */
+  #boot = 0
   #mostBytes: number
   #waiting: RecordLine[] = []
   #waitingOf = new Map<string, number>()
@@ -64,9 +67,13 @@ export class Recorder {
     return recorder
   }
 
-  /** Goes on with the record of the last boot: for a shutdown that its own supervisor did not live to run. */
-  static resume(stateDirectory: string, { mainLives }: { mainLives: boolean }): Recorder {
+  /** Goes on with the record of a boot, else of the last one: for a shutdown that its own supervisor did not live to run. */
+  static async resume(
+    stateDirectory: string,
+    { mainLives, supervisor }: { mainLives: boolean; supervisor: SupervisorId | undefined },
+  ): Promise<Recorder> {
     const recorder = new Recorder(stateDirectory, mostBytes)
+    recorder.#boot = await bootOf(stateDirectory, supervisor)
     recorder.#push({ type: 'record:take-over', time: Date.now(), mainLives })
     return recorder
   }
@@ -147,7 +154,7 @@ export class Recorder {
   }
 
   async #open(): Promise<FileHandle> {
-    const handle = await open(recordFile(this.#directory), 'a+', 0o600)
+    const handle = await open(recordFile(this.#directory, this.#boot), 'a+', 0o600)
     const { size } = await handle.stat()
     this.#bytes = size
     if (size === 0) return handle
@@ -158,7 +165,7 @@ export class Recorder {
   }
 
   async #thin(handle: FileHandle): Promise<void> {
-    const file = recordFile(this.#directory)
+    const file = recordFile(this.#directory, this.#boot)
     const lines = parseRecord(await readWhole(handle, this.#bytes))
     const text = thinRecord(lines, this.#mostBytes / 2)
       .map((line) => `${JSON.stringify(line)}\n`)
@@ -175,6 +182,16 @@ export class Recorder {
     this.#handle = await this.#open().finally(() => thin.close())
     this.#thinAt = Math.max(this.#mostBytes, 2 * this.#bytes)
   }
+}
+
+/** Which of the records is that of a supervisor; 0 where none is known to be. */
+async function bootOf(stateDirectory: string, sought: SupervisorId | undefined): Promise<number> {
+  for (let boot = 0; sought !== undefined && boot < keptBoots; boot += 1) {
+    const lines = await readRecord(stateDirectory, boot).catch(() => undefined)
+    const start = lines?.findLast((line) => line.type === 'record:start')
+    if (start?.pid === sought.pid && start.startTime === sought.startTime) return boot
+  }
+  return 0
 }
 
 async function readWhole(handle: FileHandle, size: number): Promise<string> {

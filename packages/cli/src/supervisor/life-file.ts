@@ -15,9 +15,17 @@ export interface Life {
   /** Of all that this life started, in `BERTH_BOOT`. */
   mark: string
   wasUsed: boolean
+  /** Whose record tells of it; absent where an older version wrote this. */
+  supervisor?: SupervisorId
   /** The pipelines' processes that may still be running. */
   pipelines: number[]
   main: { mark: string; stopSignal: NodeJS.Signals; process?: MainId } | undefined
+}
+
+/** Which process leads a life: with the time of its start a pid names one for good. */
+export interface SupervisorId {
+  pid: number
+  startTime: string
 }
 
 /** Which process it is, where pids still mean what they meant. */

@@ -5,6 +5,7 @@ import { bootMark } from './boot-environment.ts'
 import { forgetLife, type Life, writeLife } from './life-file.ts'
 import { type PipelineChild, startPipelineChild } from './pipeline-child.ts'
 import { PipelineHandle } from './pipeline-handle.ts'
+import { readStat } from './process-table.ts'
 import type { PipelineRequest, RecipeFacts } from './protocol.ts'
 
 /** Starts the pipelines of one life, and keeps on the disk what another process must know to end this life, should we be killed. */
@@ -56,6 +57,7 @@ export class Pipelines {
       graceMs,
       mark: env[bootMark],
       wasUsed: false,
+      supervisor: { pid: process.pid, startTime: readStat(process.pid)?.startTime ?? '' },
       pipelines: [...this.#running],
       main: undefined,
     }

@@ -24,7 +24,8 @@ export async function shutDownAlone(
   survive()
   const reporter = await openReporter(chooseReporter({ reporter: undefined, json: false }))
   const mainLives = life.main !== undefined && processesMarked(mainMark, life.main.mark).length > 0
-  const recorder = Recorder.resume(stateDirectory, { mainLives })
+  const { supervisor: own } = life
+  const recorder = await Recorder.resume(stateDirectory, { mainLives, supervisor: own })
   const report = (event: BerthEvent): void => {
     reporter.report(event)
     recorder.report(event)
