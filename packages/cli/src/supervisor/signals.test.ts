@@ -4,7 +4,7 @@ import { createInterface } from 'node:readline'
 import { expect, test } from 'vitest'
 
 const script = `
-import { catchSignals } from '${new URL('signals.ts', import.meta.url).pathname}'
+const { catchSignals } = await import(${JSON.stringify(new URL('signals.ts', import.meta.url))})
 const signals = catchSignals()
 const asked = new Promise((resolve) => process.stdin.once('data', resolve))
 console.log('ready')
