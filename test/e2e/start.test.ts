@@ -10,7 +10,7 @@ import { DIRECTORIES, Home } from './running-pod.ts'
 // A start is paid for by module, about a third of a millisecond each, whatever the machine does besides. What must grow these numbers
 // should be worth it to every boot.
 const SUPERVISOR_MODULES = 75
-const PIPELINE_MODULES = 420
+const PIPELINE_MODULES = 400
 const LIST_MODULES = 105
 
 /** What only saving, unpacking, copying or writing docs needs. */
