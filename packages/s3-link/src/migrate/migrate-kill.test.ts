@@ -3,14 +3,14 @@ import { mkdir, readdir, readFile, readlink, rm, writeFile } from 'node:fs/promi
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { afterAll, beforeAll, beforeEach, describe, expect, onTestFinished, test } from 'vitest'
+import { describe, expect, onTestFinished, test } from 'vitest'
 import { temporaryDirectory } from '@berth/core/testing'
-import { openFileStore, type FileStore } from '@berth/object-store'
-import { missingS3Server, startS3Server, type S3Server } from '@berth/object-store/testing'
+import type { FileStore } from '@berth/object-store'
+import type { S3Server } from '@berth/object-store/testing'
 import { endOf, readLog, startProgram, startWriter } from '../testing/programs.ts'
+import { givenRealBucket } from '../testing/real-bucket.ts'
 import type { MigrationReport } from './migrate.ts'
 
-const missing = missingS3Server()
 const program = fileURLToPath(new URL('./testing/migrate-program.ts', import.meta.url))
 /**
  * `all` for every step of every scene, which takes an hour; else so many of them, spread over all. From 210 on each kind of step is met: what is
@@ -56,17 +56,7 @@ describe('a migration that is killed', () => {
   let server: S3Server
   let store: FileStore
   let count = 0
-  beforeEach(({ skip }) => skip(missing !== undefined, missing))
-  beforeAll(async () => {
-    if (missing !== undefined) return
-    server = await startS3Server()
-    store = await openFileStore(server.url, { env: server.env })
-  })
-  afterAll(async () => {
-    if (missing !== undefined) return
-    await store.close()
-    await server.close()
-  })
+  givenRealBucket((bucket) => ({ server, store } = bucket))
 
   test(
     'loses nothing and overwrites nothing, whatever it was about to do or had just done, while an app writes',

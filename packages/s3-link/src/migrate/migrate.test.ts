@@ -11,14 +11,13 @@ import {
   writeFile,
 } from 'node:fs/promises'
 import { join } from 'node:path'
-import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest'
+import { describe, expect, test } from 'vitest'
 import { temporaryDirectory } from '@berth/core/testing'
-import { openFileStore, type FileStore } from '@berth/object-store'
-import { missingS3Server, startS3Server, type S3Server } from '@berth/object-store/testing'
+import type { FileStore } from '@berth/object-store'
+import type { S3Server } from '@berth/object-store/testing'
 import { migrate, type MigrateSettings } from './migrate.ts'
+import { givenRealBucket } from '../testing/real-bucket.ts'
 import { planMigration } from './plan-migration.ts'
-
-const missing = missingS3Server()
 
 interface World extends MigrateSettings {
   folder: string
@@ -28,17 +27,7 @@ describe('a migration', () => {
   let server: S3Server
   let store: FileStore
   let count = 0
-  beforeEach(({ skip }) => skip(missing !== undefined, missing))
-  beforeAll(async () => {
-    if (missing !== undefined) return
-    server = await startS3Server()
-    store = await openFileStore(server.url, { env: server.env })
-  })
-  afterAll(async () => {
-    if (missing !== undefined) return
-    await store.close()
-    await server.close()
-  })
+  givenRealBucket((bucket) => ({ server, store } = bucket))
 
   /** A folder with files, and a place in the bucket, of which the server's own directory stands for the mount. */
   const begin = async (files: Record<string, string | Buffer>): Promise<World> => {

@@ -9,30 +9,19 @@ import {
   writeFile,
 } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
-import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest'
+import { describe, expect, test } from 'vitest'
 import { temporaryDirectory } from '@berth/core/testing'
-import { openFileStore, type FileStore } from '@berth/object-store'
-import { missingS3Server, startS3Server, type S3Server } from '@berth/object-store/testing'
+import type { FileStore } from '@berth/object-store'
+import type { S3Server } from '@berth/object-store/testing'
+import { givenRealBucket } from '../testing/real-bucket.ts'
 import { migrate, type MigrateSettings } from './migrate.ts'
-
-const missing = missingS3Server()
 
 /** What a run finds: in the folder's place, and beside it; each may have been left by one that was killed. */
 describe('what a migration finds', () => {
   let server: S3Server
   let store: FileStore
   let count = 0
-  beforeEach(({ skip }) => skip(missing !== undefined, missing))
-  beforeAll(async () => {
-    if (missing !== undefined) return
-    server = await startS3Server()
-    store = await openFileStore(server.url, { env: server.env })
-  })
-  afterAll(async () => {
-    if (missing !== undefined) return
-    await store.close()
-    await server.close()
-  })
+  givenRealBucket((bucket) => ({ server, store } = bucket))
 
   const begin = async (): Promise<MigrateSettings & { original: string }> => {
     const base = await temporaryDirectory()

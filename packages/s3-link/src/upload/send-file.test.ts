@@ -1,34 +1,18 @@
 import { createHash, randomBytes } from 'node:crypto'
 import { mkdir, rm, symlink, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import { afterAll, beforeAll, beforeEach, describe, expect, onTestFinished, test } from 'vitest'
+import { describe, expect, onTestFinished, test } from 'vitest'
 import { temporaryDirectory } from '@berth/core/testing'
 import { openFileStore, type FileStore } from '@berth/object-store'
-import {
-  missingS3Server,
-  startS3Server,
-  startStubS3,
-  type S3Server,
-} from '@berth/object-store/testing'
+import { startStubS3, type S3Server } from '@berth/object-store/testing'
 import { isProvenByAnswer } from './prove.ts'
+import { givenRealBucket } from '../testing/real-bucket.ts'
 import { sendFile, type SendRequest, type SendResult, type SentFile } from './send-file.ts'
-
-const missing = missingS3Server()
 
 describe('a file that is sent', () => {
   let server: S3Server
   let store: FileStore
-  beforeEach(({ skip }) => skip(missing !== undefined, missing))
-  beforeAll(async () => {
-    if (missing !== undefined) return
-    server = await startS3Server()
-    store = await openFileStore(server.url, { env: server.env })
-  })
-  afterAll(async () => {
-    if (missing !== undefined) return
-    await store.close()
-    await server.close()
-  })
+  givenRealBucket((bucket) => ({ server, store } = bucket))
 
   const send = (path: string, more: Partial<SendRequest> & { key: string }): Promise<SendResult> =>
     sendFile({ store, path: Buffer.from(path), saveUpload: async () => undefined, ...more })

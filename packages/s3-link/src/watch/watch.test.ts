@@ -13,29 +13,18 @@ import {
 } from 'node:fs/promises'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { afterAll, beforeAll, beforeEach, describe, expect, onTestFinished, test } from 'vitest'
+import { describe, expect, onTestFinished, test } from 'vitest'
 import { temporaryDirectory } from '@berth/core/testing'
 import { openFileStore, type FileStore } from '@berth/object-store'
-import { missingS3Server, startS3Server, type S3Server } from '@berth/object-store/testing'
+import type { S3Server } from '@berth/object-store/testing'
+import { givenRealBucket } from '../testing/real-bucket.ts'
 import { openWatch, type Watch, type WatchSettings } from './watch.ts'
-
-const missing = missingS3Server()
 
 describe('a watched folder', () => {
   let server: S3Server
   let store: FileStore
   let count = 0
-  beforeEach(({ skip }) => skip(missing !== undefined, missing))
-  beforeAll(async () => {
-    if (missing !== undefined) return
-    server = await startS3Server()
-    store = await openFileStore(server.url, { env: server.env, patience: { attempts: 2 } })
-  })
-  afterAll(async () => {
-    if (missing !== undefined) return
-    await store.close()
-    await server.close()
-  })
+  givenRealBucket((bucket) => ({ server, store } = bucket), { attempts: 2 })
 
   /** A folder with a place of its own in the bucket. */
   const begin = async (
