@@ -1,9 +1,7 @@
-import { createPaths, directoryOf } from '../format/column-entries.ts'
 import type { DirectoryColumns, LinkColumns, OwnedColumns } from '../format/manifest-columns.ts'
 import type { ScannedDirectory } from './scan-directory.ts'
 import { type FileRows, ROW } from './scan-rows.ts'
-import type { ScannedFile } from './scan.ts'
-import { type LeftOut, type Tree, type TreePath, joinPath } from '../format/tree.ts'
+import type { LeftOut, TreePath } from '../format/tree.ts'
 
 /** A directory that was found, and what was in it. */
 export interface ScanNode {
@@ -143,98 +141,5 @@ function linkColumns(nodes: readonly ScanNode[]): LinkColumns {
     uid: Uint32Array.from(links, (link) => link.uid),
     gid: Uint32Array.from(links, (link) => link.gid),
     mtime: Float64Array.from(links, (link) => link.mtime),
-  }
-}
-
-/** One object for each entry. */
-export function buildScan({
-  directories,
-  files,
-  links,
-  hardLinks,
-  leftOut,
-}: ScanColumns): Tree<ScannedFile> {
-  const paths = ['']
-  for (let index = 1; index < directories.names.length; index++)
-    paths.push(
-      joinPath(
-        paths[directories.parent[index] as number] as string,
-        directories.names[index] as string,
-      ),
-    )
-  const scanned = buildFiles(files, paths)
-  return {
-    directories: paths.map((path, index) => ({
-      path,
-      mode: directories.mode[index] as number,
-      uid: directories.uid[index] as number,
-      gid: directories.gid[index] as number,
-      mtime: directories.mtime[index] as number,
-    })),
-    files: scanned,
-    links: links.names.map((name, index) => ({
-      path: joinPath(paths[links.directory[index] as number] as string, name),
-      target: links.target[index] as string,
-      uid: links.uid[index] as number,
-      gid: links.gid[index] as number,
-      mtime: links.mtime[index] as number,
-    })),
-    hardLinks: hardLinks.map(([directory, name, file]) => ({
-      path: joinPath(paths[directory] as string, name),
-      to: (scanned[file] as ScannedFile).path,
-    })),
-    leftOut,
-  }
-}
-
-function buildFiles(files: ScanColumns['files'], paths: readonly string[]): ScannedFile[] {
-  const { starts, size, mtime, ctime, mode, uid, gid, sparse } = files
-  const names = files.names.split('/')
-  const built: ScannedFile[] = []
-  for (const [directory, path] of paths.entries()) {
-    const prefix = path === '' ? '' : `${path}/`
-    const end = starts[directory + 1] as number
-    for (let index = starts[directory] as number; index < end; index++) {
-      built.push({
-        path: prefix + (names[index] as string),
-        mode: mode[index] as number,
-        uid: uid[index] as number,
-        gid: gid[index] as number,
-        mtime: mtime[index] as number,
-        size: size[index] as number,
-        sparse: sparse[index] === 1,
-        ctime: ctime[index] as number,
-      })
-    }
-  }
-  return built
-}
-
-/** A few files and links of a scan, by their numbers. */
-export function buildScannedEntries(
-  columns: ScanColumns,
-  numbers: { files: readonly number[]; links: readonly number[] },
-): Pick<Tree<ScannedFile>, 'files' | 'links'> {
-  const { files, links } = columns
-  const pathOf = createPaths(columns)
-  const names = numbers.files.length === 0 ? [] : files.names.split('/')
-  return {
-    files: numbers.files.map((index) => ({
-      path: pathOf(directoryOf(files.starts, index), names[index] as string),
-      mode: files.mode[index] as number,
-      uid: files.uid[index] as number,
-      gid: files.gid[index] as number,
-      mtime: files.mtime[index] as number,
-      size: files.size[index] as number,
-      sparse: files.sparse[index] === 1,
-      ctime: files.ctime[index] as number,
-    })),
-    links: numbers.links.map((index) => ({
-      path: pathOf(links.directory[index] as number, links.names[index] as string),
-      target: links.target[index] as string,
-      uid: links.uid[index] as number,
-      gid: links.gid[index] as number,
-      mtime: links.mtime[index] as number,
-    })),
   }
 }

@@ -1,7 +1,8 @@
 import { lstatSync } from 'node:fs'
 import { setImmediate } from 'node:timers/promises'
 import { type ExclusionRules, type NameExclusion, createExclusion } from './exclude-rules.ts'
-import { type ScanColumns, type ScanNode, arrangeScan, buildScan } from './scan-columns.ts'
+import { buildScan } from './scan-build.ts'
+import { type ScanColumns, type ScanNode, arrangeScan } from './scan-columns.ts'
 import {
   type ScanPlace,
   type ScannedDirectory,
