@@ -67,11 +67,11 @@ test('begins the deferred steps when main is ready, in a process of their own', 
     () => pod.log.includes('models'),
     () => run.stderr,
   )
-  expect(run.stderr).toMatch(/… deferred, 1 step\n/)
   await eventually(
     () => run.stderr.includes('✔ deferred complete: 1 done'),
     () => run.stderr,
   )
+  expect(run.stderr).toMatch(/… deferred, 1 step\n/)
   run.kill('SIGTERM')
   expect((await run.ended).code).toBe(0)
   expect(pod.log).toEqual(['first', 'last', 'main', 'models', 'save'])
@@ -81,7 +81,7 @@ test('begins the deferred steps though main is not ready in its time, and says s
   const pod = new Pod(`${deferred}main: { ready: { file: ready, timeout: 200ms } }\n`)
   const run = pod.boot(['--', 'sh', '-c', patient])
   await eventually(() => pod.log.includes('models'))
-  expect(run.stderr).toContain('main is not ready after')
+  await eventually(() => run.stderr.includes('main is not ready after'))
   expect(run.stderr).not.toContain('✔ ready after')
   pod.write('go', '')
   await eventually(() => run.stderr.includes('✔ ready after'))
