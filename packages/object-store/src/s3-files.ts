@@ -13,6 +13,7 @@ import { storeUrl, type Doing } from './s3-error.ts'
 import { readFailure, S3Failure, type FailureKind } from './s3-failure.ts'
 import { probeConditions } from './s3-file-probe.ts'
 import { S3FileRequests } from './s3-file-requests.ts'
+import { S3MultipartRequests } from './s3-multipart-requests.ts'
 import { S3Session } from './s3-session.ts'
 import { openS3StoreOn, type S3StoreOptions } from './s3-store.ts'
 import type { S3Settings } from './settings.ts'
@@ -31,6 +32,7 @@ class S3Files implements FileStore {
   readonly objects: ObjectStore
   private readonly session: S3Session
   private readonly requests: S3FileRequests
+  private readonly parts: S3MultipartRequests
   /** Whether the service honours conditions, where that has to be found out. */
   private conditions: Promise<boolean> | undefined
 
@@ -38,6 +40,7 @@ class S3Files implements FileStore {
     const { provider, customerKey } = session.settings
     this.session = session
     this.requests = new S3FileRequests(session)
+    this.parts = new S3MultipartRequests(session)
     this.objects = openS3StoreOn(session)
     this.url = storeUrl(session.settings)
     this.limits = {
@@ -89,7 +92,7 @@ class S3Files implements FileStore {
     checkKey(key)
     const fullKey = this.session.fullKey(key)
     return this.session.run({ verb: 'write', key }, { signal }, (current) =>
-      this.requests.create(fullKey, metadata, current),
+      this.parts.create(fullKey, metadata, current),
     )
   }
 
@@ -100,7 +103,7 @@ class S3Files implements FileStore {
   ): Promise<string | undefined> {
     const placed = { key: this.session.fullKey(key), uploadId, number }
     return this.unless('no-upload', { verb: 'write', key }, options, (signal) =>
-      this.requests.putPart(placed, body, signal),
+      this.parts.putPart(placed, body, signal),
     )
   }
 
@@ -111,7 +114,7 @@ class S3Files implements FileStore {
   ): Promise<FilePart[] | undefined> {
     const placed = { key: this.session.fullKey(key), uploadId }
     return this.unless('no-upload', { verb: 'list', key }, options, (signal) =>
-      this.requests.listParts(placed, signal),
+      this.parts.listParts(placed, signal),
     )
   }
 
@@ -123,7 +126,7 @@ class S3Files implements FileStore {
     const sorted = { ...placed, parts: parts.toSorted((a, b) => a.number - b.number) }
     return this.onCondition(key, { condition, signal }, (sent) => async (current) => {
       try {
-        return { etag: await this.requests.complete(sorted, sent, current) }
+        return { etag: await this.parts.complete(sorted, sent, current) }
       } catch (error) {
         if (readFailure(error)?.kind === 'no-upload') return 'gone'
         throw error
@@ -134,7 +137,7 @@ class S3Files implements FileStore {
   async abortUpload(key: string, uploadId: string, options: RequestOptions = {}): Promise<void> {
     const placed = { key: this.session.fullKey(key), uploadId }
     await this.unless('no-upload', { verb: 'remove', key }, options, (signal) =>
-      this.requests.abort(placed, signal),
+      this.parts.abort(placed, signal),
     )
   }
 
@@ -142,7 +145,7 @@ class S3Files implements FileStore {
     checkPrefix(prefix)
     const root = this.session.fullKey('')
     const found = await this.session.run({ verb: 'list', key: prefix }, options, (signal) =>
-      this.requests.listUploads(root + prefix, signal),
+      this.parts.listUploads(root + prefix, signal),
     )
     return found.map((upload) => ({ ...upload, key: upload.key.slice(root.length) }))
   }
