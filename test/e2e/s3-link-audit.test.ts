@@ -57,6 +57,13 @@ testAudit(
       lost.map((name) => `output/${name}`).toSorted(),
     )
     await pod.becomes(({ colour }) => colour === 'green', waitMs)
+    // Of another link of the same mount, which goes on, nothing is missing.
+    const other = ['--user', 'bob', '--folder', 'other']
+    const linked = ['link', pod.workspace, '--store', pod.url, '--driver', 's3fs', ...other]
+    expect(await pod.berth(linked)).toMatchObject({ code: 0 })
+    expect(pod.processes()).toHaveLength(1)
+    const well = await pod.berth(['unlink', pod.workspace, ...other])
+    expect(well.code, well.output).toBe(0)
     const { code, output } = await pod.unlink('60s')
     expect(code, output).toBe(1)
     expect(output).toContain('s3-link/not-arrived')

@@ -132,12 +132,15 @@ async function leave(
   key: string,
   { links, deadline }: { links: readonly LinkRecord[]; deadline: number },
 ): Promise<Partial<UnmountedBucket>> {
+  const missing: string[] = []
   for (const { path } of links) {
-    const { isStopped, pending, holders } = await leaveMount(places, key, { path, deadline })
-    const { files, bytes } = pending
-    if (!isStopped) return { state: 'late', pending: { files, bytes }, holders }
+    const answer = await leaveMount(places, key, { path, deadline })
+    const { files, bytes } = answer.pending
+    const { holders } = answer
+    if (!answer.isStopped) return { state: 'late', pending: { files, bytes }, holders }
+    missing.push(...(answer.missing ?? []))
   }
-  return {}
+  return { missing }
 }
 
 /** Undefined for every link. */

@@ -108,11 +108,13 @@ function isDone({ state, missing }: UnmountedBucket): boolean {
 function linesOf(answer: UnmountedBucket): string[] {
   const { state, mountPoint, links, pending, holders, missing, error } = answer
   const removed = links.map((path) => `removed ${path}`)
+  const notThere = missing.map((name) => `closed, and not in S3: ${name}`)
   if (state === 'unmounted') {
     const unmounted = mountPoint === '' ? [] : [`unmounted ${mountPoint}`]
-    return [...removed, ...unmounted, ...missing.map((name) => `closed, and not in S3: ${name}`)]
+    return [...removed, ...unmounted, ...notThere]
   }
-  if (state === 'in-use') return [...removed, `${mountPoint} stays mounted for its other links`]
+  if (state === 'in-use')
+    return [...removed, `${mountPoint} stays mounted for its other links`, ...notThere]
   if (error !== undefined) return [error.message, `  to fix: ${error.hint ?? 'unmount again'}`]
   const held = holders.length === 0 ? '' : `; open in ${holders.slice(0, 5).join(', ')}`
   return [

@@ -78,46 +78,56 @@ export class CloseAudit {
       this.#listener.listenTo(target)
       void this.#listenBelow(subfolder)
     }
-    this.#round ??= this.#lookUp(performance.now())
+    this.#round ??= this.#lookUp(this.#due(performance.now()))
       // The service does not answer: the next round asks again.
       .catch(() => undefined)
       .finally(() => (this.#round = undefined))
   }
 
   /**
-   * What is missing of everything that was closed until now. Takes some seconds at most, and none past the deadline: what is not known by then does
-   * not count.
+   * What is missing of everything below a folder that was closed until now. Takes some seconds at most, and none past the deadline: what is not known
+   * by then does not count.
    */
-  async settle(deadline: number): Promise<string[]> {
+  async settle(subfolder: string, deadline: number): Promise<string[]> {
     const end = Math.min(deadline, Date.now() + mostSettlingMs)
     const over = new AbortController()
     const pause = sleep(Math.max(0, end - Date.now()), undefined, over).catch(() => undefined)
+    const isBelow = (name: string) => subfolder === '' || name.startsWith(`${subfolder}/`)
     // A service that does not answer says nothing of them.
-    const looking = this.#lookAgain(end).catch(() => undefined)
+    const looking = this.#lookAgain(isBelow, end).catch(() => undefined)
     await Promise.race([looking.finally(() => over.abort()), pause])
-    this.#listener.close()
-    return [...this.#missing]
+    return [...this.#missing].filter(isBelow)
   }
 
-  async #lookAgain(end: number): Promise<void> {
+  close(): void {
+    this.#listener.close()
+  }
+
+  async #lookAgain(isWanted: (name: string) => boolean, end: number): Promise<void> {
     // What was closed last has just been heard.
     await sleep(lateEventsMs)
-    this.#listener.close()
     await this.#round
-    for (const name of this.#missing) this.#waiting.set(name, { dueAt: 0, misses: 0 })
+    for (const name of [...this.#missing].filter(isWanted)) {
+      this.#waiting.set(name, { dueAt: 0, misses: 0 })
+    }
+    const wanted = () => [...this.#waiting].filter(([name]) => isWanted(name))
     for (const misses of [looks - 2, looks - 1]) {
-      for (const closed of this.#waiting.values()) Object.assign(closed, { dueAt: 0, misses })
-      for (let before = -1; this.#waiting.size !== before && Date.now() < end;) {
-        before = this.#waiting.size
-        await this.#lookUp(performance.now())
+      for (const [, closed] of wanted()) Object.assign(closed, { dueAt: 0, misses })
+      for (let left = wanted(), before = -1; left.length !== before && Date.now() < end;) {
+        before = left.length
+        await this.#lookUp(left.slice(0, atOnce))
+        left = wanted()
       }
-      if (this.#waiting.size > 0) await sleep(nextSettlingMs)
+      if (wanted().length > 0) await sleep(nextSettlingMs)
     }
   }
 
-  async #lookUp(now: number): Promise<void> {
-    const due = [...this.#waiting].filter(([, { dueAt }]) => dueAt <= now).slice(0, atOnce)
-    await Promise.all(due.map(([name, closed]) => this.#lookUpOne(name, closed)))
+  #due(now: number): [string, Closed][] {
+    return [...this.#waiting].filter(([, { dueAt }]) => dueAt <= now).slice(0, atOnce)
+  }
+
+  async #lookUp(files: readonly [string, Closed][]): Promise<void> {
+    await Promise.all(files.map(([name, closed]) => this.#lookUpOne(name, closed)))
   }
 
   async #lookUpOne(name: string, closed: Closed): Promise<void> {

@@ -32,11 +32,11 @@ const lateMs = 1_000
  * daemon has sent what it has of that, and so has the spool. Past the deadline the answer says what is not in S3.
  */
 export async function endLink(parts: LinkEndingParts): Promise<StopAnswer> {
-  const { driver, spec, pid, link, deadline } = parts
+  const { link, deadline } = parts
   let sending = parts.sendSpool()
   let sentAt = performance.now()
   for (;;) {
-    const held = await waitingOf(await driver.held({ pid, spec }), link, spec)
+    const held = await waitingOf(parts)
     const holders = await openWriters(link.target)
     const isLate = Date.now() >= deadline
     if (isLate || (held.length === 0 && holders.length === 0)) {
@@ -62,12 +62,12 @@ function lateAt(deadline: number): Promise<void> {
  * What of a daemon's files is this link's. Where they have no names, some of them may be while there are more than programs have open: a file
  * that is being closed is nobody's any more, and not sent yet.
  */
-async function waitingOf(
-  held: readonly HeldFile[],
-  { subfolder }: LinkRecord,
-  { mountPoint }: MountSpec,
-): Promise<HeldFile[]> {
+async function waitingOf({ driver, spec, pid, link }: LinkEndingParts): Promise<HeldFile[]> {
+  const before = await openPaths(spec.mountPoint)
+  const held = await driver.held({ pid, spec })
   const nameless = held.filter(({ name }) => name === undefined)
-  const open = nameless.length === 0 ? 0 : (await openPaths(mountPoint)).size
-  return [...heldBelow(held, subfolder), ...nameless.slice(open)]
+  const after = nameless.length === 0 ? before : await openPaths(spec.mountPoint)
+  // One that was opened, or closed, in between may not be among them.
+  const open = [...before].filter((path) => after.has(path)).length
+  return [...heldBelow(held, link.subfolder), ...nameless.slice(open)]
 }

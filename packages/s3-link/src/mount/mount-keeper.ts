@@ -164,9 +164,10 @@ export class MountKeeper implements Keeper {
     const answer = await endLink({ driver, spec, pid, link, sendSpool, countSpool, deadline })
     // Who asked may be gone: then the link is one like the others again.
     const goOn = () => this.#leaving.get(path) === asked && this.#leaving.delete(path)
-    if (answer.isStopped) setTimeout(goOn, takeAwayMs).unref()
+    if (answer.isStopped) setTimeout(goOn, takeAwayMs + deadline - Date.now()).unref()
     else goOn()
-    return answer
+    if (!answer.isStopped) return answer
+    return { ...answer, missing: (await this.#audit?.settle(link.subfolder, deadline)) ?? [] }
   }
 
   /** What it has open is copied first: with the daemon it would be gone. */
@@ -200,7 +201,8 @@ export class MountKeeper implements Keeper {
       onWait: () => this.#publish(),
     })
     if (answer.isStopped) {
-      answer.missing = (await this.#audit?.settle(deadline)) ?? []
+      answer.missing = (await this.#audit?.settle('', deadline)) ?? []
+      this.#audit?.close()
       await this.#ownership.release(await registry.readLinks())
       await Promise.race([this.#supervisor.daemon?.ended, sleep(2_000)])
       this.#become({ ...this.#verdict, state: 'stopped' })

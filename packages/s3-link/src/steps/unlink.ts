@@ -54,12 +54,14 @@ export async function endLink(context: UnlinkContext): Promise<EndedLink> {
     if (store !== undefined) bucketPaths.push(bucketPathOf(store, subfolder))
     const isShared = links.some((link) => link.path !== path)
     const deadline = deadlineOf(context)
-    if (isShared) await leaveOrThrow(places, key, { path, deadline })
-    else
-      await stopOrThrow(places, key, deadline).catch((error: unknown) => {
-        if (!isBerthError(error, 's3-link/not-arrived')) throw error
-        notArrived = error
-      })
+    const end = isShared
+      ? leaveOrThrow(places, key, { path, deadline })
+      : stopOrThrow(places, key, deadline)
+    await end.catch((error: unknown) => {
+      // Nobody has these files any more: what is to be taken away is taken away, and then they are told.
+      if (!isBerthError(error, 's3-link/not-arrived')) throw error
+      notArrived = error
+    })
     const isOurs = await removeFolderLink(path, registry)
     // What is in a folder that was watched until now has been sent, and stays there.
     if (known.mount?.driver !== 'watch') await tellUnsent(path, isOurs, log)

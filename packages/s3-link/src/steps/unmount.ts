@@ -57,11 +57,15 @@ export async function undoLink({ data, env, deadline }: UndoContext): Promise<vo
 export async function stopOrThrow(places: Places, key: string, deadline: number): Promise<void> {
   const answer = await stopMount(places, key, deadline)
   if (!answer.isStopped) throw notSent('could not unmount in time', answer)
+  requireArrived(answer)
+}
+
+function requireArrived(answer: StopAnswer): void {
   const missing = (answer.missing ?? []).map((name) => `\`${name}\``)
   if (missing.length === 0) return
   throw new BerthError(
     's3-link/not-arrived',
-    `could not find ${counted(missing.length)} in S3 that programs closed: ${missing.slice(0, 5).join(', ')}${missing.length > 5 ? ', …' : ''}; it is unmounted`,
+    `could not find ${counted(missing.length)} in S3 that programs closed: ${missing.slice(0, 5).join(', ')}${missing.length > 5 ? ', …' : ''}`,
     {
       hint: 'write them again where the program that closed them took no notice of the error that it got',
       excerpt: missing.slice(0, 20).join('\n'),
@@ -69,7 +73,7 @@ export async function stopOrThrow(places: Places, key: string, deadline: number)
   )
 }
 
-/** Throws `s3-link/not-sent` when what was written through one link can't be sent in time; it stays linked then. */
+/** The same for one link: the first when what was written through it can't be sent in time; it stays linked then. */
 export async function leaveOrThrow(
   places: Places,
   key: string,
@@ -77,6 +81,7 @@ export async function leaveOrThrow(
 ): Promise<void> {
   const answer = await leaveMount(places, key, link)
   if (!answer.isStopped) throw notSent(`could not unlink \`${link.path}\` in time`, answer)
+  requireArrived(answer)
 }
 
 function counted(files: number): string {
