@@ -34,7 +34,7 @@ export async function runShutdown(
   do {
     moved = deadline.moved
     const { stateDirectory } = request
-    const limits = { deadline: deadline.at, signal: moved, skipOptional }
+    const limits = { deadline: endOfUndo(deadline.at), signal: moved, skipOptional }
     const outcome = await undoAll({ ...loaded, emit, stateDirectory, ...limits })
     tally.undone(outcome.undone)
     undone = outcome.result
@@ -90,6 +90,11 @@ async function runSteps(
   const { result } = await Promise.race([work, overrun])
   ended.abort()
   return result
+}
+
+/** What is cut at the very end could not be told. */
+function endOfUndo(deadline: number | undefined): number | undefined {
+  return deadline && stepsDeadline({ now: Date.now(), deadline, hasUndo: false })
 }
 
 async function endOfSteps(deadline: number, stateDirectory: string): Promise<number> {

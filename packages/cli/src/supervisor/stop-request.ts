@@ -81,8 +81,12 @@ export class StopRequest {
     return this.#earliest(cancelDeadline)
   }
 
-  /** When nothing is waited for any more; `undefined` while nobody is waiting to kill us. */
-  lastMoment(): number | undefined {
+  /**
+   * When nothing is waited for any more; `undefined` while nobody is waiting to kill us. Where everything is put away, what `berth shutdown`
+   * gave for that is of the past, and only the signal counts that the end was waiting for.
+   */
+  lastMoment(isPutAway = false): number | undefined {
+    if (isPutAway && this.signal !== undefined) return lastMoment(this.signal.at, this.graceMs)
     return this.isRequested ? this.#earliest(lastMoment) : undefined
   }
 

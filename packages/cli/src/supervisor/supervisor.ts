@@ -55,9 +55,12 @@ export class Supervisor {
     begun: { firstChild?: PipelineChild; life?: Life },
   ) {
     this.#request = request
-    this.#report = report
+    // What was given up may still be at it, and speaks to nobody any more.
+    this.#report = (event) => {
+      if (!this.#isAbandoned) report(event)
+    }
     if (request.graceMs !== undefined) this.#stop.graceMs = request.graceMs
-    this.#pipelines = new Pipelines(request, report, begun)
+    this.#pipelines = new Pipelines(request, this.#report, begun)
     const emit = (event: NewEvent): void => this.#emit(event)
     this.#history = new LifeHistory(request, emit)
     const surroundings = { pipelines: this.#pipelines, stop: this.#stop, emit }
@@ -98,7 +101,7 @@ export class Supervisor {
 
   /** When nothing may be waited for any more, in milliseconds since the epoch; `undefined` while nobody is waiting to kill us. */
   get lastMoment(): number | undefined {
-    return this.#stop.lastMoment()
+    return this.#stop.lastMoment(this.#phase === 'ended')
   }
 
   /** Resolves when the history of the machine has been written; never, where its volume hangs. */
@@ -125,7 +128,11 @@ export class Supervisor {
       await this.#finish(ended)
       return ended
     }
-    return Promise.race([end(), this.#abandoned.promise])
+    // What main would have ended with is nobody's concern any more.
+    const abandoned = this.#abandoned.promise.then((cut) =>
+      cut.result === 'failed' ? { ...cut, exitCode: exitCodes.failed } : cut,
+    )
+    return Promise.race([end(), abandoned])
   }
 
   /** Acts on a signal: the first that stops begins the end, the second skips what is optional, the third ends at once. */
@@ -299,7 +306,6 @@ export class Supervisor {
   }
 
   #emit(event: NewEvent): void {
-    if (this.#isAbandoned) return
     this.#report({ ...event, time: Date.now() })
   }
 }
