@@ -10,8 +10,9 @@ export function groupFiles<File extends FileEntry>(files: readonly File[]): File
   let group: File[] = []
   let bytes = 0
   let unit = ''
+  const nextUnitOf = createUnitOf()
   for (const file of files) {
-    const nextUnit = unitOf(file.path)
+    const nextUnit = nextUnitOf(file.path)
     if (group.length > 0 && mustCut({ bytes, files: group.length, unit, nextUnit, next: file })) {
       groups.push(group)
       group = []
@@ -48,6 +49,19 @@ export function unitOf(path: TreePath): TreePath {
   const folder = parts.findIndex((part) => PACKAGE_FOLDERS.has(part))
   if (folder >= 0 && folder + 1 < parts.length) return parts.slice(0, folder + 2).join('/')
   return parts.length > 2 ? parts.slice(0, 2).join('/') : parentPath(path)
+}
+
+/** The same for files in path order: what lies in one directory belongs to one unit, unless each file of it is one. */
+export function createUnitOf(): (path: TreePath) => TreePath {
+  let directory: TreePath | undefined
+  let unit = ''
+  return (path) => {
+    const own = parentPath(path)
+    if (own === directory) return unit
+    unit = unitOf(path)
+    directory = unit === path ? undefined : own
+    return unit
+  }
 }
 
 /** FNV-1a, 32 bits (RFC 9923): spreads names evenly and needs no table. */
