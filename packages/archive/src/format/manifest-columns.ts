@@ -80,8 +80,7 @@ function readParents(up: number[], count: number): Int32Array {
 
 function readFiles(encoded: EncodedTree['files'], directories: number): FileColumns {
   const count = encoded.size.length
-  const size = Float64Array.from(encoded.size)
-  if (!encoded.size.every(isCount)) throw new RangeError('a file has no size')
+  const size = readSizes(encoded.size)
   const chunk = expand(encoded.chunk, new Int32Array(count))
   return {
     starts: readStarts(encoded.count, directories, count),
@@ -95,6 +94,17 @@ function readFiles(encoded: EncodedTree['files'], directories: number): FileColu
     segments: new Map(encoded.segments.map(([index, ...list]) => [index as number, list])),
     sparse: new Set(encoded.sparse),
   }
+}
+
+/** In one pass: to ask the list for its values and for each of them again takes four times as long. */
+function readSizes(sizes: number[]): Float64Array {
+  const size = new Float64Array(sizes.length)
+  for (let index = 0; index < sizes.length; index++) {
+    const value = sizes[index]
+    if (!isCount(value)) throw new RangeError('a file has no size')
+    size[index] = value
+  }
+  return size
 }
 
 // A long one, meant by every second byte of the names, would decide how much memory is taken.

@@ -58,9 +58,9 @@ function checkOther(
   let high = (starts[directory + 1] as number) - 1
   while (low <= high) {
     const middle = (low + high) >> 1
-    const found = names.at(middle)
-    if (found === name) twice(name)
-    if (found < name) low = middle + 1
+    const order = names.compareWith(middle, name)
+    if (order === 0) twice(name)
+    if (order < 0) low = middle + 1
     else high = middle - 1
   }
 }

@@ -50,6 +50,19 @@ export class NameList {
     return a === end && b < nextEnd
   }
 
+  /** Less than 0 where a name comes before the other one, by code units, more where it comes behind it. */
+  compareWith(index: number, name: string): number {
+    const { text } = this
+    const start = this.startOf(index)
+    const length = (this.ends[index] as number) - start
+    const common = Math.min(length, name.length)
+    for (let at = 0; at < common; at++) {
+      const difference = text.charCodeAt(start + at) - name.charCodeAt(at)
+      if (difference !== 0) return difference
+    }
+    return length - name.length
+  }
+
   private startOf(index: number): number {
     return index === 0 ? 0 : (this.ends[index - 1] as number) + 1
   }
