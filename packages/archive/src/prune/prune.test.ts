@@ -234,7 +234,7 @@ test('goes on where a prune was cut, wherever that was', async () => {
     expect(chunks()).toHaveLength(1)
     if (failed === 0) break
   }
-})
+}, 120_000)
 
 /** Content that went away, was marked, and comes back. */
 async function condemn(): Promise<void> {
