@@ -109,7 +109,8 @@ export class MountKeeper implements Keeper {
       }
       return this.#publish()
     }
-    const seen = await this.#observer.look(this.#supervisor.daemon)
+    const { daemon } = this.#supervisor
+    const seen = await this.#observer.look(daemon)
     const links = await registry.readLinks()
     for (const path of await moveToSpools(foundIn(this.#parts.spec), links)) {
       this.#rescued.set(path, true)
@@ -122,7 +123,9 @@ export class MountKeeper implements Keeper {
     await this.#turnLinks()
     if (this.#isEnding()) return
     if (verdict.daemon === 'kill') await this.#endHanging()
-    if (verdict.daemon === 'start') this.#supervisor.startAgain()
+    // One that has come since it was looked for is not ended for another.
+    const isNew = this.#supervisor.daemon !== daemon
+    if (verdict.daemon === 'start' && !isNew) this.#supervisor.startAgain()
     if (verdict.links === 'mount') {
       this.#drain()
       this.#audit?.look(this.#supervisor.pid, links)
