@@ -16,7 +16,7 @@ import {
   type Span,
 } from './recipe-node.ts'
 import type { FindStep } from './find-step.ts'
-import { collectSteps, type StepDraft } from './step-draft.ts'
+import { collectSteps } from './step-draft.ts'
 
 /** Checks the steps of a plugin as those of a recipe; a plugin with one script has one step. */
 export async function checkPluginSteps(
@@ -26,7 +26,8 @@ export async function checkPluginSteps(
   const inner = asRecipe(root)
   const shape = checkShape(inner)
   const drafts = collectSteps(inner)
-  const problems = [...shape.problems, ...drafts.flatMap(foreignKeys)]
+  const items = new Set(drafts.map(({ node, group }) => group ?? node))
+  const problems = [...shape.problems, ...[...items].flatMap(foreignKeys)]
   const inputs = nodeAt(root, ['inputs'])
   for (const draft of drafts) {
     problems.push(...keyProblems(draft, new Set()), ...(await find(draft)))
@@ -99,7 +100,7 @@ const innerKeys = new Set([
 ])
 
 /** What belongs to the step that uses the plugin, and so to all of it. */
-function foreignKeys({ node }: StepDraft): BerthError[] {
+function foreignKeys(node: MapNode): BerthError[] {
   const isUser = node.entries.has('uses')
   return [...node.entries.keys()]
     .filter((key) => !innerKeys.has(key) || (isUser && ['env', 'working-directory'].includes(key)))
