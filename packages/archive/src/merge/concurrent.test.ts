@@ -66,7 +66,7 @@ test.each(['honoured', 'ignored', 'refused'] as const)(
       await server.close()
     }
   },
-  120_000,
+  300_000,
 )
 
 test('a lost answer to the manifest is no second snapshot', async () => {

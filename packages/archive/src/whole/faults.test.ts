@@ -186,27 +186,34 @@ test.for([...lasting, { ...errorPage, said: 'InternalError' }])(
   },
 )
 
-test('whatever lasts for every chunk ends a restore by its name, and the next succeeds', async () => {
-  const world = await withHistory({ ...few, stallMs: STALL_MS })
-  const directory = join(world.base, 'other', 'nodes')
-  for (const { title, kind, code, said } of [
-    ...lasting,
-    { title: 'a stall', kind: 'stall' as const, code: failing, said: 'the connection timed out' },
-    { title: 'half a body', kind: 'short-body' as const, code: failing, said: 'the connection' },
-    { ...errorPage, said: 'no object' },
-  ]) {
-    world.stub.fault({ kind, method: 'GET', key: CHUNK })
-    await expect(world.restore(directory, { store: world.hasty }), title).rejects.toMatchObject({
-      code,
-      message: expect.stringMatching(new RegExp(`^could not read \`chunks/.*${said}`)),
-      hint: expect.any(String),
-    })
-    expect(existsSync(directory)).toBe(false)
-    world.stub.clearFaults()
-  }
-  expect(await world.restore(directory)).toMatchObject({ result: 'restored', generation: 1 })
-  expect(describeTree(directory)).toEqual(world.first)
-})
+/** What is found out by waiting; whoever waits for a short time only may take a slow answer for it. */
+const silences = [
+  { title: 'a stall', kind: 'stall' as const, code: failing, said: 'the connection timed out' },
+  { title: 'half a body', kind: 'short-body' as const, code: failing, said: 'the connection' },
+]
+
+test.for([
+  { what: 'an answer', patience: few, faults: [...lasting, { ...errorPage, said: 'no object' }] },
+  { what: 'a silence', patience: { ...few, stallMs: STALL_MS }, faults: silences },
+])(
+  '$what that lasts for every chunk ends a restore by its name, and the next succeeds',
+  async ({ patience, faults }) => {
+    const world = await withHistory(patience)
+    const directory = join(world.base, 'other', 'nodes')
+    for (const { title, kind, code, said } of faults) {
+      world.stub.fault({ kind, method: 'GET', key: CHUNK })
+      await expect(world.restore(directory, { store: world.hasty }), title).rejects.toMatchObject({
+        code,
+        message: expect.stringMatching(new RegExp(`^could not read \`chunks/.*${said}`)),
+        hint: expect.any(String),
+      })
+      expect(existsSync(directory)).toBe(false)
+      world.stub.clearFaults()
+    }
+    expect(await world.restore(directory)).toMatchObject({ result: 'restored', generation: 1 })
+    expect(describeTree(directory)).toEqual(world.first)
+  },
+)
 
 test('a put that is never answered is known again by what arrived', async () => {
   const world = await withHistory({ ...few, stallMs: STALL_MS })
