@@ -52,6 +52,7 @@ shutdown: [{ id: save, run: 'until [ -e "$LATE" ]; do sleep 0.05; done' }]
   writeFileSync(gate, '')
   await until(run, async () => (await statusOf(listen, '/readyz')) === 200)
   expect((await ask(port, '/')).body).toBe('the app')
+  expect(run.stderr).not.toContain('answers already')
   expect((await ask(listen, '/metrics')).body).toContain('berth_state{state="ready"} 1')
 
   run.kill('SIGTERM')

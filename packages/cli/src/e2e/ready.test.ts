@@ -1,4 +1,5 @@
-import { expect, test } from 'vitest'
+import { type AddressInfo, createServer } from 'node:net'
+import { expect, onTestFinished, test } from 'vitest'
 import { eventually, Pod } from './pod.ts'
 
 /** Answers to HTTP on a port of its own, which it writes to `port`, with 503 as long as there is no file `warm`. */
@@ -23,10 +24,9 @@ const patient = `trap 'exit 0' TERM; while [ ! -e go ]; do sleep 0.05; done; ech
 
 /** A port that is free at the moment, and stays so where nobody else takes it: the kernel hands out others first. */
 async function freePort(): Promise<number> {
-  const { createServer } = await import('node:net')
   const probe = createServer().listen(0, '127.0.0.1')
   await new Promise((resolve) => probe.once('listening', resolve))
-  const { port } = probe.address() as { port: number }
+  const { port } = probe.address() as AddressInfo
   await new Promise((resolve) => probe.close(resolve))
   return port
 }
@@ -54,6 +54,19 @@ main: { command: [node, server.cjs], ready: { ${where} } }
   )
   run.kill('SIGTERM')
   expect((await run.ended).code).toBe(0)
+})
+
+test('warns before main starts that a stranger has the port of which it is to show itself', async () => {
+  const stranger = createServer((socket) => socket.on('error', () => {}).resume())
+  await new Promise<void>((resolve) => stranger.listen(0, '127.0.0.1', resolve))
+  onTestFinished(() => void stranger.close())
+  const url = `http://127.0.0.1:${(stranger.address() as AddressInfo).port}`
+  const pod = new Pod(`main: { command: ['true'], ready: { http: "${url}" } }\n`)
+  const run = pod.boot()
+  expect((await run.ended).code).toBe(0)
+  const warning = run.stderr.indexOf(`\`${url}\` answers already: another process has the port`)
+  expect(warning).toBeGreaterThan(-1)
+  expect(run.stderr.indexOf('running true')).toBeGreaterThan(warning)
 })
 
 test('begins the deferred steps when main is ready, in a process of their own', async () => {

@@ -1,7 +1,7 @@
 import { flushCompileCache } from 'node:module'
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { NewEvent, PipelineResult } from '@berth/core'
-import { shownError } from '../output-mask.ts'
+import { outputMask, shownError } from '../output-mask.ts'
 import { formatDuration } from '../reporters/format.ts'
 import type { BootEnvironment } from './boot-environment.ts'
 import type { Ending } from './exit-code.ts'
@@ -11,7 +11,7 @@ import { pidNamespace } from './life-file.ts'
 import type { Pipelines } from './pipelines.ts'
 import { readStat } from './process-table.ts'
 import type { MainFacts, RecipeFacts } from './protocol.ts'
-import { untilReady } from './readiness.ts'
+import { untilReady, whyReadyMisleads } from './readiness.ts'
 import { keepRounds } from './rounds.ts'
 import { runBeside } from './run-beside.ts'
 import type { StopRequest } from './stop-request.ts'
@@ -93,6 +93,7 @@ export class MainPhase {
       this.#with.pipelines.use({ mark, stopSignal: facts.stopSignal })
       // A port that is not free in time must not hold up the end.
       await Promise.race([this.#with.starting(), stop.requested])
+      await this.#lookAhead(facts)
       if (stop.isRequested) return undefined
       this.process = await startMain(facts, env, mark)
       const { pid } = this.process
@@ -117,6 +118,16 @@ export class MainPhase {
     return end
   }
 
+  async #lookAhead({ ready }: MainFacts): Promise<void> {
+    const text = ready === undefined ? undefined : await whyReadyMisleads(ready)
+    if (text !== undefined) this.#warn(text)
+  }
+
+  /** What is told of an address may hold a secret. */
+  #warn(text: string): void {
+    this.#with.emit({ type: 'note', level: 'warn', text: outputMask().text(text) })
+  }
+
   /** Resolves when main is ready, or takes longer for it than it may. */
   async #watch({ ready }: MainFacts, signal: AbortSignal): Promise<void> {
     if (ready === undefined) return
@@ -126,7 +137,7 @@ export class MainPhase {
     await new Promise<void>((resolve) => {
       const late = (why: string): void => {
         const text = `main is not ready after ${formatDuration(Date.now() - startedAt)}: ${why}`
-        emit({ type: 'note', level: 'warn', text })
+        this.#warn(text)
         resolve()
       }
       void untilReady(ready, { signal, late }).then((isReady) => {

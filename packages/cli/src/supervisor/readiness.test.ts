@@ -4,7 +4,7 @@ import { join } from 'node:path'
 import { writeFileSync } from 'node:fs'
 import { temporaryDirectory } from '@berth/core/testing'
 import { expect, onTestFinished, test } from 'vitest'
-import { type ReadyFacts, untilReady } from './readiness.ts'
+import { type ReadyFacts, untilReady, whyReadyMisleads } from './readiness.ts'
 
 const nothing: ReadyFacts = {
   http: undefined,
@@ -72,7 +72,12 @@ test('asks for connections and for files, until they are there', async () => {
 test.each([
   ['answers with 503', 'its URL answers with 503'],
   ['is silent', 'its URL does not answer'],
-  ['is no URL', '`ready.http` is no URL that begins with `http://` or `https://`'],
+  ['is no URL', '`ready.http` is `nonsense`, no URL that begins with `http://` or `https://`'],
+  [
+    'has no such port',
+    '`ready.http` is `http://127.0.0.1:918431/`, and there is no port 918431: the last is 65535',
+  ],
+  ['is no address', '`ready.tcp` is `nonsense`, which is no `host:port`'],
   ['takes no connection', 'its address takes no connection'],
 ])('says of what %s why it is late', async (kind, expected) => {
   const server = createServer((_, response) => response.writeHead(503).end())
@@ -83,7 +88,9 @@ test.each([
   const asked: Record<string, Partial<ReadyFacts>> = {
     'answers with 503': { http: `http://127.0.0.1:${port}/` },
     'is silent': { http: `http://127.0.0.1:${silent}/` },
-    'is no URL': { http: `localhost:${port}` },
+    'is no URL': { http: 'nonsense' },
+    'has no such port': { http: 'http://127.0.0.1:918431/' },
+    'is no address': { tcp: 'nonsense' },
     'takes no connection': { tcp: `127.0.0.1:${silent}` },
   }
   const ending = new AbortController()
@@ -106,4 +113,23 @@ test('says once that it is late, and goes on asking', async () => {
   }
   expect(await untilReady({ ...nothing, file, timeoutMs: 50 }, { signal, late })).toBe(true)
   expect(reasons).toEqual(['its file is not there'])
+})
+
+test('warns, before main starts, of an address that another process has or that is none', async () => {
+  const ask = (ready: Partial<ReadyFacts>) => whyReadyMisleads({ ...nothing, ...ready })
+  const server = createPlainServer((socket) => socket.on('error', () => {}).resume())
+  const port = await portOf(server)
+  const said = (text: string) =>
+    `\`${text}\` answers already: another process has the port, and main would count as ready at once`
+  const url = `http://127.0.0.1:${port}`
+  expect(await ask({ http: url })).toBe(said(url))
+  expect(await ask({ tcp: `127.0.0.1:${port}` })).toBe(said(`127.0.0.1:${port}`))
+  expect(await ask({ http: 'http://127.0.0.1:918431' })).toBe(
+    'main will never be ready: `ready.http` is `http://127.0.0.1:918431`, and there is no port 918431: the last is 65535',
+  )
+  expect(await ask({ tcp: '127.0.0.1:918431' })).toContain('main will never be ready: `ready.tcp`')
+  await new Promise<void>((resolve) => server.close(() => resolve()))
+  expect(await ask({ http: url })).toBeUndefined()
+  expect(await ask({ tcp: `127.0.0.1:${port}` })).toBeUndefined()
+  expect(await ask({ file: '/' })).toBeUndefined()
 })

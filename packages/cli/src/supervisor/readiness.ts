@@ -16,6 +16,12 @@ const wait = { firstMs: 100, factor: 1.3, longestMs: 1000 }
 /** How long one answer may take. */
 const answerMs = 2000
 
+/** Whoever listens on this machine takes a connection in far less; no start of main may wait longer for it. */
+const takenMs = 50
+
+/** Nobody else's host can tell what is on our ports. */
+const ownHosts = /^(localhost|127\.[\d.]+|0\.0\.0\.0|::1?)$/
+
 /**
  * Asks again and again until main can be used, and resolves with true then; with false when the signal aborts before. Calls `late`, once,
  * when the timeout is over, with what was wrong the last time, and goes on asking.
@@ -40,7 +46,24 @@ export async function untilReady(
   return false
 }
 
-async function whyNotReady({ http, tcp, file }: ReadyFacts): Promise<string | undefined> {
+/**
+ * Looks, just before main starts, for what would make `ready` say nothing of main: an address that can't be asked, or one of this machine that
+ * somebody else has. Never takes longer than a moment.
+ */
+export async function whyReadyMisleads(ready: ReadyFacts): Promise<string | undefined> {
+  const { http, tcp } = ready
+  const wrong = wrongAddress(ready)
+  if (wrong !== undefined) return `main will never be ready: ${wrong}`
+  const address = http === undefined ? tcp : hostAndPort(new URL(http))
+  if (address === undefined || !ownHosts.test(parseAddress(address).host)) return undefined
+  if (!(await takesConnections(address, takenMs))) return undefined
+  return `\`${http ?? tcp}\` answers already: another process has the port, and main would count as ready at once`
+}
+
+async function whyNotReady(ready: ReadyFacts): Promise<string | undefined> {
+  const { http, tcp, file } = ready
+  const wrong = wrongAddress(ready)
+  if (wrong !== undefined) return wrong
   if (http !== undefined) return whyNoAnswer(http)
   if (tcp !== undefined) {
     return (await takesConnections(tcp)) ? undefined : 'its address takes no connection'
@@ -52,13 +75,27 @@ async function whyNotReady({ http, tcp, file }: ReadyFacts): Promise<string | un
 }
 
 async function whyNoAnswer(text: string): Promise<string | undefined> {
-  const url = URL.canParse(text) ? new URL(text) : undefined
-  if (url?.protocol !== 'http:' && url?.protocol !== 'https:') {
-    return '`ready.http` is no URL that begins with `http://` or `https://`'
-  }
+  const url = new URL(text)
   const status = url.protocol === 'https:' ? await httpsStatus(url) : await httpStatus(url)
   if (status === 0) return 'its URL does not answer'
   return status >= 200 && status < 400 ? undefined : `its URL answers with ${status}`
+}
+
+/** Why nobody can be asked there. */
+function wrongAddress({ http, tcp }: ReadyFacts): string | undefined {
+  const text = http ?? tcp
+  if (text === undefined) return undefined
+  const is = `\`ready.${http === undefined ? 'tcp' : 'http'}\` is \`${text}\``
+  const [, port = ''] =
+    /^(?:https?:\/\/)?(?:\[[^\]]*\]|[^/?#:]*):(\d+)(?=[/?#]|$)/i.exec(text) ?? []
+  if (Number(port) > 65_535) return `${is}, and there is no port ${port}: the last is 65535`
+  if (http === undefined) return port === '' ? `${is}, which is no \`host:port\`` : undefined
+  if (URL.canParse(text) && /^https?:$/.test(new URL(text).protocol)) return undefined
+  return `${is}, no URL that begins with \`http://\` or \`https://\``
+}
+
+function hostAndPort({ protocol, hostname, port }: URL): string {
+  return `${hostname}:${port || (protocol === 'https:' ? 443 : 80)}`
 }
 
 /** By hand, because `node:http` would stay in the supervisor for good, with 10 MiB. */
@@ -96,15 +133,20 @@ async function httpsStatus(url: URL): Promise<number> {
   })
 }
 
-function takesConnections(address: string): Promise<boolean> {
+function parseAddress(address: string): { host: string; port: number } {
   const [, host = '', port = ''] = /^\[?([^\]]*)\]?:(\d+)$/.exec(address) ?? []
+  return { host, port: Number(port) }
+}
+
+function takesConnections(address: string, patienceMs = answerMs): Promise<boolean> {
   return new Promise((resolve) => {
-    const socket = connect({ host, port: Number(port), timeout: answerMs })
+    const socket = connect({ ...parseAddress(address), timeout: patienceMs })
     const settle = (isTaken: boolean): void => {
       socket.destroy()
       resolve(isTaken)
     }
-    socket.once('connect', () => settle(true))
+    // A port that the kernel gives away to whoever asks can be our own end of this very connection.
+    socket.once('connect', () => settle(socket.localPort !== socket.remotePort))
     socket.once('timeout', () => settle(false))
     socket.once('error', () => settle(false))
   })
