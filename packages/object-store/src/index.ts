@@ -18,4 +18,5 @@ export {
   type Environment,
   type S3Settings,
 } from './settings.ts'
+export { doubtStore, type StoreDoubt } from './store-doubt.ts'
 export type { ByteRange, ObjectInfo, ObjectStore, PutResult, RequestOptions } from './store.ts'

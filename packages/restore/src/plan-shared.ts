@@ -1,4 +1,5 @@
 import type { PlannedAction } from '@berth/core'
+import { doubtStore } from '@berth/object-store'
 import { askStore, decide, type Decision, type DecisionOptions } from './decide.ts'
 import { readLinks } from './link.ts'
 import type { PlanContext } from './check.ts'
@@ -14,7 +15,9 @@ export async function planShared(context: PlanContext): Promise<PlannedAction> {
   const lines = await Promise.all(
     places.map(async (place) => describe(await decide(place, options), options)),
   )
+  const doubt = await doubtStore(inputs.store)
   return {
+    ...(doubt === undefined ? {} : { warnings: [doubt.text] }),
     action: lines.some(({ acts }) => acts) ? 'run' : 'unchanged',
     summary: lines.map(({ text }) => text).join('; '),
   }

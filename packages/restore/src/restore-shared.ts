@@ -1,5 +1,6 @@
 import { attemptEach, BerthError, done, skipped, unchanged, type StepContext } from '@berth/core'
 import { recoverSwap } from '@berth/filesystem'
+import { doubtStore } from '@berth/object-store'
 import type { SharedInputs } from './check.ts'
 import { decide, type Decision } from './decide.ts'
 import type { Place } from './inspect.ts'
@@ -32,6 +33,10 @@ export async function restoreShared(context: StepContext<SharedInputs>) {
   warnAbout(decisions, places, log)
   await recordLinks(pod, links, decisions)
   const settled = await eachPlace(decisions, context, (decision) => settle(decision, options))
+  // What only needs a link must not wait for a store that hangs.
+  const asksStore = settled.some((result) => 'decision' in result)
+  const doubt = asksStore ? await doubtStore(context.inputs.store) : undefined
+  if (doubt !== undefined) log.warn(doubt.text)
   const placed = await eachPlace(settled, context, async (result) =>
     'outcome' in result ? result : unpack(result, options),
   )

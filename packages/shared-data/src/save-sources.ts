@@ -2,7 +2,7 @@ import { join, resolve } from 'node:path'
 import { refuseStoreInside } from '@berth/archive'
 import type { PlannedAction, StepContext } from '@berth/core'
 import { refuseSystemRoot } from '@berth/filesystem'
-import { checkStore } from '@berth/object-store'
+import { checkStore, doubtStore } from '@berth/object-store'
 
 export interface SaveInputs {
   from: string
@@ -23,14 +23,19 @@ export function checkSave(
 }
 
 /** What a save would look at; whether anything changed, only the save itself can tell. */
-export function planSave(
+export async function planSave(
   context: Pick<StepContext<SaveInputs>, 'inputs' | 'workingDirectory'>,
-): PlannedAction {
+): Promise<PlannedAction> {
   const { inputs } = context
   const places = listSources(context)
   if (inputs.store === '') return { action: 'skipped', summary: 'no store is configured' }
   const names = places.map(({ directory }) => directory).join(', ')
-  return { action: 'run', summary: `save what changed in ${names} as ${inputs.archive}/…` }
+  const doubt = await doubtStore(inputs.store)
+  return {
+    ...(doubt === undefined ? {} : { warnings: [doubt.text] }),
+    action: 'run',
+    summary: `save what changed in ${names} as ${inputs.archive}/…`,
+  }
 }
 
 /** The directories, absolute. Throws `filesystem/system-root`. */

@@ -8,7 +8,7 @@ import {
   type PlannedAction,
   type StepContext,
 } from '@berth/core'
-import { openStore } from '@berth/object-store'
+import { doubtStore, openStore } from '@berth/object-store'
 import { treePlace } from './place.ts'
 import { startVenvs } from './start-venvs.ts'
 
@@ -33,6 +33,8 @@ export async function restoreVenv(context: StepContext<RestoreInputs>) {
   try {
     const target = await linkTarget(directory)
     if (target !== undefined) return unchanged(target, nothing)
+    const doubt = await doubtStore(inputs.store)
+    if (doubt !== undefined) log.warn(doubt.text)
     const result = await restoreTree({
       store,
       name: inputs.archive,
@@ -57,6 +59,11 @@ export async function restoreVenv(context: StepContext<RestoreInputs>) {
 
 /** What a restore would do; asks the store for its newest generation. */
 export async function planRestore(context: PlanContext): Promise<PlannedAction> {
+  const [action, doubt] = await Promise.all([planTree(context), doubtStore(context.inputs.store)])
+  return doubt === undefined ? action : { ...action, warnings: [doubt.text] }
+}
+
+async function planTree(context: PlanContext): Promise<PlannedAction> {
   const { inputs, env, signal } = context
   const directory = treePlace(context)
   const store = await openStore(inputs.store, { env, signal })

@@ -8,7 +8,7 @@ import {
   type PlannedAction,
   type StepContext,
 } from '@berth/core'
-import { openStore, type ObjectStore } from '@berth/object-store'
+import { doubtStore, openStore, type ObjectStore } from '@berth/object-store'
 import { treePlace } from './place.ts'
 
 export interface SaveInputs {
@@ -80,10 +80,12 @@ async function isUnseen(
 }
 
 /** What a save would look at; whether anything changed, only the save itself can tell. */
-export function planSave(
+export async function planSave(
   context: Pick<StepContext<SaveInputs>, 'inputs' | 'workingDirectory'>,
-): PlannedAction {
+): Promise<PlannedAction> {
+  const doubt = await doubtStore(context.inputs.store)
   return {
+    ...(doubt === undefined ? {} : { warnings: [doubt.text] }),
     action: 'run',
     summary: `save what changed in ${treePlace(context)} as ${context.inputs.archive}`,
   }

@@ -46,7 +46,9 @@ export const plan = defineCommand({
       }
     }
     const explained = values.explain ? explainValues(loaded, { set, env }) : undefined
-    const warnings = plans.shutdown === undefined ? [] : await warningsOf(loaded, env)
+    const ofSteps = Object.values(plans).flatMap((steps) => steps.flatMap(stepWarnings))
+    const ofGrace = plans.shutdown === undefined ? [] : await warningsOf(loaded, env)
+    const warnings = [...new Set(ofSteps), ...ofGrace]
     const data = { recipe: loaded.recipe.name, pipelines: plans, warnings, values: explained }
     const style = styleFor(process.stdout)
     const warned = warnings.map((text) => `${style.symbol('warning')} ${text}\n`).join('')
@@ -58,6 +60,10 @@ export const plan = defineCommand({
     return failed ? exitCodes.failed : exitCodes.right
   },
 })
+
+function stepWarnings({ warnings = [], rungs = [] }: PlannedStep): string[] {
+  return [...warnings, ...rungs.flatMap((rung) => rung.warnings ?? [])]
+}
 
 async function warningsOf(
   { recipe, platformFacts }: LoadedRecipe,

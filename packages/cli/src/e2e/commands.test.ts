@@ -126,6 +126,33 @@ test('plans without running, and says what depends on an earlier step', () => {
   expect(pod.log).toEqual([])
 })
 
+test('says once of a store in a directory that it is not there, before a boot and in it', () => {
+  const pod = new Pod(`
+vars: { store: { required: true } }
+boot:
+  - id: data
+    uses: restore/shared
+    with: { to: data, store: "\${{ vars.store }}", archive: pod, directories: [models, nodes] }
+  - id: venv
+    uses: venv-archive/restore
+    with: { directory: venv, store: "\${{ vars.store }}", archive: pod/venv }
+shutdown:
+  - id: save
+    uses: shared-data/save
+    with: { from: data, store: "\${{ vars.store }}", archive: pod, directories: [models] }
+`)
+  const plan = (url: string) => runIn(pod, ['plan', pod.recipe, '--set', `store=${url}`]).stdout
+  const url = `file://${pod.directory}/mispelt`
+  const missing = `${url} does not exist yet; the first save makes it`
+  expect(plan(url).match(/does not exist/g)).toHaveLength(1)
+  expect(plan(url)).toContain(`${missing}\n`)
+  expect(plan('file:///proc/store')).toContain('no save can make it: /proc: ')
+  const { status, stderr } = runIn(pod, ['run', pod.recipe, 'boot', '--set', `store=${url}`])
+  expect(status).toBe(0)
+  expect(stderr).toMatch(new RegExp(`data +.*${missing}`))
+  expect(stderr).toMatch(new RegExp(`venv +.*${missing}`))
+})
+
 test('validates without the environment: text for people, JSON and annotations for programs', () => {
   const pod = new Pod(valid)
   writeFileSync(join(pod.directory, 'wrong.yaml'), 'boot:\n  - { id: one, rnu: x }\n')

@@ -72,6 +72,8 @@ export interface PlannedAction {
   /** One line: what would happen, to what, and why. */
   summary: string
   facts?: Facts
+  /** What would keep the step, or a later one, from ending well; each is shown once for the whole plan. */
+  warnings?: string[]
 }
 
 export interface StepDefinition<
