@@ -2,12 +2,13 @@ import { defineCommand } from '../command.ts'
 import { exitCodes } from '../exit-codes.ts'
 import { parseGrace } from '../parse-grace.ts'
 import { formatDuration } from '../reporters/format.ts'
+import { parseSettings, setOption } from '../settings.ts'
 import { shutDown, type ShutdownReply } from '../supervisor/shut-down.ts'
 import { openStateDirectory } from '../supervisor/state-directory.ts'
 import { stateDirectoryOption } from '../state-directory-option.ts'
 
 export const shutdown = defineCommand({
-  usage: 'shutdown [--wait] [--reason TEXT] [--grace 30s]',
+  usage: 'shutdown [--wait] [--reason TEXT] [--grace 30s] [--set KEY=VALUE]…',
   description:
     'Has the running boot stop the app, save everything and take back what it did; where none runs any more, does it itself. For preStop hooks, and by hand.',
   positionals: [0, 0],
@@ -20,6 +21,10 @@ export const shutdown = defineCommand({
       describe:
         'how long it may take from now; default: the boot’s own grace, and 10 minutes where none runs',
     },
+    set: {
+      ...setOption,
+      describe: 'set a var of a boot that was killed, other than it was booted with',
+    },
     json: { type: 'boolean', describe: 'print the result as JSON' },
     'state-dir': stateDirectoryOption,
   },
@@ -27,16 +32,25 @@ export const shutdown = defineCommand({
     const { wait, reason, grace } = values
     const graceMs = grace === undefined ? undefined : parseGrace(grace)
     const stateDirectory = openStateDirectory(values['state-dir'], process.env)
-    const reply = await shutDown(stateDirectory, { wait, reason, graceMs })
-    process.stdout.write(`${values.json ? JSON.stringify(reply) : replyText(reply)}\n`)
+    const set = parseSettings(values.set)
+    const reply = await shutDown(stateDirectory, { wait, reason, graceMs }, set)
+    if (reply.state === 'nothing') await requireRecord(stateDirectory)
+    const text = values.json ? JSON.stringify(reply) : replyText(reply, stateDirectory)
+    process.stdout.write(`${text}\n`)
     if (reply.state !== 'ended') return exitCodes.right
     const isRight = reply.result === 'ready' || reply.result === 'degraded'
     return isRight ? exitCodes.right : exitCodes.failed
   },
 })
 
-function replyText(reply: ShutdownReply): string {
-  if (reply.state === 'nothing') return 'there is nothing to shut down'
+/** Where nothing ever ran it is rather the wrong directory. */
+async function requireRecord(stateDirectory: string): Promise<void> {
+  const { requireLife } = await import('../report/find-life.ts')
+  requireLife({ stateDirectory, env: process.env })
+}
+
+function replyText(reply: ShutdownReply, stateDirectory: string): string {
+  if (reply.state === 'nothing') return `there is nothing to shut down in ${stateDirectory}`
   if (reply.state === 'begun') return 'the shutdown has begun'
   const time = formatDuration(reply.shutdownMs)
   const how = {

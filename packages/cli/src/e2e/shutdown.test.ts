@@ -82,15 +82,19 @@ test('cancels a boot that has not come to its end, and puts away what it did', a
   expect(pod.log).toEqual(['boot', 'save'])
 })
 
-test('has nothing to do where nothing has booted, or all was put away', async () => {
+test('has nothing to do where all was put away, and is in the wrong place where nothing has booted', async () => {
   const pod = new Pod(recipe)
   const first = pod.berth(askAndWait)
-  expect((await first.ended).code).toBe(0)
-  expect(first.stdout).toBe('there is nothing to shut down\n')
+  expect((await first.ended).code).toBe(2)
+  expect(first.stderr).toContain('cli/no-record')
+  expect(first.stderr).toContain(join(pod.directory, 'state'))
   expect((await pod.boot(['--', 'true']).ended).code).toBe(0)
   const second = pod.berth(['shutdown', '--json'])
   expect((await second.ended).code).toBe(0)
   expect(JSON.parse(second.stdout)).toEqual({ state: 'nothing' })
+  const third = pod.berth(['shutdown'])
+  expect((await third.ended).code).toBe(0)
+  expect(third.stdout).toBe(`there is nothing to shut down in ${join(pod.directory, 'state')}\n`)
   expect(pod.log).toEqual(['boot', 'save'])
 })
 

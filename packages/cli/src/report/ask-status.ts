@@ -1,6 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { PipelineResult } from '@berth/core'
 import { askBoot } from '../supervisor/control-client.ts'
+import { owedLives, owedText } from '../supervisor/debts.ts'
 import { readLife } from '../supervisor/life-file.ts'
 import { stateDirectories } from '../supervisor/state-directory.ts'
 import { findLife } from './find-life.ts'
@@ -35,7 +36,7 @@ export async function askStatus(question: StatusQuestion): Promise<AskedStatus> 
   const status = statusOf(life, { isAlive, now: Date.now(), deadline })
   const left = isAlive ? undefined : whatIsLeft(stateDirectory, status)
   return {
-    status: { ...status, ...(left === undefined ? {} : { left }) },
+    status: { ...status, ...(left === undefined ? {} : { left }), ...owedIn(stateDirectory) },
     answered: answer !== undefined,
   }
 }
@@ -44,6 +45,11 @@ export async function askStatus(question: StatusQuestion): Promise<AskedStatus> 
 function whatIsLeft(stateDirectory: string, { state, boot }: Status): Status['left'] {
   if (readLife(stateDirectory) === undefined) return undefined
   return state === 'ended' && boot === undefined ? 'an earlier boot' : 'this boot'
+}
+
+function owedIn(stateDirectory: string): Pick<Status, 'owed'> {
+  const debts = owedLives(stateDirectory).filter(({ isDebt }) => isDebt)
+  return debts.length === 0 ? {} : { owed: debts.map(owedText) }
 }
 
 /** A disk that is full has no record, and no probe may kill a pod for that. */

@@ -91,9 +91,13 @@ test('closes a line that a kill cut off, and goes on behind it', async () => {
   await Recorder.begin(directory, 'recipe.yaml').close(undefined)
   const whole = readFileSync(recordFile(directory), 'utf8')
   writeFileSync(recordFile(directory), `${whole}{"type":"step:log","ti`)
-  const recorder = await Recorder.resume(directory, { mainLives: false, supervisor: undefined })
-  recorder.report(output('after'))
-  await recorder.close(1)
+  const recorder = await Recorder.resume(directory, {
+    mainLives: false,
+    supervisor: undefined,
+    isLast: true,
+  })
+  recorder?.report(output('after'))
+  await recorder?.close(1)
   expect(await readRecord(directory)).toMatchObject([
     { type: 'record:start' },
     { type: 'record:take-over' },
@@ -112,8 +116,12 @@ test('goes on with the record of the life that is ended, though a later boot was
   writeFileSync(recordFile(directory), later)
   const { pid, startTime } = start?.type === 'record:start' ? start : { pid: 0, startTime: '' }
   const mainLives = false
-  const recorder = await Recorder.resume(directory, { mainLives, supervisor: { pid, startTime } })
-  await recorder.close(0)
+  const recorder = await Recorder.resume(directory, {
+    mainLives,
+    supervisor: { pid, startTime },
+    isLast: true,
+  })
+  await recorder?.close(0)
   expect(await readRecord(directory, 1)).toMatchObject([
     { type: 'record:start', file: 'good.yaml' },
     { type: 'record:take-over' },

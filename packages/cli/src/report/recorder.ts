@@ -25,6 +25,14 @@ const mostBytes = 2 * 1024 * 1024
 /** A state directory that hangs must not hold up the end of the pod. */
 const closePatienceMs = 300
 
+/** A life that its own supervisor did not put away. */
+interface ResumedLife {
+  mainLives: boolean
+  supervisor: SupervisorId | undefined
+  /** No other has begun since. */
+  isLast: boolean
+}
+
 type OutputEvent = Extract<BerthEvent, { type: 'step:log' }>
 
 /**
@@ -67,13 +75,18 @@ export class Recorder {
     return recorder
   }
 
-  /** Goes on with the record of a boot, else of the last one: for a shutdown that its own supervisor did not live to run. */
+  /**
+   * Goes on with the record of a boot, for a shutdown that its own supervisor did not live to run. Where that can't be found it is the last
+   * one's if `isLast`, else there is none any more.
+   */
   static async resume(
     stateDirectory: string,
-    { mainLives, supervisor }: { mainLives: boolean; supervisor: SupervisorId | undefined },
-  ): Promise<Recorder> {
+    { mainLives, supervisor, isLast }: ResumedLife,
+  ): Promise<Recorder | undefined> {
+    const boot = await bootOf(stateDirectory, supervisor)
+    if (boot === undefined && !isLast) return undefined
     const recorder = new Recorder(stateDirectory, mostBytes)
-    recorder.#boot = await bootOf(stateDirectory, supervisor)
+    recorder.#boot = boot ?? 0
     recorder.#push({ type: 'record:take-over', time: Date.now(), mainLives })
     return recorder
   }
@@ -184,14 +197,17 @@ export class Recorder {
   }
 }
 
-/** Which of the records is that of a supervisor; 0 where none is known to be. */
-async function bootOf(stateDirectory: string, sought: SupervisorId | undefined): Promise<number> {
+/** Which of the records is that of a supervisor; undefined where none is known to be. */
+async function bootOf(
+  stateDirectory: string,
+  sought: SupervisorId | undefined,
+): Promise<number | undefined> {
   for (let boot = 0; sought !== undefined && boot < keptBoots; boot += 1) {
     const lines = await readRecord(stateDirectory, boot).catch(() => undefined)
     const start = lines?.findLast((line) => line.type === 'record:start')
     if (start?.pid === sought.pid && start.startTime === sought.startTime) return boot
   }
-  return 0
+  return undefined
 }
 
 async function readWhole(handle: FileHandle, size: number): Promise<string> {

@@ -20,13 +20,18 @@ const symbols: Record<Status['state'], SymbolName> = {
 export function statusText(status: Status, now: number, style: Style = plain): string {
   const { state, recipe, pid, running, failed, warnings, errors } = status
   if (state === 'none') return `${style.symbol('failed')} no boot has run here\n`
+  const isOver = state === 'ended' || state === 'lost'
   const lines = [
-    `${style.symbol(symbols[state])} ${style.step(recipe ?? '')}  ${state}${stateDetail(status, now)}${state === 'ended' || state === 'lost' ? '' : ` (pid ${pid})`}`,
+    `${style.symbol(symbols[state])} ${style.step(recipe ?? '')}  ${state}${stateDetail(status, now)}${isOver ? '' : ` (pid ${pid})`}`,
     ...(status.left === undefined
       ? []
       : [
           `  ${style.symbol('warning')} ${status.left} was not put away: \`berth shutdown\` does it`,
         ]),
+    ...(status.owed ?? []).map(
+      (life) =>
+        `  ${style.symbol('warning')} ${printable(life)} was not put away: \`berth shutdown\` does it${isOver ? '' : ' after this boot'}`,
+    ),
     ...partLine('boot', status.boot),
     ...running.map((step) => `  ${style.symbol('working')} ${step.step}: ${runningText(step)}`),
     ...mainLine(status, now),

@@ -26,6 +26,8 @@ export interface Status {
   killedAt?: number
   /** What `berth shutdown` has yet to put away. */
   left?: 'this boot' | 'an earlier boot'
+  /** Earlier boots, of other recipes or values, that it has yet to put away, the oldest first. */
+  owed?: string[]
   boot?: PartStatus
   deferred?: PartStatus
   shutdown?: PartStatus

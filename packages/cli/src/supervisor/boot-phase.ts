@@ -1,6 +1,7 @@
 import type { NewEvent } from '@berth/core'
 import { hideVariables } from '../output-mask.ts'
 import type { BootRequest } from './boot-request.ts'
+import { mostDebts, type OwedLife, owedLives, owedText } from './debts.ts'
 import { readLife } from './life-file.ts'
 import type { LifeHistory } from './life-history.ts'
 import type { PipelineEnd, PipelineHandle } from './pipeline-handle.ts'
@@ -69,11 +70,21 @@ export class BootPhase {
     stop.graceMs = recipe.graceMs
     history.begin(recipe)
     await this.#endEarlierLife()
-    pipelines.begin(recipe)
+    this.#tellDebts(pipelines.begin(recipe))
     void request.health?.open(recipe.health, () => stop.deadline())
     // The grace may have changed what was decided before the recipe was known.
     if (stop.isRequested) this.cancel()
     boot.go()
+  }
+
+  /** What other recipes, or this one with other values, have left to be put away, in one line. */
+  #tellDebts(dropped: readonly OwedLife[]): void {
+    const { request, emit } = this.#with
+    const debts = owedLives(request.stateDirectory).filter(({ isDebt }) => isDebt)
+    const text = `the shutdown of ${listed(debts)} did not run: \`berth shutdown\` after this boot does it`
+    if (debts.length > 0) emit({ type: 'note', level: 'warn', text })
+    const over = `the shutdown of ${listed(dropped)} did not run, and is known no longer: only ${mostDebts} are kept`
+    if (dropped.length > 0) emit({ type: 'note', level: 'warn', text: over })
   }
 
   /** What a killed supervisor left must not write into what this boot puts in place. */
@@ -85,4 +96,8 @@ export class BootPhase {
     emit({ type: 'note', level: 'info', text })
     await endRemains(life, stop)
   }
+}
+
+function listed(owed: readonly OwedLife[]): string {
+  return owed.map(owedText).join(', ')
 }

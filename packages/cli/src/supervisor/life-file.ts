@@ -1,14 +1,18 @@
 import { readFileSync, readlinkSync, renameSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
+import type { KeptVariables } from './kept-variables.ts'
 
-/** What another process must know to end a life whose supervisor was killed. Nothing of the environment, which may hold secrets. */
+/** What another process must know to end a life whose supervisor was killed. Of the environment nothing that may be secret. */
 export interface Life {
   version: 1
+  /** The recipe's; absent where an older version wrote this, as `variables`. */
+  name?: string
   /** Absolute. */
   recipe: string
   /** What it held when the pod booted. */
   text: string
   set: Record<string, string>
+  variables?: KeptVariables
   /** Where the boot was called; absolute. */
   workingDirectory: string
   graceMs: number

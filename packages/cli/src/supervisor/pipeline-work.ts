@@ -2,6 +2,7 @@ import { isBerthError, type NewEvent, runPipeline, undoAll } from '@berth/core'
 import { type LoadedRecipe, loadRecipe } from '../load.ts'
 import { shownError } from '../output-mask.ts'
 import { parseGrace } from '../parse-grace.ts'
+import { keepVariables } from './kept-variables.ts'
 import { evaluateMain, healthFacts } from './main-facts.ts'
 import { MovableDeadline } from './movable-deadline.ts'
 import type { PipelineRequest, RecipeFacts, Report } from './protocol.ts'
@@ -66,6 +67,7 @@ function factsOf(loaded: LoadedRecipe, request: PipelineRequest): RecipeFacts {
   return {
     name: recipe.name,
     text: kept,
+    variables: keepVariables(loaded, { env: process.env, set: request.set }),
     secrets: recipe.secrets,
     graceMs: fromOption ?? recipe.graceMs ?? platformFacts.graceMs,
     onBootFailure: recipe.onBootFailure,

@@ -2,6 +2,7 @@ import { resolve } from 'node:path'
 import type { BerthEvent } from '@berth/core'
 import type { BootRequest } from './boot-request.ts'
 import { bootMark } from './boot-environment.ts'
+import { keepDebt, type OwedLife, takeOverDebts } from './debts.ts'
 import { forgetLife, type Life, writeLife } from './life-file.ts'
 import { type PipelineChild, startPipelineChild } from './pipeline-child.ts'
 import { PipelineHandle } from './pipeline-handle.ts'
@@ -45,14 +46,16 @@ export class Pipelines {
     return handle
   }
 
-  /** Before the first step runs. */
-  begin({ text, graceMs }: RecipeFacts): void {
+  /** Before the first step runs. Returns the lives that nobody will put away any more: there are too many. */
+  begin({ name, text, variables, graceMs }: RecipeFacts): OwedLife[] {
     const { recipe, set, workingDirectory, env } = this.#request
-    this.#life = {
+    const life: Life = {
       version: 1,
+      name,
       recipe: resolve(workingDirectory, recipe),
       text,
       set,
+      variables,
       workingDirectory,
       graceMs,
       mark: env[bootMark],
@@ -61,7 +64,12 @@ export class Pipelines {
       pipelines: [...this.#running],
       main: undefined,
     }
+    const { stateDirectory } = this.#request
+    const dropped = this.#keepDebt(life)
+    this.#life = life
     this.#write()
+    if (this.#isKept) takeOverDebts(stateDirectory, life)
+    return dropped
   }
 
   /** Main is about to be started, or someone may work here while a signal is waited for. */
@@ -81,6 +89,16 @@ export class Pipelines {
     this.#running.add(pid)
     this.#write()
     void handle.ended.then(() => this.#running.delete(pid))
+  }
+
+  #keepDebt(life: Life): OwedLife[] {
+    try {
+      return keepDebt(this.#request.stateDirectory, life)
+    } catch (error) {
+      const text = `the earlier boot, which was not put away, could not be kept for \`berth shutdown\`: ${(error as Error).message}`
+      this.#report({ type: 'note', level: 'warn', text, time: Date.now() })
+      return []
+    }
   }
 
   #write(): void {

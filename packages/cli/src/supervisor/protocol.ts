@@ -1,6 +1,7 @@
 import type { BerthEvent } from '@berth/core'
 import type { ErrorFacts } from '@berth/core/error'
 import type { HealthFacts } from '../health/health.ts'
+import type { KeptVariables } from './kept-variables.ts'
 import type { ReadyFacts } from './readiness.ts'
 import type { ShutdownOutcome } from './shutdown-tally.ts'
 
@@ -28,6 +29,7 @@ export interface PipelineRequest {
 export interface RecipeFacts {
   name: string
   text: string
+  variables: KeptVariables
   /** Names of the environment variables that it declares as secrets. */
   secrets: string[]
   graceMs: number

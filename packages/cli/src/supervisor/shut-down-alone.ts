@@ -1,53 +1,132 @@
-import type { BerthEvent } from '@berth/core'
+import { setTimeout as sleep } from 'node:timers/promises'
+import type { BerthEvent, PipelineResult } from '@berth/core'
+import { exitCodes } from '../exit-codes.ts'
 import { chooseReporter } from '../reporters/choose-reporter.ts'
-import { openReporter } from '../reporters/reporter.ts'
+import { openReporter, type Reporter } from '../reporters/reporter.ts'
 import { Recorder } from '../report/recorder.ts'
 import { bootMark } from './boot-environment.ts'
 import { openControl } from './control-socket.ts'
-import type { Life } from './life-file.ts'
+import { forgetDebt, type OwedLife, owedText } from './debts.ts'
 import { mainMark } from './main-process.ts'
 import { processesMarked } from './process-table.ts'
+import { type Recalled, recallValues } from './recall.ts'
 import type { ShutdownEnd } from './shutdown-request.ts'
 import { catchSignals } from './signals.ts'
 import { Supervisor } from './supervisor.ts'
 import { survive } from './survive.ts'
+import { worse } from './worse.ts'
+
+/** A history on a volume that hangs is not waited for. */
+const historyMs = 300
+
+export interface AloneRequest {
+  stateDirectory: string
+  graceMs: number | undefined
+  /** Of today, before what was booted with. */
+  set: Record<string, string>
+}
 
 /**
- * Ends a life whose supervisor was killed, in its place: it has claimed the state directory, is asked over the same socket, obeys
- * the same signals, and prints what happens on stderr.
+ * Ends lives whose supervisors were killed or could not put everything away, the oldest first, in their place: it has claimed the state
+ * directory, is asked over the same socket, obeys the same signals, and prints what happens on stderr. Throws `cli/other-values`, before
+ * anything runs, where what a life booted with is not known any more.
  */
 export async function shutDownAlone(
-  life: Life,
-  { stateDirectory, graceMs }: { stateDirectory: string; graceMs: number | undefined },
+  owed: readonly OwedLife[],
+  { stateDirectory, graceMs, set }: AloneRequest,
 ): Promise<ShutdownEnd> {
+  const all = owed.map((each) => ({
+    ...each,
+    recalled: recallValues(each.life, { env: process.env, set }),
+  }))
   const signals = catchSignals()
   survive()
   const reporter = await openReporter(chooseReporter({ reporter: undefined, json: false }))
+  const until = graceMs === undefined ? undefined : Date.now() + graceMs
+  const whole = Promise.withResolvers<ShutdownEnd>()
+  const ends: ShutdownEnd[] = []
+  let isStopped = false
+  for (const one of all) {
+    const leftMs = until === undefined ? undefined : until - Date.now()
+    if (isStopped || (leftMs !== undefined && leftMs <= 0)) {
+      ends.push(notBegun(one))
+      continue
+    }
+    const { supervisor, close } = await begin(one, { reporter, recordsIn: stateDirectory })
+    signals.listen((signal) => {
+      isStopped = true
+      supervisor.receive(signal)
+    })
+    const own = supervisor.controls
+    const shutdown: NonNullable<(typeof own)[string]> = (line) => {
+      const answer = own['shutdown']?.(line)
+      // Whoever waits, waits for all.
+      return line['wait'] === true ? whole.promise : answer
+    }
+    const control = await openControl(stateDirectory, { ...own, shutdown }, (event) =>
+      reporter.report(event),
+    )
+    const end = await supervisor.finish(one.life, leftMs)
+    // A line of its history that came later would make its directory again.
+    if (one.isDebt) await Promise.race([supervisor.written, sleep(historyMs)])
+    if (end.exitCode === exitCodes.right) forgetDebt(one)
+    ends.push(end)
+    const isLast = one === all.at(-1)
+    if (isLast) whole.resolve(endOf(ends))
+    await control.close()
+    await close(end)
+  }
+  const end = endOf(ends)
+  whole.resolve(end)
+  reporter.close()
+  return end
+}
+
+async function begin(
+  { life, stateDirectory, isDebt, recalled }: OwedLife & { recalled: Recalled },
+  { reporter, recordsIn }: { reporter: Reporter; recordsIn: string },
+): Promise<{ supervisor: Supervisor; close: (end: ShutdownEnd) => Promise<void> }> {
   const mainLives = life.main !== undefined && processesMarked(mainMark, life.main.mark).length > 0
-  const { supervisor: own } = life
-  const recorder = await Recorder.resume(stateDirectory, { mainLives, supervisor: own })
+  const recorder = await Recorder.resume(recordsIn, {
+    mainLives,
+    supervisor: life.supervisor,
+    isLast: !isDebt,
+  })
   const report = (event: BerthEvent): void => {
     reporter.report(event)
-    recorder.report(event)
+    recorder?.report(event)
   }
-  const { recipe, set, workingDirectory, mark } = life
+  const say = (level: 'info' | 'warn', text: string): void =>
+    report({ type: 'note', level, text, time: Date.now() })
+  if (isDebt) say('info', `the shutdown of ${owedText({ life })}, which did not run`)
+  for (const text of recalled.notes) say('warn', text)
+  const { recipe, workingDirectory, mark } = life
   const request = {
     recipe,
-    set,
+    set: recalled.set,
     grace: undefined,
     strict: false,
     stateDirectory,
     command: undefined,
-    env: { ...process.env, [bootMark]: mark },
+    env: { ...recalled.env, [bootMark]: mark },
     workingDirectory,
     isFirstProcess: false,
   }
   const supervisor = new Supervisor(request, report, { life })
-  signals.listen((signal) => supervisor.receive(signal))
-  const control = await openControl(stateDirectory, supervisor.controls, report)
-  const end = await supervisor.finish(life, graceMs)
-  await control.close()
-  reporter.close()
-  await recorder.close(end.exitCode)
-  return end
+  return { supervisor, close: async (end) => await recorder?.close(end.exitCode) }
+}
+
+function notBegun(owed: OwedLife): ShutdownEnd {
+  const summary = `${owedText(owed)}: shutdown not begun`
+  return { state: 'ended', result: 'failed', exitCode: exitCodes.failed, shutdownMs: 0, summary }
+}
+
+function endOf(ends: readonly ShutdownEnd[]): ShutdownEnd {
+  return {
+    state: 'ended',
+    result: ends.map(({ result }) => result).reduce<PipelineResult>(worse, 'ready'),
+    exitCode: Math.max(...ends.map(({ exitCode }) => exitCode)),
+    shutdownMs: ends.reduce((sum, { shutdownMs }) => sum + shutdownMs, 0),
+    summary: ends.map(({ summary }) => summary).join('; '),
+  }
 }

@@ -1,7 +1,8 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { BerthError, isBerthError } from '@berth/core/error'
 import { askBoot } from './control-client.ts'
-import { readLife } from './life-file.ts'
+import { takeOwedLives } from './debts.ts'
+import type { AloneRequest } from './shut-down-alone.ts'
 import type { ShutdownEnd, ShutdownRequest } from './shutdown-request.ts'
 import { tryClaim } from './state-directory.ts'
 
@@ -12,18 +13,23 @@ const patienceMs = 10_000
 
 /**
  * Has the boot of a state directory shut down; where none runs, and the last one did not live to do it, does so itself. However many ask at
- * the same time, one does it, and all get its result. Rejects with `cli/no-answer` when a boot runs and can't be asked.
+ * the same time, one does it, and all get its result. `set` is for values of a dead boot that are others today. Rejects with `cli/no-answer` when a boot runs and can't be asked.
  */
 export async function shutDown(
   stateDirectory: string,
   request: ShutdownRequest,
+  set: Record<string, string>,
 ): Promise<ShutdownReply> {
   const until = Date.now() + patienceMs
   for (;;) {
+    if (Object.keys(set).length > 0) await requireNoBoot(stateDirectory)
     const reply = await askRunning(stateDirectory, request)
     if (reply !== undefined) return reply
     const claim = tryClaim(stateDirectory)
-    if ('release' in claim) return await aloneWith(stateDirectory, request, claim.release)
+    if ('release' in claim) {
+      const { graceMs } = request
+      return await alone({ stateDirectory, graceMs, set }, claim.release)
+    }
     if (Date.now() > until) throw cannotBeAsked(claim.holder)
     await sleep(50)
   }
@@ -43,20 +49,32 @@ async function askRunning(
   }
 }
 
-async function aloneWith(
-  stateDirectory: string,
-  { graceMs }: ShutdownRequest,
-  release: () => void,
-): Promise<ShutdownReply> {
+/** A boot that runs has its values. */
+async function requireNoBoot(stateDirectory: string): Promise<void> {
+  const status = await askBoot(stateDirectory, { verb: 'status' }).catch(() => undefined)
+  if (status === undefined) return
+  throw new BerthError('cli/usage', '`--set` is for a boot that was killed, and this one runs', {
+    hint: 'leave it out: a running boot has its values',
+  })
+}
+
+async function alone(request: AloneRequest, release: () => void): Promise<ShutdownReply> {
   try {
-    const life = readLife(stateDirectory)
-    if (life === undefined) return { state: 'nothing' }
+    const owed = takeOwedLives(request.stateDirectory)
+    if (owed.length === 0) return { state: 'nothing' }
+    if (owed.length > 1 && Object.keys(request.set).length > 0) throw tooManyToSet(owed.length)
     // Most calls come to a boot that runs, and should not wait for the modules of a supervisor.
     const { shutDownAlone } = await import('./shut-down-alone.ts')
-    return await shutDownAlone(life, { stateDirectory, graceMs })
+    return await shutDownAlone(owed, request)
   } finally {
     release()
   }
+}
+
+function tooManyToSet(count: number): BerthError {
+  return new BerthError('cli/usage', `\`--set\` is for one boot, and ${count} are to be put away`, {
+    hint: 'leave it out: each has the values that it booted with',
+  })
 }
 
 function cannotBeAsked(pid: number): BerthError {
