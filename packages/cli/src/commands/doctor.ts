@@ -38,7 +38,10 @@ export const doctor = defineCommand({
       const isDirectory = url?.startsWith('file:') === true
       const location = url !== undefined && isDirectory ? parseStoreUrl(url) : undefined
       const { storeCheck } = await import('../doctor/room-checks.ts')
-      const own = location !== undefined && 'path' in location ? [storeCheck(location.path)] : []
+      const own =
+        location !== undefined && 'path' in location
+          ? [await storeCheck(url ?? '', location.path)]
+          : []
       const machine = [...asked, ...own]
       const asksBucket = !isDirectory && (isMeant || url?.startsWith('s3:') === true)
       const { checkLines, readReport } = await import('@berth/s3-link/links')
@@ -66,7 +69,8 @@ export const doctor = defineCommand({
 })
 
 function verdict(bucket: { checks: { result: string }[]; driver: string } | undefined): string {
-  if (bucket === undefined) return 'no bucket was named: `--store s3://…` asks about one'
+  if (bucket === undefined)
+    return 'no bucket was named: `--store s3://…` asks about one; a store in a directory works too (`--store file:///…`)'
   const isRight = bucket.checks.every(({ result }) => result !== 'failed')
   const how = bucket.driver === 'watch' ? 'watched' : `mounted with ${bucket.driver}`
   return isRight ? `a folder can be linked, and would be ${how}` : 'a folder can’t be linked yet'

@@ -43,7 +43,14 @@ function requireStep(step: string | undefined, text: string): void {
     if (line.type === 'pipeline:start') return line.steps.map(({ id }) => id)
     return 'step' in line && line.step !== undefined ? [line.step] : []
   })
-  if (known.length === 0 || known.includes(step)) return
+  if (known.includes(step)) return
+  if (step === 'main') {
+    const reason = 'what the app prints goes past Berth and is not recorded'
+    throw new BerthError('cli/usage', `there is no log of \`main\`: ${reason}`, {
+      hint: 'see the log of the container, or, of a boot with `--detach`, `boot.log` in its state directory',
+    })
+  }
+  if (known.length === 0) return
   const meant = nearest(step, [...new Set(known)])
   const message = `the boot has no step \`${step}\`${meant === undefined ? '' : `; did you mean \`${meant}\`?`}`
   throw new BerthError('cli/usage', message, { hint: 'see `berth report`' })

@@ -4,7 +4,7 @@ import { dirname, join } from 'node:path'
 import { expect, onTestFinished, test } from 'vitest'
 import { checkMachine } from './machine-checks.ts'
 import { clockCheck, limitCheck, pythonCheck, shellCheck } from './program-checks.ts'
-import { roomCheck, sharedMemoryCheck, storeCheck } from './room-checks.ts'
+import { roomCheck, sharedMemoryCheck, storeCheck, workspaceCheck } from './room-checks.ts'
 
 function directory(files: Record<string, string> = {}): string {
   const root = mkdtempSync(join(tmpdir(), 'berth-doctor-'))
@@ -106,9 +106,24 @@ test('knows a clock that lies before its own engine', () => {
   expect(clockCheck(0)).toMatchObject({ result: 'warning' })
 })
 
-test('says of a store that is a directory whether it is there', () => {
-  const there = directory()
-  expect(storeCheck(there)).toMatchObject({ name: 'store' })
-  expect(storeCheck(there).said).not.toContain('not there yet')
-  expect(storeCheck(join(there, 'none')).said).toContain('made by the first save')
+test('warns of a place for the data that is not there', () => {
+  const missing = join(directory(), 'mispelt')
+  expect(workspaceCheck('disk', missing)).toMatchObject({
+    result: 'warning',
+    said: `${missing} is not there`,
+  })
+  expect(workspaceCheck('disk', directory()).said).toContain(' free')
+})
+
+test('says of a store that is a directory whether it is there, and can be', async () => {
+  const there = directory({ file: '' })
+  const check = (path: string) => storeCheck(`file://${path}`, path)
+  expect(await check(there)).toMatchObject({ name: 'store' })
+  expect((await check(there)).said).not.toContain('not there yet')
+  expect((await check(join(there, 'none'))).said).toContain('made by the first save')
+  for (const path of ['/proc/store', join(there, 'file/store')]) {
+    const { result, said } = await check(path)
+    expect(result).toBe('warning')
+    expect(said).toContain(`file://${path} does not exist, and no save can make it`)
+  }
 })

@@ -3,7 +3,7 @@ import { formatBytes, formatCount, formatDuration } from '../reporters/format.ts
 import { type Check, ok, told, warning } from './check.ts'
 import { initCheck, stateCheck } from './life-checks.ts'
 import { clockCheck, limitCheck, pythonCheck, shellCheck } from './program-checks.ts'
-import { roomCheck, sharedMemoryCheck } from './room-checks.ts'
+import { roomCheck, sharedMemoryCheck, workspaceCheck } from './room-checks.ts'
 
 export interface MachineQuestion {
   env: NodeJS.ProcessEnv
@@ -23,7 +23,7 @@ export async function checkMachine(question: MachineQuestion): Promise<Check[]> 
     graceCheck(platform),
     initCheck(platform, root),
     stateCheck(stateDirectory, env),
-    roomCheck('disk', workspace),
+    workspaceCheck('disk', workspace),
     roomCheck('temporary', env.TMPDIR || '/tmp'),
     sharedMemoryCheck(root),
     limitCheck(root),

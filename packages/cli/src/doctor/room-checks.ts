@@ -1,5 +1,6 @@
-import { accessSync, constants, existsSync, statfsSync } from 'node:fs'
+import { existsSync, statfsSync } from 'node:fs'
 import { dirname, join } from 'node:path'
+import { doubtStore } from '@berth/object-store'
 import { formatBytes, formatCount } from '../reporters/format.ts'
 import { type Check, ok, told, warning } from './check.ts'
 
@@ -35,18 +36,20 @@ export function roomCheck(name: string, directory: string): Check {
   }
 }
 
+/** Whether the directory of the app's data is there, and has room. */
+export function workspaceCheck(name: string, directory: string): Check {
+  if (existsSync(directory)) return roomCheck(name, directory)
+  const hint = 'mount its volume, make it, or name the one that is meant: `berth doctor DIRECTORY`'
+  return warning(name, `${directory} is not there`, hint)
+}
+
 /** Whether a store that is a directory is there, takes files, and has room. */
-export function storeCheck(directory: string): Check {
-  const room = roomCheck('store', directory)
-  try {
-    accessSync(nearestExisting(directory), constants.W_OK)
-  } catch {
-    return warning(
-      'store',
-      `${directory} can't be written`,
-      'mount it writable, or run as its owner',
-    )
+export async function storeCheck(url: string, directory: string): Promise<Check> {
+  const doubt = await doubtStore(url)
+  if (doubt?.canSave === false) {
+    return warning('store', doubt.text, 'mount it writable, run as its owner, or name another')
   }
+  const room = roomCheck('store', directory)
   if (existsSync(directory)) return room
   return { ...room, said: `${room.said}; it is not there yet, and made by the first save` }
 }

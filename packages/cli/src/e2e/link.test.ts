@@ -117,6 +117,17 @@ test('unlinking a folder whose pod has ended warns that what came since is on th
   expect(sent).toMatch(/early\.png.*late\/picture\.png/)
 }, 120_000)
 
+test('doctor and link say what the command line takes, where nothing was named', async () => {
+  const { pod, ask } = await linkingPod()
+  const link = await ask('link', pod.directory)
+  expect(link.stderr).toContain('give `--store s3://bucket/prefix`')
+  const missing = join(pod.directory, 'mispelt')
+  const doctor = await ask('doctor', missing, '--store', 'file:///proc/store')
+  expect(doctor.stdout).toContain(`${missing} is not there`)
+  expect(doctor.stdout).toContain('no save can make it')
+  expect((await ask('doctor')).stdout).toContain('a store in a directory works too')
+})
+
 test('doctor takes a store that is a directory: whether it is there, and no bucket is asked', async () => {
   const { pod, stub, ask } = await linkingPod()
   const store = join(pod.directory, 'store')

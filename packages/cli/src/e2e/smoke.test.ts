@@ -18,6 +18,7 @@ interface Told {
     ok: boolean
     skipped?: string
     problems: string[]
+    hint?: string
     restored: number
   }[]
 }
@@ -119,7 +120,7 @@ main: { env: { KEY_OF_TEST: "\${{ secrets.KEY_OF_TEST }}" } }
     const { stdout, code } = await smoke(args, {}, recipe)
     expect(code).toBe(1)
     expect(told(stdout).scenarios[0]?.problems).toEqual([
-      'the shutdown is failed',
+      'the shutdown failed',
       'processes were left behind: sleep 321',
       'the value of KEY_OF_TEST was printed or recorded',
       'save: could not run `save`: it ended with exit code 3',
@@ -135,7 +136,7 @@ withProcfs(
     const { stdout, code } = await smoke(args, {}, "boot: [{ id: broken, run: 'exit 4' }]")
     expect(code).toBe(1)
     expect(told(stdout).scenarios[0]?.problems).toEqual([
-      'the boot is failed',
+      'the boot failed',
       'broken: could not run `broken`: it ended with exit code 4',
     ])
   },
@@ -210,9 +211,10 @@ build:
     expect(pod.stderr).toContain('has nothing to boot or to shut down in this recipe')
     const bake = await smoke([`${recipes}ci-image.yaml`, '--json', ...scenarios('build')])
     expect(told(bake.stdout).scenarios[0]?.problems).toEqual([
-      'the build is failed',
+      'the build failed',
       expect.stringMatching(/^bake: could not restore `comfyui\/venv`: .* has no such archive$/),
     ])
+    expect(told(bake.stdout).scenarios[0]?.hint).toContain('`--set mode=push`')
     const nothing = await smoke([], {}, 'name: nothing')
     expect(nothing).toMatchObject({ code: 2, stdout: '' })
     expect(nothing.stderr).toContain('has nothing to boot or to build')

@@ -74,6 +74,10 @@ test('tells how a boot is while it runs and after it, what it did, and what it p
   expect(said.stdout).toContain('the key is [secret]')
   expect(said.stdout).not.toContain('through')
   expect((await ask(pod, ['logs', 'quik'])).stderr).toContain('did you mean `quick`?')
+  const ofMain = await ask(pod, ['logs', 'main'])
+  expect(ofMain.code).toBe(2)
+  expect(ofMain.stderr).toContain('what the app prints goes past Berth and is not recorded')
+  expect(ofMain.stderr).toContain('the log of the container')
   const report = await ask(pod, ['report'])
   expect(report.code).toBe(0)
   expect(report.stdout).toMatch(

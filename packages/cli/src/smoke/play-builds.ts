@@ -6,9 +6,14 @@ import {
   failures,
   playIfPossible,
   skippedFor,
+  whatBecame,
   type SmokeOptions,
   type SmokeResult,
 } from './smoke.ts'
+
+/** A recipe that only restores has nothing to restore here. */
+const emptyStore =
+  'the store is empty at first: set what makes the recipe save the archive before (such as `--set mode=push`), or name a store that has it (`--set store=s3://…`)'
 
 /** Plays the builds, one after the other, and yields how each went. */
 export async function* playBuilds(
@@ -45,10 +50,15 @@ async function playBuild(scenario: BuildScenario, options: SmokeOptions): Promis
     ...(build?.endedAt === undefined ? {} : { buildMs: build.endedAt - build.startedAt }),
     exitCode: end.exitCode,
     problems,
+    ...(problems.length > 0 && lacksArchive(build) ? { hint: emptyStore } : {}),
     warnings: [...(isDegraded ? failures(end) : []), ...(strict ? [] : wasteful)],
     restored: 0,
     ...(isAgain ? { repeated: repeated.length } : {}),
   }
+}
+
+function lacksArchive(build: PipelineLife | undefined): boolean {
+  return build?.steps.some(({ error }) => error?.code === 'venv-archive/absent') === true
 }
 
 /** A script does what it does; a step of a plugin does nothing where nothing is missing. */
@@ -63,7 +73,7 @@ function problemsOf(end: BuildEnd, { bootMs, strict }: SmokeOptions): string[] {
   const isRight = result === 'ready' || (result === 'degraded' && !strict)
   const checks: (readonly [boolean, string])[] = [
     [isLate, `the build was not done after ${formatDuration(bootMs)}`],
-    [!isLate && !isRight, `the build is ${result ?? 'missing'}`],
+    [!isLate && !isRight, whatBecame('build', result)],
     [isRight && exitCode !== 0, `the exit code is ${exitCode}, not 0`],
     [orphans.length > 0, `processes were left behind: ${orphans.join(', ')}`],
     [leaked.length > 0, `the value of ${leaked.join(', ')} was printed`],

@@ -5,12 +5,13 @@ import type { SmokeResult } from './smoke.ts'
 
 /** A row for a scenario, and below it what is wrong. */
 export function smokeRow(result: SmokeResult, style: Style): string {
-  const { scenario, ok, skipped, problems, warnings } = result
+  const { scenario, ok, skipped, problems, warnings, hint } = result
   const isGood = ok && warnings.length === 0
   const symbol = skipped !== undefined ? 'skipped' : isGood ? 'done' : ok ? 'warning' : 'failed'
   const lines = [
     `${style.symbol(symbol)} ${style.step(scenario.padEnd(20))} ${skipped ?? timesText(result)}`,
     ...problems.map((text) => `    ${style.symbol('failed')} ${printable(text)}`),
+    ...(hint === undefined ? [] : [`      To fix: ${printable(hint)}`]),
     ...warnings.map((text) => `    ${style.symbol('warning')} ${printable(text)}`),
   ]
   return `${lines.join('\n')}\n`

@@ -1,3 +1,4 @@
+import type { PipelineResult } from '@berth/core'
 import { formatDuration } from '../reporters/format.ts'
 import { statusOf } from '../report/status.ts'
 import type { LoadedRecipe } from '../load.ts'
@@ -21,6 +22,8 @@ export interface SmokeResult {
   exitCode?: number | null
   /** What a user must look at. */
   problems: string[]
+  /** The cure, where it is known. */
+  hint?: string
   /** What is not as good as it could be. */
   warnings: string[]
   /** How many directories came back that the scenario before had saved. */
@@ -123,13 +126,10 @@ function problemsOf(
   const took = formatDuration(shutdownMs)
   const checks: (readonly [boolean, string])[] = [
     [late === 'boot', `the app was not up after ${formatDuration(options.bootMs)}`],
-    [
-      late !== 'boot' && isWorse(life.boot?.result),
-      `the boot is ${life.boot?.result ?? 'missing'}`,
-    ],
+    [late !== 'boot' && isWorse(life.boot?.result), whatBecame('boot', life.boot?.result)],
     [
       life.boot?.endedAt !== undefined && isWorse(life.shutdown?.result),
-      `the shutdown is ${life.shutdown?.result ?? 'missing'}`,
+      whatBecame('shutdown', life.shutdown?.result),
     ],
     [shutdownMs > graceMs, `the shutdown took ${took}, longer than the grace`],
     [
@@ -141,6 +141,12 @@ function problemsOf(
   ]
   const found = checks.flatMap(([isSo, text]) => (isSo ? [text] : []))
   return found.length === 0 ? [] : [...found, ...failures(end)]
+}
+
+/** How a pipeline ended that did not end well. */
+export function whatBecame(pipeline: string, result: PipelineResult | undefined): string {
+  if (result === undefined) return `the ${pipeline} is missing`
+  return result === 'failed' ? `the ${pipeline} failed` : `the ${pipeline} is ${result}`
 }
 
 /** What the boot or the build itself says of what went wrong. */

@@ -68,6 +68,6 @@ export function requireStore(store: string, fallback: string | undefined): strin
   const url = store === '' ? fallback : store
   if (url !== undefined) return url
   throw new BerthError('s3-link/no-store', 'could not link: no bucket was named', {
-    hint: 'give `store: s3://bucket/prefix`, or set BERTH_STORE or RUNPOD_S3_BUCKET',
+    hint: 'give `--store s3://bucket/prefix`, or `store: s3://bucket/prefix` in a recipe, or set BERTH_STORE or RUNPOD_S3_BUCKET',
   })
 }
