@@ -48,7 +48,7 @@ export async function openBase(options: SaveOptions, place: TreePlace): Promise<
   const { store, signal, name } = options
   const record = await readRecordOf(place)
   if (record !== undefined && !record.complete && record.archive === name)
-    throw incompleteRestore(options)
+    throw incompleteRestore(options, record)
   warnOfOtherName(options, record)
   const [, latest] = await Promise.all([
     checkStoreFormat(store, { signal }),
@@ -166,7 +166,16 @@ export function heldGeneration(
   return Math.max(generation, parseSnapshotName(record.snapshot)?.generation ?? 0)
 }
 
-function incompleteRestore({ directory, name }: SaveOptions): BerthError {
+function incompleteRestore({ directory, name }: SaveOptions, { snapshot }: TreeRecord): BerthError {
+  if (snapshot === '') {
+    return new BerthError(
+      'archive/incomplete-restore',
+      `could not save \`${directory}\`: nothing was restored to it from \`${name}\`: the restore failed, or was cut`,
+      {
+        hint: 'cure what the restore failed with (`berth report` says it), and boot again. Nothing was saved, so the archive keeps what this directory lacks',
+      },
+    )
+  }
   return new BerthError(
     'archive/incomplete-restore',
     `could not save \`${directory}\`: its restore from \`${name}\` began and did not finish`,

@@ -146,6 +146,8 @@ test('refuses to save what a failed restore left', async () => {
   writeFileSync(join(other, 'new'), 'made by the app')
   await expect(saveTree({ store, name, directory: other })).rejects.toMatchObject({
     code: 'archive/incomplete-restore',
+    message: `could not save \`${other}\`: nothing was restored to it from \`${name}\`: the restore failed, or was cut`,
+    hint: expect.stringContaining('cure what the restore failed with'),
   })
   expect(await readRecord(other)).toMatchObject({ complete: false })
 })
