@@ -126,6 +126,18 @@ test('plans without running, and says what depends on an earlier step', () => {
   expect(pod.log).toEqual([])
 })
 
+test('a plan tells once what is wrong with an input', () => {
+  const pod = new Pod(`
+boot: [{ id: data, uses: restore/shared, with: { to: data, store: "\${{ vars.store }}", archive: pod, directories: [a] } }]
+vars: { store: { required: true } }
+`)
+  const { status, stdout } = runIn(pod, ['plan', pod.recipe, '--set', 'store=s4://x/y'])
+  expect(status).toBe(1)
+  expect(stdout.match(/could not read the store URL/g)).toHaveLength(1)
+  expect(stdout.match(/recipe\.yaml:2:/g)).toHaveLength(1)
+  expect(stdout.match(/did you mean `s3:\/\/x\/y`/g)).toHaveLength(1)
+})
+
 test('says once of a store in a directory that it is not there, before a boot and in it', () => {
   const pod = new Pod(`
 vars: { store: { required: true } }

@@ -71,7 +71,9 @@ test('boots with a warning where an address is taken, and refuses one that is no
   const pod = new Pod('boot: [{ id: a, run: "true" }]')
   const run = pod.boot(['--health', `127.0.0.1:${port}`, '--', 'sleep', '0.3'])
   expect((await run.ended).code).toBe(0)
-  expect(run.stderr).toContain(`the health endpoints can't be served at 127.0.0.1:${port}`)
+  expect(run.stderr).toContain(
+    `the health endpoints can't be served at 127.0.0.1:${port}: another process has the port`,
+  )
   const wrong = pod.boot(['--health', 'nowhere', '--', 'true'])
   expect((await wrong.ended).code).toBe(2)
   expect(wrong.stderr).toContain('cli/bad-address')

@@ -107,9 +107,16 @@ export class Health {
     try {
       return await open()
     } catch (error) {
-      const text = `${what} can't be served at ${address}: ${(error as Error).message}`
+      const text = `${what} can't be served at ${address}: ${whyNot(error as NodeJS.ErrnoException)}`
       this.#emit({ type: 'note', level: 'warn', text })
       return undefined
     }
   }
+}
+
+function whyNot({ code, message }: NodeJS.ErrnoException): string {
+  if (code === 'EADDRINUSE') return 'another process has the port; end that, or choose another port'
+  if (code === 'EACCES') return 'only root may have that port; choose one from 1024 on'
+  if (code === 'EADDRNOTAVAIL') return 'this machine has no such address'
+  return message
 }

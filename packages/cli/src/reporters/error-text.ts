@@ -14,9 +14,18 @@ export function errorText(error: ErrorFacts, style: Style = plain): string[] {
 
 /** The lines below the first one, indented. */
 export function errorDetails(error: ErrorFacts): string[] {
+  const [problem, ...more] = error.problems ?? []
+  // One that is told already, in the same words.
+  if (problem !== undefined && more.length === 0 && error.message.endsWith(problem.message)) {
+    return errorDetails({ ...problem, message: error.message })
+  }
   const lines: string[] = []
-  if (error.at !== undefined) lines.push(`at ${error.at.file}:${error.at.line}:${error.at.column}`)
-  if (error.excerpt !== undefined) lines.push(...error.excerpt.split('\n'))
+  if (!isTold(error, problem)) {
+    if (error.at !== undefined) {
+      lines.push(`at ${error.at.file}:${error.at.line}:${error.at.column}`)
+    }
+    if (error.excerpt !== undefined) lines.push(...error.excerpt.split('\n'))
+  }
   if (error.code === 'core/bug') {
     lines.push(
       ...(error.stack ?? '')
@@ -30,8 +39,14 @@ export function errorDetails(error: ErrorFacts): string[] {
     if (!error.message.includes(cause)) lines.push(`because ${printable(cause)}`)
   }
   for (const problem of error.problems ?? []) lines.push(...errorText(problem))
-  if (error.hint !== undefined) lines.push(`To fix: ${error.hint}`)
+  if (error.hint !== undefined && error.hint !== problem?.hint) lines.push(`To fix: ${error.hint}`)
   return lines.filter((line) => line !== '').map((line) => `  ${line}`)
+}
+
+/** An error that stands for several has the place of the first, which tells it itself. */
+function isTold({ at }: ErrorFacts, first: ErrorFacts | undefined): boolean {
+  const place = first?.at
+  return place?.file === at?.file && place?.line === at?.line && place?.column === at?.column
 }
 
 /** Text without what would move the cursor or recolour the terminal, on one line. */

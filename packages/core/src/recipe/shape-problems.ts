@@ -1,5 +1,6 @@
 import type { z } from 'zod'
 import type { BerthError, Position } from '../error.ts'
+import { mapHint } from './map-hint.ts'
 import { problem, writtenAt, type Path } from './recipe-node.ts'
 import { knownKeys } from './schema-keys.ts'
 import { didYouMean, suggest } from '../suggest.ts'
@@ -80,7 +81,12 @@ function typeProblem(path: Path, expected: string, shape: Shape): BerthError {
     value === null
       ? `${label} is empty; it must be ${expected}`
       : `${label} must be ${expected}, not ${describeValue(value)}`
-  const hint = variableHint(path, at, shape) ?? typeHint(value, expected, at, shape)
+  const isPlain = ['string', 'number'].includes(typeof value)
+  const meant =
+    isPlain && shape.noun === 'key' && expected === 'a map'
+      ? mapHint(path, writtenAt(at) ?? String(value))
+      : undefined
+  const hint = meant ?? variableHint(path, at, shape) ?? typeHint(value, expected, at, shape)
   return problem('recipe/wrong-type', message, at, hint)
 }
 
