@@ -30,6 +30,15 @@ test('the command knows every plugin of the workspace by its name', async () => 
   expect(loaded.map(({ name }) => name).toSorted()).toEqual(names)
 })
 
+test.each(['README.md', 'ARCHITECTURE.md'])('the tables of %s have every package', (page) => {
+  const rows = readText(page)
+    .split('\n')
+    .filter((line) => line.startsWith('|'))
+    .join('\n')
+  const missing = packages.filter(({ folder }) => !rows.includes(`](${folder})`))
+  expect(missing.map(({ name }) => name)).toEqual([])
+})
+
 test.each(Object.entries(plugins))('the README of %s has its options', async (name, load) => {
   const file = `packages/${name}/README.md`
   const readme = readText(file)

@@ -1,8 +1,25 @@
+import { readFileSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
 import { BerthError } from '@berth/core/error'
 
 const start = '<!-- options:start -->'
 const end = '<!-- options:end -->'
+
+/** The text of a plugin's README. Throws `cli/no-options-marks` where there is none. */
+export function readReadme(file: string): string {
+  try {
+    return readFileSync(file, 'utf8')
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw error
+    throw new BerthError(
+      'cli/no-options-marks',
+      `could not write the options into \`${file}\`: there is no such file`,
+      {
+        hint: `begin the README of a new plugin with its description, and put \`${start}\` and \`${end}\` where the options belong; without \`--write\` they are only printed`,
+      },
+    )
+  }
+}
 
 /** The README of a plugin in this checkout. */
 export function readmeOf(plugin: string): string {

@@ -1,8 +1,8 @@
-import { readFileSync, writeFileSync } from 'node:fs'
+import { writeFileSync } from 'node:fs'
 import { defineCommand } from '../command.ts'
 import { exitCodes } from '../exit-codes.ts'
 import { plugins } from '../plugins.ts'
-import { readmeOf, withOptions } from '../readme.ts'
+import { readmeOf, readReadme, withOptions } from '../readme.ts'
 
 export const docs = defineCommand({
   usage: 'docs [--write]',
@@ -19,7 +19,7 @@ export const docs = defineCommand({
         continue
       }
       const file = readmeOf(name)
-      const before = readFileSync(file, 'utf8')
+      const before = readReadme(file)
       const after = withOptions(before, table, file)
       if (after !== before) writeFileSync(file, after)
       process.stderr.write(`${after === before ? 'unchanged' : 'written'}  ${file}\n`)
