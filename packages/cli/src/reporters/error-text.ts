@@ -46,7 +46,8 @@ export function errorDetails(error: ErrorFacts): string[] {
 /** An error that stands for several has the place of the first, which tells it itself. */
 function isTold({ at }: ErrorFacts, first: ErrorFacts | undefined): boolean {
   const place = first?.at
-  return place?.file === at?.file && place?.line === at?.line && place?.column === at?.column
+  if (place === undefined || at === undefined) return false
+  return place.file === at.file && place.line === at.line && place.column === at.column
 }
 
 /** Text without what would move the cursor or recolour the terminal, on one line. */
