@@ -45,6 +45,8 @@ export const shutdown = defineCommand({
 
 /** Where nothing ever ran it is rather the wrong directory. */
 async function requireRecord(stateDirectory: string): Promise<void> {
+  const { hasRecord } = await import('../report/record-file.ts')
+  if (hasRecord(stateDirectory)) return
   const { requireLife } = await import('../report/find-life.ts')
   requireLife({ stateDirectory, env: process.env })
 }

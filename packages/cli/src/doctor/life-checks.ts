@@ -2,6 +2,7 @@ import { accessSync, constants, readFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import type { PlatformFacts } from '@berth/platform'
 import { findLife } from '../report/find-life.ts'
+import { owedLives, owedText } from '../supervisor/debts.ts'
 import { findInit } from '../supervisor/init.ts'
 import { stateDirectories } from '../supervisor/state-directory.ts'
 import { type Check, ok, told, warning } from './check.ts'
@@ -36,7 +37,13 @@ export function stateCheck(option: string | undefined, env: NodeJS.ProcessEnv): 
   const found = findLife({ stateDirectory: option, env })
   if (found !== undefined) {
     const { life, stateDirectory } = found
-    const how = found.isAlive() ? `a boot runs (pid ${life.pid})` : 'the last boot is over'
+    const isAlive = found.isAlive()
+    const how = isAlive ? `a boot runs (pid ${life.pid})` : 'the last boot is over'
+    const left = owedLives(stateDirectory).filter(({ isDebt }) => isDebt || !isAlive)
+    if (left.length > 0) {
+      const said = `${stateDirectory}: ${how}, and ${left.map(owedText).join(', ')} was not put away`
+      return warning('state', said, `run \`berth shutdown\`${isAlive ? ' after this boot' : ''}`)
+    }
     return ok('state', `${stateDirectory}: ${how}; see \`berth status\``)
   }
   const candidates = stateDirectories(option, env)

@@ -38,7 +38,7 @@ shutdown: [{ id: save, run: 'echo save >> "$LOG"' }]
     expect((await run.ended).code).toBe(1)
     expect(pod.log.slice(1)).toEqual(['save'])
     expect(run.stderr).toContain(
-      "the boot pipeline's process died: it was killed by SIGKILL  cli/pipeline-died",
+      "the boot pipeline's process died: it was killed by SIGKILL; `long` was cut  cli/pipeline-died",
     )
     expect(isRunning(step)).toBe(false)
   },

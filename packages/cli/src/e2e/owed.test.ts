@@ -1,5 +1,6 @@
 import { existsSync, readdirSync, readFileSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
+import { setTimeout as sleep } from 'node:timers/promises'
 import { requirement } from '@berth/core/testing'
 import { expect } from 'vitest'
 import { eventually, Pod, type RunningBerth, runIn } from './pod.ts'
@@ -46,6 +47,9 @@ withProcfs('puts a killed boot away with the values of its boot', async () => {
   const secret = 'correct horse battery'
   await killed(pod, pod.recipe, { ...atBoot, STORE_PASSPHRASE: secret })
   expect(readFileSync(join(pod.directory, 'state/life.json'), 'utf8')).not.toContain(secret)
+  expect(runIn(pod, ['doctor']).stdout).toMatch(
+    /state +⚠ .*the last boot is over, and comfyui .* was not put away\n.*run `berth shutdown`/,
+  )
 
   const other = runIn(pod, ['shutdown'], { ...atBoot, NETWORK_VOLUME: '/b' })
   expect(other.status).toBe(2)
@@ -119,3 +123,27 @@ withProcfs(
     expect(existsSync(join(pod.directory, 'state/life.json'))).toBe(false)
   },
 )
+
+withProcfs('neither loses nor doubles what is owed, wherever the next boot is killed', async () => {
+  await Promise.all(
+    [150, 250, 350, 450, 600].map(async (delayMs) => {
+      const pod = new Pod(recipe)
+      pod.write(
+        'other.yaml',
+        otherRecipe.replace('shutdown', 'boot: [{ id: b, run: "true" }]\nshutdown'),
+      )
+      await killed(pod, pod.recipe, atBoot)
+      const next = pod.berth(['boot', 'other.yaml', '--', 'sleep', '60'], named)
+      await sleep(delayMs)
+      next.kill('SIGKILL')
+      await next.exited
+      const right = pod.berth(['shutdown'], named)
+      expect((await right.ended).code, right.stderr).toBe(0)
+      expect(saves(pod).filter((line) => line === saved)).toEqual([saved])
+      expect(existsSync(join(pod.directory, 'state/life.json'))).toBe(false)
+      const again = pod.berth(['shutdown'], named)
+      await again.ended
+      expect(again.stdout).toContain('there is nothing to shut down')
+    }),
+  )
+})

@@ -1,4 +1,4 @@
-import { renameSync } from 'node:fs'
+import { existsSync, renameSync } from 'node:fs'
 import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { RecordLine } from './record-line.ts'
@@ -9,6 +9,11 @@ export const keptBoots = 5
 /** The record of a boot: 0 is the one that runs or was the last, 1 the one before. */
 export function recordFile(stateDirectory: string, boot = 0): string {
   return join(stateDirectory, boot === 0 ? 'events.jsonl' : `events.${boot}.jsonl`)
+}
+
+/** Whether a boot has left a record here; the newest may have been killed before it wrote any. */
+export function hasRecord(stateDirectory: string): boolean {
+  return [0, 1].some((boot) => existsSync(recordFile(stateDirectory, boot)))
 }
 
 /** Makes room for the record of a new boot: each takes the next number, the oldest is dropped. A kill in between loses at most that one. */

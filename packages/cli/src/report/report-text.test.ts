@@ -1,5 +1,7 @@
+import type { BerthEvent, PipelineName } from '@berth/core'
 import { expect, test } from 'vitest'
 import { plain } from '../reporters/symbols.ts'
+import type { RecordLine } from './record-line.ts'
 import { makeReport } from './report.ts'
 import { reportText } from './report-text.ts'
 import { dawn, mustLife, pipelineEvents, podLife, recordStart } from './testing.ts'
@@ -92,4 +94,29 @@ test('says of what ran when the supervisor was killed that it is lost', () => {
   const report = makeReport(life, { isAlive: false, before: undefined, now: dawn + 4000 })
   expect(report).toMatchObject({ state: 'lost', parts: [{ result: 'lost' }] })
   expect(reportText(report, layout)).toContain('✖ lost: the supervisor was gone')
+})
+
+test('says of what the supervisor cut that it was cut, of what never began that, and of what was lost before', () => {
+  const begun = (pipeline: PipelineName, id: string, from: number): BerthEvent[] => {
+    const at = (start: number): [number, number] => [from + start, from + start + 1]
+    const steps = [
+      { id, at: at(1) },
+      { id: 'after', at: at(3) },
+    ]
+    return pipelineEvents(pipeline, { at: [from, from + 9], steps }).slice(0, 2)
+  }
+  const boot = begun('boot', 'link', 0)
+  const shutdown = begun('shutdown', 'save', 500)
+  const end = { type: 'record:end', code: 143, time: dawn + 2000 } as const
+  const tell = (lines: RecordLine[]): string => {
+    const report = makeReport(mustLife(lines), { isAlive: false, before: undefined, now: dawn })
+    return reportText(report, layout)
+  }
+  const cut = tell([recordStart, ...boot, end])
+  expect(cut).toMatch(/link .*✖ cut: Berth ended it before it was done/)
+  expect(cut).toMatch(/after .*– it never began/)
+  const takeOver = { type: 'record:take-over', mainLives: false, time: dawn + 400 } as const
+  const told = tell([recordStart, ...boot, takeOver, ...shutdown, end])
+  expect(told).toMatch(/link .*✖ lost: the supervisor was gone/)
+  expect(told).toMatch(/save .*✖ cut: Berth ended it/)
 })

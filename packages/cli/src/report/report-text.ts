@@ -102,7 +102,7 @@ function barOf(
   totalMs: number,
   width: number,
 ): string {
-  if (result === 'waiting') return ''
+  if (result === 'waiting' || result === 'unbegun') return ''
   const cells = (ms: number): number => (Math.min(ms, totalMs) / totalMs) * width
   const start = Math.min(width - 1, Math.floor(cells(startMs)))
   if (durationMs === 0) return `${' '.repeat(start)}·`

@@ -16,6 +16,8 @@ const symbols: Record<ReportStep['result'], SymbolName> = {
   cancelled: 'warning',
   running: 'running',
   waiting: 'working',
+  unbegun: 'skipped',
+  cut: 'failed',
   lost: 'failed',
 }
 
@@ -65,6 +67,8 @@ export function outcomeText(step: ReportStep): string {
     return `${result}${colon(joined(reason ?? '', known))}`
   }
   if (result === 'running' || result === 'waiting') return joined(result, tries)
+  if (result === 'unbegun') return 'it never began'
+  if (result === 'cut') return 'cut: Berth ended it before it was done'
   if (result === 'lost') return 'lost: the supervisor was gone before it ended'
   const verdict = step.of === undefined ? `${result}${optional ? ' (optional)' : ''}` : 'refused'
   return joined(`${verdict}${colon(because)}`, tries)

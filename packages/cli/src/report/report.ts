@@ -18,8 +18,8 @@ export interface ReportStep {
   name: string
   optional: boolean
   needs: string[]
-  /** `lost`: the supervisor was gone before it ended. */
-  result: StepResult | 'running' | 'waiting' | 'lost'
+  /** `lost`: the supervisor was gone before it ended. `cut`: the supervisor killed it; `unbegun`: and it had not begun. */
+  result: StepResult | 'running' | 'waiting' | 'unbegun' | 'cut' | 'lost'
   /** From the beginning of its part. */
   startMs: number
   durationMs: number
@@ -72,6 +72,8 @@ interface Moment {
   /** The end of what has none yet. */
   until: number
   isAlive: boolean
+  /** The supervisor, or `berth shutdown` in its place, lived to the end, and what began after this did not come to its own. */
+  cutAfter: number | undefined
 }
 
 /** Makes the report of a life, beside the one before it. `now` ends what still runs. */
@@ -83,12 +85,14 @@ export function makeReport(
   const { recipe, file, startedAt, exitCode, killedAt, main } = life
   const { rounds, signals, warnings, errors } = life
   const names = ['boot', 'deferred', 'shutdown'] as const
+  const cutAfter = life.endedAt === undefined ? undefined : (killedAt ?? 0)
+  const moment = { until, isAlive, cutAfter }
   const parts = names.flatMap((name) => {
     const pipeline = life[name]
     if (pipeline === undefined) return []
-    return [partOf(name, pipeline, { until, isAlive, before: before?.[name] })]
+    return [partOf(name, pipeline, { ...moment, before: before?.[name] })]
   })
-  if (life.undo.length > 0) parts.push(undoPart(life.undo, { until, isAlive }))
+  if (life.undo.length > 0) parts.push(undoPart(life.undo, moment))
   return {
     recipe,
     file,
@@ -111,8 +115,9 @@ export function makeReport(
 function partOf(
   name: ReportPart['name'],
   pipeline: PipelineLife,
-  { until, isAlive, before }: Moment & { before: PipelineLife | undefined },
+  { before, ...moment }: Moment & { before: PipelineLife | undefined },
 ): ReportPart {
+  const { until, isAlive } = moment
   const { startedAt, endedAt, result, steps } = pipeline
   const path = criticalPath(pipeline)
   const earlier = new Map(before?.steps.map((step) => [step.id, step]))
@@ -122,16 +127,17 @@ function partOf(
     name,
     startedAt,
     durationMs: (endedAt ?? until) - startedAt,
-    ...(result === undefined ? (isAlive ? {} : { result: 'lost' }) : { result }),
+    ...(result === undefined ? (isAlive ? {} : { result: fateOf(startedAt, moment) }) : { result }),
     steps: steps.map((step) => {
-      return row(step, { startedAt, until, isAlive, before: earlier.get(step.id) })
+      return row(step, { ...moment, startedAt, before: earlier.get(step.id) })
     }),
     ...(path === undefined ? {} : { criticalPath: path }),
     ...(lastBootMs === undefined ? {} : { lastBootMs }),
   }
 }
 
-function undoPart(undo: readonly StepLife[], { until, isAlive }: Moment): ReportPart {
+function undoPart(undo: readonly StepLife[], moment: Moment): ReportPart {
+  const { until, isAlive } = moment
   const startedAt = undo[0]?.startedAt ?? undo[0]?.endedAt ?? until
   const endedAt = Math.max(...undo.map((step) => step.endedAt ?? until))
   const left = undo.filter(({ result }) => result !== 'done')
@@ -143,22 +149,21 @@ function undoPart(undo: readonly StepLife[], { until, isAlive }: Moment): Report
     startedAt,
     durationMs: endedAt - startedAt,
     ...(isRunning ? {} : { result }),
-    steps: undo.map((step) => row(step, { startedAt, until, isAlive, before: undefined })),
+    steps: undo.map((step) => row(step, { ...moment, startedAt, before: undefined })),
   }
 }
 
 function row(
   step: StepLife,
-  {
-    startedAt,
-    until,
-    isAlive,
-    before,
-  }: Moment & { startedAt: number; before: StepLife | undefined },
+  { startedAt, before, ...moment }: Moment & { startedAt: number; before: StepLife | undefined },
 ): ReportStep {
+  const { until, isAlive, cutAfter } = moment
   const { id, of, name, optional, needs, attempts, warnings, reason, facts, error, explain } = step
   const began = step.startedAt ?? step.endedAt
   const isRunning = step.startedAt !== undefined && step.endedAt === undefined
+  const fate = isAlive ? 'running' : fateOf(step.startedAt ?? until, moment)
+  const hasWaited = isAlive || cutAfter === undefined ? 'waiting' : 'unbegun'
+  const unfinished = isRunning ? fate : hasWaited
   const lastBootMs = before === undefined ? 0 : durationOf(before)
   const isComparable = step.result === before?.result && lastBootMs > 0 && durationOf(step) > 0
   return {
@@ -167,7 +172,7 @@ function row(
     name,
     optional,
     needs,
-    result: step.result ?? (isRunning ? (isAlive ? 'running' : 'lost') : 'waiting'),
+    result: step.result ?? unfinished,
     startMs: Math.max(0, (began ?? until) - startedAt),
     durationMs: isRunning ? until - (step.startedAt ?? until) : durationOf(step),
     attempts,
@@ -183,4 +188,9 @@ function row(
     ...(explain === undefined ? {} : { explain }),
     ...(isComparable ? { lastBootMs } : {}),
   }
+}
+
+/** What became of something that has no end, and whose supervisor is gone. */
+function fateOf(startedAt: number, { cutAfter }: Moment): 'cut' | 'lost' {
+  return cutAfter !== undefined && startedAt > cutAfter ? 'cut' : 'lost'
 }

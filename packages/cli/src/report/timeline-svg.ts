@@ -30,7 +30,10 @@ function rowSvg(
   { x, y, isCritical }: { x: (ms: number) => number; y: number; isCritical: boolean },
 ): string {
   const [from, to] = [x(step.startMs), x(step.startMs + step.durationMs)]
-  const bar = step.result === 'waiting' ? '' : barSvg(step, { from, to, y, isCritical })
+  const bar =
+    step.result === 'waiting' || step.result === 'unbegun'
+      ? ''
+      : barSvg(step, { from, to, y, isCritical })
   const name = step.of === undefined ? step.id : `└ ${step.id}`
   const duration = step.durationMs === 0 ? '' : formatDuration(step.durationMs)
   const baseline = y + rowHeight / 2 + 4

@@ -14,8 +14,8 @@ export interface KeptVariables {
   secrets: string[]
 }
 
-/** Where the volume is, what `--overlay` named, and where the history lies. */
-const always = ['NETWORK_VOLUME', 'BERTH_OVERLAY', 'BERTH_HISTORY_DIR']
+/** Where the volume is, and what `--overlay` named. */
+const always = ['NETWORK_VOLUME', 'BERTH_OVERLAY']
 
 /** By what a platform tells one pod from another. */
 const ofPods = ['RUNPOD_POD_ID', 'VAST_CONTAINERLABEL', 'POD_NAME', 'SLURM_JOB_ID']

@@ -1,6 +1,6 @@
 import { type ChildProcess, spawn } from 'node:child_process'
 import type { Readable } from 'node:stream'
-import { setTimeout as sleep } from 'node:timers/promises'
+import { setImmediate, setTimeout as sleep } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
 import { createMark } from './mark.ts'
 
@@ -65,7 +65,9 @@ function goneOf(child: ChildProcess): Promise<string> {
     child.once('error', (error) => resolve(`it could not be started: ${error.message}`))
     child.once('exit', (code, signal) => {
       // Something that it left behind may hold its output open for ever.
-      void Promise.race([closed, sleep(lastWordsMs)]).then(() => {
+      // A process that was busy for so long has yet to read what is there already.
+      const patience = sleep(lastWordsMs).then(() => setImmediate())
+      void Promise.race([closed, patience]).then(() => {
         how = signal === null ? `it ended with code ${code}` : `it was killed by ${signal}`
         settle()
       })

@@ -6,6 +6,7 @@ import { type PipelineChild, pipelineMark } from './pipeline-child.ts'
 import { killProcesses, processesMarked, signalProcess } from './process-table.ts'
 import type { MainFacts, Order, PipelineRequest, RecipeFacts, Report } from './protocol.ts'
 import type { ShutdownOutcome } from './shutdown-tally.ts'
+import { UnfinishedSteps } from './unfinished-steps.ts'
 
 export type Loaded = { recipe: RecipeFacts } | { refused: ErrorFacts } | { crashed: ErrorFacts }
 
@@ -36,6 +37,7 @@ export class PipelineHandle {
   #killTimer: NodeJS.Timeout | undefined
   #leaveTimer: NodeJS.Timeout | undefined
   #isSettled = false
+  #unfinished = new UnfinishedSteps()
 
   constructor(request: PipelineRequest, child: PipelineChild, report: (event: BerthEvent) => void) {
     this.#request = request
@@ -100,6 +102,11 @@ export class PipelineHandle {
     this.#killTimer = setTimeout(kill, Math.max(0, time - Date.now()))
   }
 
+  /** What it has not come to the end of, in words; empty where that is nothing. */
+  get unfinished(): string {
+    return this.#unfinished.text
+  }
+
   /** A file that does not answer holds up an exit for ever. */
   #letGo(): void {
     const kill = (): void => {
@@ -116,7 +123,10 @@ export class PipelineHandle {
   }
 
   #hear(answer: Report): void {
-    if (answer.type === 'event') this.#report(answer.event)
+    if (answer.type === 'event') {
+      this.#unfinished.hear(answer.event)
+      this.#report(answer.event)
+    }
     if (answer.type === 'loaded') this.#loaded.resolve({ recipe: answer.facts })
     if (answer.type === 'refused') this.#loaded.resolve({ refused: answer.error })
     if (answer.type === 'ended') {
@@ -148,15 +158,23 @@ export class PipelineHandle {
   }
 
   #crash(how: string): ErrorFacts {
-    const { pipeline } = this.#request
+    const { pipeline, round } = this.#request
     const wasKilled = this.#killReason !== undefined
     const stuck = how === notGone ? `; ${notGone}` : ''
+    const unfinished = this.unfinished === '' ? '' : `; ${this.unfinished}`
     const message = wasKilled
-      ? `the ${pipeline} pipeline was killed: ${this.#killReason}${stuck}`
-      : `the ${pipeline} pipeline's process died: ${how}`
-    const hint = 'if memory was short, give the container more, or the step less to do at once'
-    const isUnexplained = !wasKilled && how.includes('SIGKILL')
-    const error = new BerthError('cli/pipeline-died', message, isUnexplained ? { hint } : {})
+      ? `the ${pipeline} pipeline was killed: ${this.#killReason}${stuck}${unfinished}`
+      : `the ${pipeline} pipeline's process died: ${how}${unfinished}`
+    const cures = [
+      ...(!wasKilled && how.includes('SIGKILL')
+        ? ['if memory was short, give the container more, or the step less to do at once']
+        : []),
+      ...(pipeline === 'shutdown' && round === undefined
+        ? ['`berth shutdown` runs again what was not put away']
+        : []),
+    ]
+    const hint = cures.join('; ')
+    const error = new BerthError('cli/pipeline-died', message, hint === '' ? {} : { hint })
     const said = lastWords(this.#said())
     return { ...errorFacts(error), ...(said === '' ? {} : { excerpt: said }) }
   }

@@ -5,7 +5,7 @@ import { chooseReporter } from '../reporters/choose-reporter.ts'
 import { openReporter, type Reporter } from '../reporters/reporter.ts'
 import { Recorder } from '../report/recorder.ts'
 import { bootMark } from './boot-environment.ts'
-import { openControl } from './control-socket.ts'
+import { type ControlHandlers, type ControlSocket, openControl } from './control-socket.ts'
 import { forgetDebt, type OwedLife, owedText } from './debts.ts'
 import { mainMark } from './main-process.ts'
 import { processesMarked } from './process-table.ts'
@@ -46,6 +46,8 @@ export async function shutDownAlone(
   const whole = Promise.withResolvers<ShutdownEnd>()
   const ends: ShutdownEnd[] = []
   let isStopped = false
+  let current: Supervisor | undefined
+  let control: ControlSocket | undefined
   for (const one of all) {
     const leftMs = until === undefined ? undefined : until - Date.now()
     if (isStopped || (leftMs !== undefined && leftMs <= 0)) {
@@ -53,33 +55,39 @@ export async function shutDownAlone(
       continue
     }
     const { supervisor, close } = await begin(one, { reporter, recordsIn: stateDirectory })
+    current = supervisor
     signals.listen((signal) => {
       isStopped = true
       supervisor.receive(signal)
     })
-    const own = supervisor.controls
-    const shutdown: NonNullable<(typeof own)[string]> = (line) => {
-      const answer = own['shutdown']?.(line)
-      // Whoever waits, waits for all.
-      return line['wait'] === true ? whole.promise : answer
-    }
-    const control = await openControl(stateDirectory, { ...own, shutdown }, (event) =>
-      reporter.report(event),
+    control ??= await openControl(
+      stateDirectory,
+      handlersOf(() => current?.controls ?? {}, whole.promise),
+      (event) => reporter.report(event),
     )
     const end = await supervisor.finish(one.life, leftMs)
     // A line of its history that came later would make its directory again.
     if (one.isDebt) await Promise.race([supervisor.written, sleep(historyMs)])
     if (end.exitCode === exitCodes.right) forgetDebt(one)
     ends.push(end)
-    const isLast = one === all.at(-1)
-    if (isLast) whole.resolve(endOf(ends))
-    await control.close()
     await close(end)
   }
   const end = endOf(ends)
   whole.resolve(end)
+  await control?.close()
   reporter.close()
   return end
+}
+
+/** One socket for all; whoever waits, waits for the last. */
+function handlersOf(current: () => ControlHandlers, whole: Promise<ShutdownEnd>): ControlHandlers {
+  return {
+    status: (line) => current()['status']?.(line),
+    shutdown: (line) => {
+      const answer = current()['shutdown']?.(line)
+      return line['wait'] === true ? whole : answer
+    },
+  }
 }
 
 async function begin(

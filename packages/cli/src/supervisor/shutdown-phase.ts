@@ -49,6 +49,11 @@ export class ShutdownPhase {
     return this.#pipeline !== undefined
   }
 
+  /** What of it has not come to its end, in words; empty where that is nothing. */
+  get unfinished(): string {
+    return this.#pipeline?.unfinished ?? ''
+  }
+
   skipOptional(): void {
     this.#pipeline?.skipOptional()
   }

@@ -217,6 +217,7 @@ export class Supervisor {
     const { env } = this.#request
     this.#emit({ type: 'signal', name, action: 'a third time: ending at once' })
     killAtOnce(() => processesMarked(bootMark, env[bootMark]))
+    this.#tellCut()
     const summary = 'a third signal ended the shutdown'
     this.#abandon({ result: 'cancelled', exitCode: exitCodeOfSignal(name), summary })
   }
@@ -229,10 +230,17 @@ export class Supervisor {
     const summary = `the time is over and ${what} has not ended: what is left is for \`berth shutdown\`, or the next boot`
     this.#emit({ type: 'note', level: 'warn', text: summary })
     for (const pid of processesMarked(bootMark, env[bootMark])) signalProcess(pid, 'SIGKILL')
+    this.#tellCut()
     if (this.#phase === 'shutdown') this.#tellHistory('failed')
     const isCut = this.#main.process !== undefined
     const main = isCut ? ({ code: null, signal: 'SIGKILL' } as const) : this.#main.end
     this.#abandon({ result: 'failed', exitCode: this.#exitCode(main, 'failed'), summary })
+  }
+
+  #tellCut(): void {
+    const { unfinished } = this.#shutdown
+    const text = `${unfinished}: \`berth shutdown\` does what is left`
+    if (unfinished !== '') this.#emit({ type: 'note', level: 'warn', text })
   }
 
   #abandon(end: Pick<ShutdownEnd, 'result' | 'exitCode' | 'summary'>): void {
