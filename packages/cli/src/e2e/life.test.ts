@@ -206,8 +206,24 @@ asRoot('starts main as the user, and the group, that the recipe names', async ()
   expect(run.stdout).toMatch(/^65534:65534 \//)
 })
 
-test('starts no main as a user that there isn’t, and says so', async () => {
-  const run = new Pod('main: { command: [id], user: no-such-user }').boot()
+test('boots nothing for a user that there isn’t, and says so', async () => {
+  const boot = 'boot: [{ uses: network-volume/detect }]\n'
+  const run = new Pod(`${boot}main: { command: [id], user: no-such-user }`).boot()
+  expect((await run.ended).code).toBe(2)
+  expect(run.stderr).toContain('cli/unknown-user')
+  expect(run.stderr).not.toContain('ready')
+})
+
+test('warns of a user that there isn’t before a boot that could make it, and starts no main if it does not', async () => {
+  const pod = new Pod(`
+boot: [{ id: script, run: 'echo boot >> "$LOG"' }]
+main: { command: [id], user: no-such-user }
+`)
+  const run = pod.boot()
   expect((await run.ended).code).toBe(127)
+  expect(pod.log).toEqual(['boot'])
+  const warning = run.stderr.indexOf('no such user or group, unless the boot changes that')
+  expect(warning).toBeGreaterThan(-1)
+  expect(run.stderr.indexOf('boot ready')).toBeGreaterThan(warning)
   expect(run.stderr).toContain('cli/unknown-user')
 })

@@ -1,8 +1,9 @@
 import { isBerthError, type NewEvent, runPipeline, undoAll } from '@berth/core'
 import { type LoadedRecipe, loadRecipe } from '../load.ts'
-import { shownError } from '../output-mask.ts'
+import { outputMask, shownError } from '../output-mask.ts'
 import { parseGrace } from '../parse-grace.ts'
 import { keepVariables } from './kept-variables.ts'
+import { findUserProblem, mayMakeUsers } from './check-user.ts'
 import { evaluateMain, healthFacts } from './main-facts.ts'
 import { MovableDeadline } from './movable-deadline.ts'
 import type { PipelineRequest, RecipeFacts, Report } from './protocol.ts'
@@ -39,6 +40,7 @@ export async function loadPipeline(surroundings: PipelineSurroundings): Promise<
     check: request.pipeline === 'boot' ? ['boot', 'shutdown'] : [],
     mayLeaveOutOverlay: true,
   })
+  if (request.pipeline === 'boot' && request.deferred !== true) refuseUser(loaded, request)
   return {
     facts: factsOf(loaded, request),
     run: async (deadline) => {
@@ -88,6 +90,7 @@ async function runBoot(loaded: LoadedRecipe, surroundings: PipelineSurroundings)
     return { type: 'ended', result }
   }
   warnOfTimeouts(loaded, surroundings)
+  warnOfUser(loaded, surroundings)
   // What an earlier life announced and did not live to take back; nothing, in most containers.
   await undoAll({ ...loaded, emit, stateDirectory, signal: cancel.signal })
   const { result } = await runPipeline({ ...options, pipeline: 'boot', deferred: 'leave' })
@@ -109,6 +112,19 @@ function warnOfTimeouts(loaded: LoadedRecipe, { request, emit }: PipelineSurroun
   const { graceMs } = factsOf(loaded, request)
   const text = longTimeoutsWarning(loaded.recipe.pipelines.shutdown ?? [], graceMs)
   if (text !== undefined) emit({ type: 'note', level: 'warn', text })
+}
+
+/** A boot that takes minutes must not end with a main that could never be started. */
+function refuseUser(loaded: LoadedRecipe, { command }: PipelineRequest): void {
+  const problem = findUserProblem(loaded, command)
+  if (problem !== undefined && !mayMakeUsers(loaded.recipe)) throw problem
+}
+
+function warnOfUser(loaded: LoadedRecipe, { request, emit }: PipelineSurroundings): void {
+  const problem = findUserProblem(loaded, request.command)
+  if (problem === undefined) return
+  const text = outputMask().text(`${problem.message}, unless the boot changes that`)
+  emit({ type: 'note', level: 'warn', text })
 }
 
 async function runShutdownPart(
