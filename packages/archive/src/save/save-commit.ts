@@ -65,7 +65,8 @@ export async function commitSave(
     ...(committed.merged === undefined ? {} : { conflicts: committed.merged.conflicts.length }),
     additive: base.additive,
     files: prepared.files,
-    changed: written.files.length,
+    // An empty file has no content to be sent, and is as new as the others all the same.
+    changed: base.manifest === undefined ? prepared.files : written.files.length,
     deleted: vanished,
     uploadedBytes: written.uploadedBytes,
     uploadedChunks: written.uploadedChunks,

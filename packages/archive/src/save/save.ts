@@ -72,7 +72,7 @@ export type SaveResult =
       /** The directory's own past was unknown, so nothing was left away. */
       additive: boolean
       files: number
-      /** Files whose content was new. */
+      /** Files whose content was new; of a first save all that are in the snapshot. */
       changed: number
       deleted: number
       uploadedBytes: number

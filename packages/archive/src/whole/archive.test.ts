@@ -39,6 +39,8 @@ test('brings back a tree as it was', async () => {
   const other = join(base, 'pod2', 'venv')
   const restored = await restoreTree({ store, name, directory: other })
   expect(restored).toMatchObject({ result: 'restored', generation: 1 })
+  // The empty ones too, of which no content was sent.
+  expect(saved).toHaveProperty('changed', (restored as { files: number }).files)
   expect(describeTree(other)).toEqual(before)
   expect(
     execFileSync('stat', ['-c', '%b', join(other, 'sparse')])
