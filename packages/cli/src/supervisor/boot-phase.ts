@@ -7,7 +7,6 @@ import type { LifeHistory } from './life-history.ts'
 import type { PipelineEnd, PipelineHandle } from './pipeline-handle.ts'
 import type { Pipelines } from './pipelines.ts'
 import type { RecipeFacts } from './protocol.ts'
-import { endRemains } from './remains.ts'
 import type { StopRequest } from './stop-request.ts'
 
 interface BootSurroundings {
@@ -94,6 +93,7 @@ export class BootPhase {
     if (life === undefined) return
     const text = 'an earlier boot was not put away: what is left of it is ended and taken back'
     emit({ type: 'note', level: 'info', text })
+    const { endRemains } = await import('./remains.ts')
     await endRemains(life, stop)
   }
 }

@@ -11,7 +11,6 @@ import { pidNamespace } from './life-file.ts'
 import type { Pipelines } from './pipelines.ts'
 import { readStat } from './process-table.ts'
 import type { MainFacts, RecipeFacts } from './protocol.ts'
-import { untilReady, whyReadyMisleads } from './readiness.ts'
 import { keepRounds } from './rounds.ts'
 import { runBeside } from './run-beside.ts'
 import type { StopRequest } from './stop-request.ts'
@@ -119,7 +118,10 @@ export class MainPhase {
   }
 
   async #lookAhead({ ready }: MainFacts): Promise<void> {
-    const text = ready === undefined ? undefined : await whyReadyMisleads(ready)
+    if (ready === undefined) return
+    // Most recipes say nothing of it.
+    const { whyReadyMisleads } = await import('./readiness.ts')
+    const text = await whyReadyMisleads(ready)
     if (text !== undefined) this.#warn(text)
   }
 
@@ -134,6 +136,7 @@ export class MainPhase {
     const { emit } = this.#with
     const startedAt = Date.now()
     this.isReady = false
+    const { untilReady } = await import('./readiness.ts')
     await new Promise<void>((resolve) => {
       const late = (why: string): void => {
         const text = `main is not ready after ${formatDuration(Date.now() - startedAt)}: ${why}`

@@ -16,7 +16,6 @@ import type { PipelineEnd } from './pipeline-handle.ts'
 import { Pipelines } from './pipelines.ts'
 import { endProcesses, killAtOnce, processesMarked, signalProcess } from './process-table.ts'
 import { type MainFacts, mainWithoutRecipe, type RecipeFacts } from './protocol.ts'
-import { endRemains } from './remains.ts'
 import { ShutdownPhase } from './shutdown-phase.ts'
 import type { ShutdownEnd } from './shutdown-request.ts'
 import { isStopSignal, type ReceivedSignal, type StopSignal } from './signals.ts'
@@ -117,6 +116,7 @@ export class Supervisor {
     if (graceMs !== undefined) this.#stop.request({ at: Date.now() })
     const end = async (): Promise<ShutdownEnd> => {
       this.#shutdown.prepare()
+      const { endRemains } = await import('./remains.ts')
       await endRemains(life, this.#stop)
       const { shutdownMs, ...shutdown } = await this.#runShutdown()
       const { result } = shutdown
