@@ -33,6 +33,9 @@ async function killed(pod: Pod, file: string, env: NodeJS.ProcessEnv): Promise<R
     () => pod.log.includes(mark),
     () => run.stderr,
   )
+  // It is written a little later.
+  const record = join(pod.directory, 'state/events.jsonl')
+  await eventually(() => existsSync(record) && readFileSync(record, 'utf8').includes('main:start'))
   run.kill('SIGKILL')
   await run.exited
   return run
