@@ -16,7 +16,8 @@ export function errorText(error: ErrorFacts, style: Style = plain): string[] {
 export function errorDetails(error: ErrorFacts): string[] {
   const [problem, ...more] = error.problems ?? []
   // One that is told already, in the same words.
-  if (problem !== undefined && more.length === 0 && error.message.endsWith(problem.message)) {
+  const isWrongInput = error.code === 'recipe/invalid-input' && more.length === 0
+  if (problem !== undefined && isWrongInput && error.message.endsWith(problem.message)) {
     return errorDetails({ ...problem, message: error.message })
   }
   const lines: string[] = []
@@ -39,7 +40,8 @@ export function errorDetails(error: ErrorFacts): string[] {
     if (!error.message.includes(cause)) lines.push(`because ${printable(cause)}`)
   }
   for (const problem of error.problems ?? []) lines.push(...errorText(problem))
-  if (error.hint !== undefined && error.hint !== problem?.hint) lines.push(`To fix: ${error.hint}`)
+  if (error.hint !== undefined && (more.length === 0 || error.hint !== problem?.hint))
+    lines.push(`To fix: ${error.hint}`)
   return lines.filter((line) => line !== '').map((line) => `  ${line}`)
 }
 
