@@ -166,6 +166,23 @@ boot:
   expect(await lab.notes()).toEqual(['undoing', 'undone'])
 })
 
+test('lets the undo of a rung end that has begun when it is cancelled, so that it is done once', async () => {
+  const lab = await openLab(`
+boot:
+  - id: models
+    any-of:
+      - { id: mount, run: exit 1, undo: 'echo undoing >> log; sleep 0.3; echo undone >> log' }
+      - { id: never, uses: lab/note, with: { text: never } }
+`)
+  const cancel = new AbortController()
+  const running = lab.run('boot', { signal: cancel.signal })
+  await expect.poll(() => lab.notes()).toEqual(['undoing'])
+  cancel.abort()
+  expect((await running).steps.models).toMatchObject({ result: 'cancelled' })
+  expect((await lab.undo()).undone).toEqual([])
+  expect(await lab.notes()).toEqual(['undoing', 'undone'])
+})
+
 test('shows the whole ladder in a plan, with what each rung would do', async () => {
   const lab = await openLab(`
 boot:

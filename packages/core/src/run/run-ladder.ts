@@ -8,7 +8,7 @@ import { expressionContext, prepareStep } from './prepare-step.ts'
 import type { RecipeStep } from '../recipe/recipe.ts'
 import { runStep } from './run-step.ts'
 import type { StepEnd } from './step-end.ts'
-import { abortAfter, stopOf } from './step-stop.ts'
+import { abortAfter, abortLater, stopOf } from './step-stop.ts'
 import { describeThrown } from '../thrown.ts'
 import { findUndoSource, type UndoEnd, undoOne } from './undo-one.ts'
 
@@ -116,6 +116,9 @@ async function endOfRung(
   }
 }
 
+/** An undo that is cut is done once more by the pipeline's own: one that has begun gets this long to end after a cancel. */
+const UNDO_MS = 1000
+
 /** Takes back what a refused rung had announced, the last first; gives the first that could not be. */
 async function takeBack(
   run: PipelineRun,
@@ -124,12 +127,19 @@ async function takeBack(
 ): Promise<UndoEnd | undefined> {
   const intents = await run.journal.pending()
   const own = intents.filter(({ step, pipeline }) => step === rung.id && pipeline === run.pipeline)
-  for (const intent of own) {
-    const source = findUndoSource(run.recipe, intent)
-    const end = await undoOne(run, intent, { source, records, signal })
-    if (end.result !== 'done') return end
+  const patient = abortLater(signal, UNDO_MS)
+  try {
+    for (const intent of own) {
+      // What has not begun is left to the pipeline's own undo.
+      if (signal.aborted) return undefined
+      const source = findUndoSource(run.recipe, intent)
+      const end = await undoOne(run, intent, { source, records, signal: patient.signal })
+      if (end.result !== 'done') return end
+    }
+    return undefined
+  } finally {
+    patient.clear()
   }
-  return undefined
 }
 
 function notTakenBack(ladder: RecipeStep, rung: RecipeStep, { error, reason }: UndoEnd): StepEnd {

@@ -69,5 +69,21 @@ export function abortAfter(ms: number | undefined, stop: StepStop): Timer {
   return { signal: controller.signal, clear: () => clearTimeout(timer) }
 }
 
+/** A signal that aborts `ms` after another, with its reason: for work that is better ended than cut. */
+export function abortLater(signal: AbortSignal, ms: number): Timer {
+  const controller = new AbortController()
+  let timer: NodeJS.Timeout | undefined
+  const onAbort = (): void => {
+    timer = setTimeout(() => controller.abort(signal.reason), ms)
+  }
+  if (signal.aborted) onAbort()
+  else signal.addEventListener('abort', onAbort, { once: true })
+  const clear = (): void => {
+    clearTimeout(timer)
+    signal.removeEventListener('abort', onAbort)
+  }
+  return { signal: controller.signal, clear }
+}
+
 /** Node's timers hold 31 bits and fire at once for more. */
 const LONGEST_TIMER_MS = 2 ** 31 - 1
