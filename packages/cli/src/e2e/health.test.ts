@@ -45,9 +45,10 @@ shutdown: [{ id: save, run: 'until [ -e "$LATE" ]; do sleep 0.05; done' }]
   await until(run, async () => (await statusOf(listen, '/livez')) === 200)
   await until(run, async () => (await statusOf(port, '/')) === 200)
   expect(await statusOf(listen, '/startupz')).toBe(503)
-  const page = await ask(port, '/anything')
-  expect(page.headers).toHaveProperty('berth-progress')
-  expect(page.body).toContain('healthy <small>is getting ready')
+  expect((await ask(port, '/anything')).headers).toHaveProperty('berth-progress')
+  // The recipe's name is known a little later than the page is served.
+  const named = 'healthy <small>is getting ready'
+  await until(run, async () => (await ask(port, '/anything')).body.includes(named))
 
   writeFileSync(gate, '')
   await until(run, async () => (await statusOf(listen, '/readyz')) === 200)
