@@ -72,6 +72,9 @@ export class Recorder {
     const startTime = readStat(pid)?.startTime ?? ''
     const time = Date.now()
     recorder.#push({ type: 'record:start', time, version: 1, file: recipe, pid, startTime })
+    // Whose record it is must be known of the shortest life too.
+    clearTimeout(recorder.#timer)
+    recorder.#flush()
     return recorder
   }
 
